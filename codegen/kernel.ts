@@ -1,0 +1,124 @@
+// Kernel IR: structured statements that every GPU target prints and that simulate.ts runs. One function a kernel.
+// Values are f32, i32 and bool; every index is i32. Local names are unique in a kernel and valid in every target
+// (codegen/names.ts); printers do not rename.
+
+export type ValueType = 'f32' | 'i32' | 'bool';
+
+/** What every target spells itself; the rest of src/ir/ops.ts is expanded by codegen/math.ts. */
+export const kernelOps = {
+  add: 2,
+  subtract: 2,
+  multiply: 2,
+  divide: 2,
+  negate: 1,
+  min: 2,
+  max: 2,
+  abs: 1,
+  /** Integers, rounding towards zero. */
+  quotient: 2,
+  remainder: 2,
+  /** f32 to f32. */
+  floor: 1,
+  ceil: 1,
+  round: 1,
+  sqrt: 1,
+  exp: 1,
+  log: 1,
+  less: 2,
+  less_equal: 2,
+  equal: 2,
+  not_equal: 2,
+  and: 2,
+  or: 2,
+  not: 1,
+  /** select(condition, then, else); both are evaluated. */
+  select: 3,
+  xor: 2,
+  shift_left: 2,
+  shift_right: 2,
+  bit_and: 2,
+  popcount: 1,
+  to_f32: 1,
+  to_i32: 1,
+  bits_of: 1,
+  from_bits: 1,
+} as const;
+export type KernelOp = keyof typeof kernelOps;
+
+export type KernelSize = 'batch' | 'tokens' | 'keys' | 'first' | 'capacity';
+
+export type Expression =
+  | { readonly kind: 'literal'; readonly type: ValueType; readonly value: number }
+  | { readonly kind: 'local'; readonly type: ValueType; readonly name: string }
+  | { readonly kind: 'size'; readonly type: 'i32'; readonly size: KernelSize }
+  /** Flat index of the workgroup (x + y * count_x), and of the lane in it. */
+  | { readonly kind: 'workgroup' | 'lane'; readonly type: 'i32' }
+  | { readonly kind: 'load'; readonly type: ValueType; readonly buffer: string; readonly index: Expression }
+  | { readonly kind: 'shared'; readonly type: ValueType; readonly array: string; readonly index: Expression }
+  | { readonly kind: 'call'; readonly type: ValueType; readonly op: KernelOp; readonly args: readonly Expression[] }
+  | {
+      readonly kind: 'apply';
+      readonly type: ValueType;
+      readonly of: KernelFunction;
+      readonly args: readonly Expression[];
+    }
+  /** A private array of the kernel (registers when every index is a constant after unrolling). */
+  | { readonly kind: 'element'; readonly type: ValueType; readonly array: string; readonly index: Expression }
+  | {
+      readonly kind: 'subgroup';
+      readonly type: ValueType;
+      readonly op: 'add' | 'max' | 'min';
+      readonly value: Expression;
+    };
+
+export type Statement =
+  | { readonly kind: 'let'; readonly name: string; readonly value: Expression }
+  | { readonly kind: 'var'; readonly name: string; readonly value: Expression }
+  | { readonly kind: 'set'; readonly name: string; readonly value: Expression }
+  | { readonly kind: 'store'; readonly buffer: string; readonly index: Expression; readonly value: Expression }
+  | { readonly kind: 'store-shared'; readonly array: string; readonly index: Expression; readonly value: Expression }
+  | { readonly kind: 'store-element'; readonly array: string; readonly index: Expression; readonly value: Expression }
+  /** for (variable = from; variable < to; variable += step), step > 0 and literal. `unrolled`: the printer writes it out. */
+  | {
+      readonly kind: 'for';
+      readonly variable: string;
+      readonly from: Expression;
+      readonly to: Expression;
+      readonly step: number;
+      readonly mode: 'serial' | 'unrolled';
+      readonly body: readonly Statement[];
+    }
+  | {
+      readonly kind: 'if';
+      readonly condition: Expression;
+      readonly then: readonly Statement[];
+      readonly otherwise: readonly Statement[];
+    }
+  /** Workgroup barrier; must be reached by every lane. */
+  | { readonly kind: 'barrier' }
+  | { readonly kind: 'return' } // only at the top level, before any barrier
+  | { readonly kind: 'comment'; readonly text: string };
+
+/** A helper written once in kernel IR and printed where it is used (own sin, tanh, ...). */
+export interface KernelFunction {
+  readonly name: string;
+  readonly parameters: readonly { readonly name: string; readonly type: ValueType }[];
+  readonly result: ValueType;
+  readonly body: readonly Statement[];
+  readonly value: Expression;
+}
+
+export interface Binding {
+  readonly name: string;
+  readonly type: 'f32' | 'i32';
+  readonly access: 'read' | 'read_write';
+}
+
+export interface KernelBody {
+  readonly name: string;
+  readonly workgroup: number; // lanes
+  readonly bindings: readonly Binding[];
+  readonly shared: readonly { readonly name: string; readonly type: ValueType; readonly size: number }[];
+  readonly arrays: readonly { readonly name: string; readonly type: ValueType; readonly size: number }[]; // private
+  readonly statements: readonly Statement[];
+}

@@ -1,0 +1,120 @@
+// The kernel plan: which buffers exist, which kernels run over them in which order, for every entry point of a module.
+// Target independent; printers turn `KernelBody`s into text, codegen/glue turns the plan into a TypeScript module.
+
+import type { Span } from '../../grammar/span.ts';
+import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
+import type { Binding, KernelBody, KernelSize } from '../kernel.ts';
+
+/** A number known when buffers are allocated: products and rounded-up quotients of the run-time sizes. */
+export type Size =
+  | { readonly kind: 'number'; readonly value: number }
+  | { readonly kind: 'size'; readonly size: KernelSize }
+  | { readonly kind: 'product'; readonly factors: readonly Size[] }
+  | { readonly kind: 'ceil-divide'; readonly value: Size; readonly by: number };
+
+/**
+ * When a definition is computed. static and table: on the host in float64, when the module loads or positions are bound;
+ * step: kernels, once an optimizer step; layer: kernels, in every layer's forward or backward call.
+ */
+export type Slot = 'static' | 'table' | 'step' | 'layer';
+
+/** One buffer of an entry point. A buffer of a tensor with a token axis has `tokens` rows (window) or `capacity` rows (history). */
+export interface BufferPlan {
+  readonly name: string; // unique in the module; the parameter's or result's name in the glue
+  readonly tensor: Tensor | null; // null: partials, carries
+  readonly shape: readonly Size[];
+  readonly type: 'f32' | 'i32';
+  readonly rows: 'window' | 'history';
+  readonly comment: string; // what it holds: 'phase [batch, tokens, 4, 8]'
+}
+
+export type Profile = 'software' | 'portable' | 'subgroups';
+
+export interface KernelVariant {
+  readonly profile: Profile; // software: no barrier; portable: barriers; subgroups: subgroup operations
+  readonly groups: Size; // workgroups to dispatch
+  readonly body: KernelBody;
+}
+
+export interface KernelPlan {
+  readonly name: string;
+  readonly span: Span | null; // the line of the `.pe` file it comes from
+  readonly comment: string; // one line: what it computes
+  readonly bindings: readonly Binding[];
+  readonly variants: readonly KernelVariant[]; // at least one; deduplicated
+  readonly definitions: readonly Definition[]; // for explain
+  readonly cost: { readonly bytes: Size; readonly flops: Size };
+}
+
+export interface LaunchPlan {
+  readonly kernel: KernelPlan;
+  readonly buffers: readonly BufferPlan[]; // in the order of kernel.bindings
+}
+
+/** embed and embed_backward come from the sites on `embedding`, the others from the program of attention. */
+export type EntryName = 'embed' | 'embed_backward' | 'step' | 'forward' | 'backward' | 'finish' | 'decode';
+
+/**
+ * One function of the module. Inputs come from the caller; an `accumulate` input is added to. Outputs are allocated by
+ * the function and returned, among them what backward needs (saved). An output that took the storage of an input (in
+ * place) has `aliases`.
+ */
+export interface EntryPlan {
+  readonly name: EntryName;
+  readonly inputs: readonly { readonly buffer: BufferPlan; readonly accumulate: boolean }[];
+  readonly outputs: readonly {
+    readonly buffer: BufferPlan;
+    readonly saved: boolean;
+    readonly aliases: string | null;
+  }[];
+  readonly temporaries: readonly BufferPlan[];
+  readonly launches: readonly LaunchPlan[];
+}
+
+/** A definition that the host evaluates in float64 and uploads as float32. */
+export interface HostTable {
+  readonly buffer: BufferPlan;
+  readonly slot: 'static' | 'table';
+  readonly definition: Definition; // its body may read other host definitions, listed before it in Plan.host
+}
+
+export interface LearnedPlan {
+  readonly tensor: Tensor;
+  readonly shape: readonly number[];
+  readonly shared: boolean;
+  readonly trained: boolean;
+  readonly axes: readonly Axis[];
+  readonly initial: Scalar;
+}
+
+export interface Plan {
+  readonly name: string;
+  readonly program: Program;
+  readonly gradients: Program | null; // forward and backward definitions together
+  readonly slots: ReadonlyMap<Definition, Slot>;
+  readonly learned: readonly LearnedPlan[];
+  readonly host: readonly Definition[]; // static and table definitions, in order
+  readonly tables: readonly HostTable[]; // those of them that kernels read
+  readonly kernels: readonly KernelPlan[];
+  readonly entries: readonly EntryPlan[];
+}
+
+/** Thresholds and choices; the defaults are tuned, tests force both sides of each. */
+export interface PlanOptions {
+  /** Sums of products: matrix-product kernel when large, always, or never. */
+  readonly contract: 'auto' | 'always' | 'never';
+  /** Tokens (or rows) a lane walks in a scan or a column sum before partial results are combined. */
+  readonly chunk: number;
+  /** Kind of row reduction; auto offers every profile's own. */
+  readonly rows: 'auto' | 'thread' | 'workgroup' | 'subgroup';
+  /** Names of definitions forced to be inlined, or to have a buffer. */
+  readonly inline: readonly string[];
+  readonly root: readonly string[];
+  /** Results that forward returns besides `output` (names of Program.results). */
+  readonly outputs: readonly string[];
+  /** Inputs and learned tensors whose gradient backward computes; empty: no backward. */
+  readonly gradients: readonly string[];
+  /** Gradients that are added to the caller's buffer. */
+  readonly accumulate: readonly string[];
+  readonly maxBindings: number; // storage buffers a kernel, 8 in portable WebGPU
+}

@@ -1,0 +1,161 @@
+// The device interface, and the types that a generated module and the trainer share. Type-only but for DeviceError:
+// a generated module imports nothing at run time.
+
+/** Run-time sizes of one call. keys = first + tokens; capacity: rows allocated for history tensors (keys when training). */
+export interface Sizes {
+  readonly batch: number;
+  readonly tokens: number;
+  readonly keys: number;
+  readonly first: number;
+  readonly capacity: number;
+}
+
+/** Sizes of a whole sequence: first = 0, keys = capacity = tokens. */
+export function wholeSequence(batch: number, tokens: number): Sizes {
+  return { batch, tokens, keys: tokens, first: 0, capacity: tokens };
+}
+
+export type Profile = 'software' | 'portable' | 'subgroups';
+
+export interface KernelVariant {
+  readonly profile: Profile;
+  readonly workgroup: number;
+  readonly code: string;
+  /** Workgroups to dispatch. */
+  groups(sizes: Sizes): number;
+}
+
+/** Binding 0 is the uniform block of sizes; binding k + 1 is `bindings[k]`. */
+export interface Kernel {
+  readonly name: string;
+  readonly source: string; // 'carope.pe:9', or the operation's name
+  readonly bindings: readonly {
+    readonly name: string;
+    readonly type: 'f32' | 'i32';
+    readonly access: 'read' | 'read_write';
+  }[];
+  readonly variants: readonly KernelVariant[];
+}
+
+/** A tensor's storage as the tape sees it: temporary (planned by lifetime), or a view of something the device holds. */
+export interface Buffer {
+  readonly name: string;
+  readonly elements: number; // 4 bytes each
+  readonly storage: DeviceBuffer | null; // null: temporary
+  readonly offset: number; // in elements, into storage; a multiple of 64
+}
+
+/** Records launches once a shape; a device turns the record into its own form. */
+export interface Tape {
+  readonly sizes: Sizes;
+  /** The same record, with other sizes for what is launched through it. */
+  at(sizes: Sizes): Tape;
+  temporary(name: string, elements: number): Buffer;
+  launch(kernel: Kernel, buffers: readonly Buffer[]): void;
+  /** Fills with zeros. */
+  clear(buffer: Buffer): void;
+  copy(from: Buffer, to: Buffer): void;
+}
+
+export interface DeviceBuffer {
+  readonly label: string;
+  readonly bytes: number;
+}
+
+/** What a tape has recorded, with buffers assigned, ready to run any number of times. */
+export interface Recorded {
+  readonly launches: number;
+  readonly bytes: number; // of temporaries
+}
+
+export interface KernelTime {
+  readonly kernel: string;
+  readonly launches: number;
+  readonly milliseconds: number;
+}
+
+export interface Device {
+  readonly name: string; // 'webgpu'
+  readonly description: string; // the adapter, for people
+  readonly profile: Profile;
+  readonly maxBufferBytes: number; // the largest one binding
+  /** Compiles pipelines in parallel; a failure carries the kernel and its `.pe` line. */
+  prepare(kernels: readonly Kernel[]): Promise<void>;
+  allocate(bytes: number, label: string): DeviceBuffer;
+  free(buffer: DeviceBuffer): void;
+  /** Ordered with run. `offset` in bytes. */
+  write(buffer: DeviceBuffer, offset: number, data: ArrayBufferView): void;
+  record(build: (tape: Tape) => void, sizes: Sizes): Promise<Recorded>;
+  /** Enqueues; never waits. */
+  run(recorded: Recorded): void;
+  release(recorded: Recorded): void;
+  /** Waits for what was enqueued. `offset` and `bytes` in bytes. */
+  read(buffer: DeviceBuffer, offset: number, bytes: number): Promise<ArrayBuffer>;
+  /** Runs with a timestamp around every launch; null where the adapter has none. */
+  profileRun(recorded: Recorded): Promise<readonly KernelTime[] | null>;
+  close(): Promise<void>;
+}
+
+export type DeviceErrorKind = 'unavailable' | 'lost' | 'out-of-memory' | 'invalid-kernel' | 'limit' | 'internal';
+
+/** Every failure of a device, with what to do in the message. */
+export class DeviceError extends Error {
+  readonly kind: DeviceErrorKind;
+  readonly kernel: string | null;
+  readonly source: string | null; // 'carope.pe:9'
+
+  constructor(kind: DeviceErrorKind, message: string, kernel: string | null = null, source: string | null = null) {
+    super(message);
+    this.name = 'DeviceError';
+    this.kind = kind;
+    this.kernel = kernel;
+    this.source = source;
+  }
+}
+
+/** A learned tensor of a module. `initial` fills it in row-major order; `random` gives uniform numbers in [0, 1) by draw. */
+export interface Learned {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly shared: boolean; // one for all layers
+  readonly trained: boolean;
+  /** Values in float64. `random(element, site)`: the uniform number of that element's `site`-th draw. */
+  initial(random: (element: number, site: number) => number): Float64Array;
+}
+
+export interface Parameter {
+  readonly name: string;
+  readonly comment: string; // 'phase [batch, tokens, 4, 8]'
+  /** Elements to allocate. */
+  elements(sizes: Sizes): number;
+}
+
+export interface Entry {
+  readonly inputs: readonly (Parameter & { readonly accumulate: boolean })[];
+  readonly outputs: readonly (Parameter & { readonly saved: boolean; readonly aliases: string | null })[];
+}
+
+export type Buffers = Readonly<Record<string, Buffer>>;
+
+/**
+ * What every generated module exports. Each entry function records its launches on a tape: inputs by name in, outputs by
+ * name out (what backward needs is among the outputs of step and forward). Names: `query`, `W`, `d_query`, `d_W`, ...
+ */
+export interface Module {
+  readonly name: string;
+  readonly source: { readonly file: string; readonly sha256: string };
+  readonly geometry: Readonly<Record<string, number>>;
+  readonly learned: readonly Learned[];
+  /** Kernels of all entries, for Device.prepare. */
+  readonly kernels: Readonly<Record<string, Kernel>>;
+  readonly entries: Readonly<Record<string, Entry>>;
+  /** Tables read by the entries, computed in float64. `given` has `position` ([rows] or [rows, axes]) and other given tensors. */
+  tables(sizes: Sizes, given: Readonly<Record<string, ArrayLike<number>>>): Readonly<Record<string, Float32Array>>;
+  embed?(tape: Tape, buffers: Buffers): Buffers;
+  embed_backward?(tape: Tape, buffers: Buffers): Buffers;
+  step?(tape: Tape, buffers: Buffers): Buffers;
+  forward(tape: Tape, buffers: Buffers): Buffers;
+  backward?(tape: Tape, buffers: Buffers): Buffers;
+  finish?(tape: Tape, buffers: Buffers): Buffers;
+  decode?(tape: Tape, buffers: Buffers): Buffers;
+}

@@ -1,0 +1,12 @@
+// A GPU language as data: what a printer must know. Statements, naming and structure are shared.
+
+import type { KernelBody } from '../codegen/kernel.ts';
+
+export interface Target {
+  readonly name: 'wgsl' | 'cuda';
+  readonly extension: string; // '.wgsl'
+  /** Words that no generated name may be. */
+  readonly reserved: ReadonlySet<string>;
+  /** One kernel as text; `comment` lines stand above it. */
+  kernel(body: KernelBody, comment: string): string;
+}
