@@ -34,12 +34,16 @@ export const kernelOps = {
   /** select(condition, then, else); both are evaluated. */
   select: 3,
   xor: 2,
+  /** Of i32; shift_right keeps the sign. The distance is 0 to 31. */
   shift_left: 2,
   shift_right: 2,
   bit_and: 2,
   popcount: 1,
+  /** Of i32 or bool. */
   to_f32: 1,
+  /** Towards zero, of f32 (inside the range of i32) or bool. */
   to_i32: 1,
+  /** The bits of an f32 as an i32, and back. */
   bits_of: 1,
   from_bits: 1,
 } as const;
@@ -51,8 +55,11 @@ export type Expression =
   | { readonly kind: 'literal'; readonly type: ValueType; readonly value: number }
   | { readonly kind: 'local'; readonly type: ValueType; readonly name: string }
   | { readonly kind: 'size'; readonly type: 'i32'; readonly size: KernelSize }
-  /** Flat index of the workgroup (x + y * count_x), and of the lane in it. */
-  | { readonly kind: 'workgroup' | 'lane'; readonly type: 'i32' }
+  /**
+   * Flat index of the workgroup (x + y * count_x) and of the lane in it; how many lanes a subgroup has, and the index of
+   * the lane in its subgroup. Subgroups are made of neighbouring lanes: lane = subgroup * subgroup_size + subgroup_lane.
+   */
+  | { readonly kind: 'workgroup' | 'lane' | 'subgroup_size' | 'subgroup_lane'; readonly type: 'i32' }
   | { readonly kind: 'load'; readonly type: ValueType; readonly buffer: string; readonly index: Expression }
   | { readonly kind: 'shared'; readonly type: ValueType; readonly array: string; readonly index: Expression }
   | { readonly kind: 'call'; readonly type: ValueType; readonly op: KernelOp; readonly args: readonly Expression[] }
