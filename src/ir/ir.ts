@@ -7,7 +7,7 @@
 // So one-token decode is the same program with first > 0: only storage differs (codegen/plan).
 
 import type { Span } from '../../grammar/span.ts';
-import type { OpName } from './ops.ts';
+import type { OpName } from './signatures.ts';
 
 export type Type = 'real' | 'integer' | 'boolean';
 
@@ -108,6 +108,8 @@ export type Definition = {
   readonly tensor: Tensor;
   readonly span: Span | null;
   readonly adjointOf: Definition | null;
+  /** The tensor whose cotangent this is, or a part of whose cotangent; only in the backward part. */
+  readonly cotangentOf?: Tensor;
 } & Rule;
 
 export type RuleKind = Rule['kind'];
