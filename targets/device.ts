@@ -126,6 +126,7 @@ export interface Learned {
 export interface Parameter {
   readonly name: string;
   readonly comment: string; // 'phase [batch, tokens, 4, 8]'
+  readonly type: 'f32' | 'i32';
   /** Elements to allocate. */
   elements(sizes: Sizes): number;
 }

@@ -114,6 +114,8 @@ export interface PlanOptions {
   readonly outputs: readonly string[];
   /** Inputs and learned tensors whose gradient backward computes; empty: no backward. */
   readonly gradients: readonly string[];
+  /** Results whose cotangent, `d_NAME`, backward takes; `output` by default. One that is not needed is no input. */
+  readonly seeds: readonly string[];
   /** Gradients that are added to the caller's buffer. */
   readonly accumulate: readonly string[];
   readonly maxBindings: number; // storage buffers a kernel, 8 in portable WebGPU
