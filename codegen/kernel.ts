@@ -50,6 +50,7 @@ export const kernelOps = {
 export type KernelOp = keyof typeof kernelOps;
 
 export type KernelSize = 'batch' | 'tokens' | 'keys' | 'first' | 'capacity';
+export type KernelSizes = Readonly<Record<KernelSize, number>>;
 
 export type Expression =
   | { readonly kind: 'literal'; readonly type: ValueType; readonly value: number }
