@@ -1,0 +1,59 @@
+// The end of the model: last layer norm, logits against the embedding table (tied), cross-entropy.
+// hidden [B, T, C], targets [B, T] integers -> logits [B, T, V], losses [B, T], output = their mean.
+
+import { at, call, given, program, read, readAt, reduce, defined, size } from '../../ir/build.ts';
+import type { Definition, Program, Tensor } from '../../ir/ir.ts';
+import { mapped, point, stream, summed, weight } from './axes.ts';
+import { axis } from '../../ir/build.ts';
+import { layerNorm } from './layer-norm.ts';
+import type { Sizes } from './sizes.ts';
+
+export function head(sizes: Sizes): Program {
+  const hidden = stream('hidden', sizes.width);
+  const gain = weight('norm_weight', [['model', sizes.width]]);
+  const shift = weight('norm_bias', [['model', sizes.width]]);
+  const table = weight('table', [
+    ['word', sizes.vocabulary],
+    ['model', sizes.width],
+  ]);
+  const targets = given('targets', hidden.axes.slice(0, 2), 'operand', 'integer');
+  const x = layerNorm('x', hidden, gain, shift);
+  const [batch, token, model] = hidden.axes as [typeof word, typeof word, typeof word];
+  const word = axis('word', sizes.vocabulary);
+  const product = call('multiply', point(x.out, batch, token, model), point(table, word, model));
+  const logits = summed('logits', [batch, token, word], [model], product);
+  const loss = crossEntropy(logits.out, targets);
+  return program({
+    name: 'head',
+    inputs: [hidden, gain, shift, table, targets],
+    definitions: [...x.definitions, ...logits.definitions, ...loss.definitions],
+    results: { logits: logits.out, losses: loss.losses, output: loss.mean },
+  });
+}
+
+/** -log softmax(logits)[target] at each token and its mean. The largest logit is subtracted; no gradient flows through it. */
+export function crossEntropy(
+  logits: Tensor, // [B, T, V]
+  targets: Tensor, // [B, T]
+): { readonly losses: Tensor; readonly mean: Tensor; readonly definitions: readonly Definition[] } {
+  const [batch, token, word] = logits.axes as [Tensor['axes'][0], Tensor['axes'][0], Tensor['axes'][0]];
+  const largest = defined('largest', [batch, token], 'integer');
+  const logit = point(logits, batch, token, word);
+  const top = read(logits, [at(batch), at(token), point(largest, batch, token)], 0);
+  const shifted = call('subtract', logit, call('detach', top));
+  const total = summed('total', [batch, token], [word], call('exp', shifted));
+  const aim = read(logits, [at(batch), at(token), point(targets, batch, token)], 0);
+  const normaliser = call('add', call('log', point(total.out, batch, token)), call('detach', top));
+  const losses = mapped('losses', [batch, token], call('subtract', normaliser, aim));
+  const count = call('real', call('multiply', size('batch'), size('tokens')));
+  const sum = summed('loss_total', [], [batch, token], readAt(losses.out));
+  const mean = mapped('output', [], call('divide', readAt(sum.out), count));
+  return {
+    losses: losses.out,
+    mean: mean.out,
+    definitions: [
+      reduce('argmax', largest, [word], logit),
+      ...[total, losses, sum, mean].flatMap((part) => part.definitions),
+    ],
+  };
+}
