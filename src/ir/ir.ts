@@ -78,7 +78,7 @@ export type Rule =
       readonly term: Scalar;
       readonly initial: 0 | 1;
     }
-  /** tensor[index] += body for every point of `over`, in row-major order; zero where nothing lands. */
+  /** tensor[index] += body at every point of `over`, in row-major order; 0 where nothing lands, nothing from an index outside. */
   | {
       readonly kind: 'scatter';
       readonly over: readonly Axis[];
