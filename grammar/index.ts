@@ -1,0 +1,33 @@
+// The language: `.pe` text -> syntax tree and syntax errors. This folder knows how a file is written (tokens, grammar,
+// layout, canonical form) and nothing of what it means: no names, shapes or types. It imports nothing from the rest of
+// pegen, and everything in it is a pure function of its arguments.
+
+import type { File } from './ast.ts';
+import { buildFile } from './build-ast.ts';
+import { layout } from './layout.ts';
+import { lex } from './lex.ts';
+import { syntaxDiagnostic } from './messages.ts';
+import { parseTokens } from './parser.ts';
+import type { SyntaxDiagnostic } from './syntax-error.ts';
+
+export { syntaxCodes, type SyntaxCode, type SyntaxDiagnostic } from './syntax-error.ts';
+
+export interface Parsed {
+  /** Statements with errors are left out. */
+  readonly file: File;
+  readonly diagnostics: readonly SyntaxDiagnostic[]; // in order of the text
+}
+
+/** Never throws. `path` only names the file in spans. */
+export function parse(text: string, path: string): Parsed {
+  const lexed = lex(text, path);
+  const structure = layout(lexed.tokens, path);
+  const { cst, errors } = parseTokens(structure.tokens);
+  const context = { path, tokens: structure.tokens, comments: lexed.comments };
+  const diagnostics = [
+    ...lexed.diagnostics,
+    ...structure.diagnostics,
+    ...errors.map((error) => syntaxDiagnostic(error, context)),
+  ].toSorted((a, b) => a.span.start - b.span.start);
+  return { file: { path, text, ...buildFile(cst, path), comments: lexed.comments }, diagnostics };
+}
