@@ -10,6 +10,7 @@ export type Size =
   | { readonly kind: 'number'; readonly value: number }
   | { readonly kind: 'size'; readonly size: KernelSize }
   | { readonly kind: 'product'; readonly factors: readonly Size[] }
+  | { readonly kind: 'sum'; readonly terms: readonly Size[] }
   | { readonly kind: 'ceil-divide'; readonly value: Size; readonly by: number };
 
 /**

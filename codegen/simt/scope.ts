@@ -1,0 +1,203 @@
+// One kernel while it is being written: a stack of blocks that statements go to, names, bindings, and where tensors lie.
+// Lowering writes expressions as trees; share.ts binds what is used twice once the kernel is complete.
+
+import type { Axis, Extent, Tensor } from '../../src/ir/ir.ts';
+import type { Binding, Expression, KernelBody, Statement, ValueType } from '../kernel.ts';
+import { add, i32, letOf, load, local, multiply, sizeOf, store, subtract, toI32, varOf } from '../kernel-build.ts';
+import type { BufferPlan } from '../plan/plan.ts';
+
+/** whole: first = 0 and keys = capacity = tokens, as in training. decode: token rows start at `first`. */
+export type Mode = 'whole' | 'decode';
+
+/** Where tensors lie: each buffer belongs to one tensor or, in place, to several. */
+export type Storage = ReadonlyMap<Tensor, BufferPlan>;
+
+/** Points that lanes are numbered by: flat index = row-major over `axes`. */
+export interface Grid {
+  readonly axes: readonly Axis[];
+  /** The index along each axis from 0; prefix[k]: the flat index over the first k axes. */
+  readonly local: readonly Expression[];
+  readonly prefix: readonly Expression[];
+}
+
+export interface Scope {
+  readonly mode: Mode;
+  fresh(wanted: string): string;
+  emit(...statements: readonly Statement[]): void;
+  /** Statements emitted while `build` runs. */
+  block(build: () => void): Statement[];
+  buffer(tensor: Tensor, write: boolean): string;
+  bind(wanted: string, value: Expression): Expression;
+  variable(wanted: string, value: Expression): Expression;
+  shared(wanted: string, type: ValueType, size: number): string;
+  array(wanted: string, type: ValueType, size: number): string;
+  /** A name for the value, should it be bound. */
+  hint(value: Expression, name: string): Expression;
+  readonly hints: ReadonlyMap<Expression, string>;
+  /** Loads of what this kernel also writes are bound at once. */
+  isWritten(tensor: Tensor): boolean;
+  readonly grids: Grid[];
+  readonly storage: Storage;
+  finish(name: string, workgroup: number): KernelBody;
+}
+
+export interface ScopeOptions {
+  readonly mode: Mode;
+  readonly storage: Storage;
+  readonly bindings: readonly KernelBuffer[];
+  readonly names: (wanted: string) => string;
+}
+
+/** A binding and the buffer behind it, decided before the kernel is written. */
+export interface KernelBuffer {
+  readonly buffer: BufferPlan;
+  readonly binding: Binding;
+}
+
+export function openScope(options: ScopeOptions): Scope {
+  const { mode, storage, bindings, names } = options;
+  const stack: Statement[][] = [[]];
+  const hints = new Map<Expression, string>();
+  const shared: { name: string; type: ValueType; size: number }[] = [];
+  const arrays: { name: string; type: ValueType; size: number }[] = [];
+  const byBuffer = new Map(bindings.map(({ buffer, binding }) => [buffer, binding]));
+  const bindingOf = (tensor: Tensor): Binding => {
+    const buffer = storage.get(tensor);
+    const binding = buffer && byBuffer.get(buffer);
+    if (!binding) throw new Error(`'${tensor.name}' is no buffer of this kernel`);
+    return binding;
+  };
+  const emit = (...statements: readonly Statement[]): void => {
+    stack.at(-1)!.push(...statements);
+  };
+  return {
+    mode,
+    storage,
+    hints,
+    grids: [],
+    fresh: names,
+    emit,
+    block(build) {
+      stack.push([]);
+      build();
+      return stack.pop()!;
+    },
+    buffer(tensor, write) {
+      const binding = bindingOf(tensor);
+      if (write && binding.access === 'read') throw new Error(`'${tensor.name}' is read only in this kernel`);
+      return binding.name;
+    },
+    bind(wanted, value) {
+      const name = names(wanted);
+      emit(letOf(name, value));
+      return local(name, value.type);
+    },
+    variable(wanted, value) {
+      const name = names(wanted);
+      emit(varOf(name, value));
+      return local(name, value.type);
+    },
+    shared(wanted, type, size) {
+      const name = names(wanted);
+      shared.push({ name, type, size });
+      return name;
+    },
+    array(wanted, type, size) {
+      const name = names(wanted);
+      arrays.push({ name, type, size });
+      return name;
+    },
+    hint(value, name) {
+      if (!hints.has(value)) hints.set(value, name);
+      return value;
+    },
+    isWritten: (tensor) => bindingOf(tensor).access === 'read_write',
+    finish: (name, workgroup) => ({
+      name,
+      workgroup,
+      bindings: bindings.map(({ binding }) => binding),
+      shared,
+      arrays,
+      statements: stack[0]!,
+    }),
+  };
+}
+
+/** The number of points along an axis. */
+export const extentOf = (extent: Extent): Expression => (typeof extent === 'number' ? i32(extent) : sizeOf(extent));
+
+/** The first index of an axis: token axes begin at `first`. */
+export const startOf = (scope: Scope, axis: Axis): Expression =>
+  axis.extent === 'tokens' && scope.mode === 'decode' ? sizeOf('first') : i32(0);
+
+/** The index along an axis from its position. */
+export const indexAt = (scope: Scope, axis: Axis, position: Expression): Expression => {
+  const start = startOf(scope, axis);
+  return start.kind === 'literal' ? position : add(start, position);
+};
+
+function isFirst(expression: Expression): boolean {
+  return expression.kind === 'size' && expression.size === 'first';
+}
+
+/** The position of an index along a window of tokens. */
+function relative(index: Expression): Expression {
+  if (index.kind === 'call' && index.op === 'add') {
+    if (isFirst(index.args[0]!)) return index.args[1]!;
+    if (isFirst(index.args[1]!)) return index.args[0]!;
+  }
+  return isFirst(index) ? i32(0) : subtract(index, sizeOf('first'));
+}
+
+const sameExtent = (a: Axis, b: Axis): boolean => a.extent === b.extent;
+
+/** The flat offset of tensor[index...] in its buffer. */
+export function address(scope: Scope, tensor: Tensor, index: readonly Expression[]): Expression {
+  const history = storageOf(scope, tensor).rows === 'history' && scope.mode === 'decode';
+  const positions = tensor.axes.map((axis, n) =>
+    axis.extent === 'tokens' && scope.mode === 'decode' && !history ? relative(index[n]!) : index[n]!,
+  );
+  let done = 0;
+  let flat: Expression = i32(0);
+  if (!history) {
+    for (const grid of scope.grids) {
+      let k = 0;
+      while (
+        k < tensor.axes.length &&
+        k < grid.axes.length &&
+        positions[k] === grid.local[k] &&
+        sameExtent(tensor.axes[k]!, grid.axes[k]!)
+      ) {
+        k += 1;
+      }
+      if (k > done) {
+        done = k;
+        flat = grid.prefix[k]!;
+      }
+    }
+  }
+  for (let n = done; n < tensor.axes.length; n += 1) {
+    const { extent } = tensor.axes[n]!;
+    const rows = history && extent === 'tokens' ? sizeOf('capacity') : extentOf(extent);
+    flat = n === 0 ? positions[n]! : add(multiply(flat, rows), positions[n]!);
+  }
+  return flat;
+}
+
+function storageOf(scope: Scope, tensor: Tensor): BufferPlan {
+  const buffer = scope.storage.get(tensor);
+  if (!buffer) throw new Error(`'${tensor.name}' has no buffer`);
+  return buffer;
+}
+
+/** The value of a tensor; of one this kernel also writes it is bound at once, so that a later store cannot change it. */
+export function loadAt(scope: Scope, tensor: Tensor, index: readonly Expression[]): Expression {
+  const type = tensor.type === 'real' ? 'f32' : 'i32';
+  const value = load(scope.buffer(tensor, false), address(scope, tensor, index), type);
+  return scope.isWritten(tensor) ? scope.bind(tensor.name, value) : scope.hint(value, tensor.name);
+}
+
+export function storeAt(scope: Scope, tensor: Tensor, index: readonly Expression[], value: Expression): void {
+  const stored = value.type === 'bool' ? toI32(value) : value;
+  scope.emit(store(scope.buffer(tensor, true), address(scope, tensor, index), stored));
+}
