@@ -1,0 +1,82 @@
+// The state of one lowering: what has been defined so far, and the doors between the files of this folder (an
+// expression needs declarations, a declaration needs expressions). lower.ts makes one for each program.
+
+import type { Report } from '../diagnostics/diagnostic.ts';
+import type { Axis, Definition, Extent, Scalar, Site, Tensor } from '../ir/ir.ts';
+import type { ChainTensor, CheckedAxis, CheckedEncoding, Declaration, Index, Node } from '../check/checked.ts';
+import type { Span } from '../../grammar/span.ts';
+import { axis } from '../ir/build.ts';
+import type { Feature } from './features.ts';
+
+/** What is in scope while the body of one definition is built; frame.ts works on it. */
+export interface Frame {
+  /** What definitions hoisted out of this one are named after. */
+  readonly name: string;
+  readonly outer: Frame | null;
+  readonly bound: Map<Index, Scalar>;
+  readonly captured: Map<Index, Axis>;
+  readonly batch: Axis;
+  readonly batched: { value: boolean };
+  /** Query and key index of a score: only points with key <= query are ever looked at. */
+  readonly causal: { readonly query: Index; readonly key: Index } | null;
+}
+
+/** A definition made out of an expression inside another: over the indices it captured, and its own. */
+export interface Hoisted {
+  readonly tensor: Tensor;
+  /** The indices of the axes after the batch. */
+  readonly indices: readonly Index[];
+}
+
+export interface Lowering {
+  readonly encoding: CheckedEncoding;
+  readonly report: Report;
+  /** `embed` is the program of the sites on `embedding`, before the first layer. */
+  readonly part: 'attend' | 'embed';
+  /** In topological order: what a definition reads stands before it. */
+  readonly definitions: Definition[];
+  /** Made by an expression inside another definition, not by a line of the file. */
+  readonly hoisted: Set<Tensor>;
+  readonly sites: Site[];
+  /** Tensors that the caller supplies, in the order in which they were first read. */
+  readonly inputs: Map<string, Tensor>;
+  /** `keys` for token indices that run over every token so far: the second of a pair, and what a sum binds. */
+  readonly extents: Map<Index, Extent>;
+  /** Phases and matrices by the place of their expression: the targets of one line share them. */
+  readonly siteValues: Map<string, Hoisted>;
+  /** A name that nothing else in the program has, as near to the wanted one as can be. */
+  name(wanted: string): string;
+  /** The scalar of an expression inside the definition that `frame` stands for. */
+  scalar(node: Node, frame: Frame): Scalar;
+  declared(declaration: Declaration): Tensor;
+  /** A version of one of attention's tensors (but `visible`, which has no tensor). */
+  version(tensor: Exclude<ChainTensor, 'visible' | 'loss'>, version: number): Tensor;
+  /** Whether query token i of head h may look at key token j; `version` 0 is the model's own causal mask. */
+  visible(version: number, point: VisiblePoint, frame: Frame): Scalar;
+  /** The same under every `visible` site. */
+  allVisible(point: VisiblePoint, frame: Frame): Scalar;
+  /** The version of `visible` that hides entries of this version of the score from a reader. */
+  visibleVersion(scoreVersion: number): number;
+  /** Reports a feature that is not compiled, once a place; the value returned only lets the lowering go on. */
+  refuse(feature: Feature, span: Span, subject?: string): Scalar;
+}
+
+export interface VisiblePoint {
+  readonly head: Scalar;
+  readonly query: Scalar;
+  readonly key: Scalar;
+}
+
+export function extentOf(lowering: Lowering, index: Index): Extent {
+  return lowering.extents.get(index) ?? index.axis.size;
+}
+
+/** A fresh axis for an index. */
+export function axisOf(lowering: Lowering, index: Index): Axis {
+  const extent = extentOf(lowering, index);
+  return axis(index.name, extent, extent === 'keys' ? 'key-token' : index.axis.role);
+}
+
+export function isToken(checked: CheckedAxis): boolean {
+  return checked.size === 'tokens';
+}

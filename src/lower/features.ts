@@ -1,0 +1,21 @@
+// The one place that says what is not compiled: a table from a feature of the language to the diagnostic it gets.
+
+import type { Span } from '../../grammar/span.ts';
+import { compileCodes } from '../diagnostics/codes/compile.ts';
+import type { Diagnostic } from '../diagnostics/diagnostic.ts';
+
+export const notCompiled = {
+  transport: compileCodes.transportNotCompiled,
+  rank: compileCodes.rankNotCompiled,
+  inverse: compileCodes.inverseNotCompiled,
+  loss: compileCodes.lossNotCompiled,
+  draw: compileCodes.drawNotCompiled,
+  'x site': compileCodes.inputSiteNotCompiled,
+  training: compileCodes.trainingNotCompiled,
+  'length in cache': compileCodes.lengthInCache,
+  'embedding in attention': compileCodes.embeddingInAttention,
+  'attention in embedding': compileCodes.attentionInEmbedding,
+  'sum in initial value': compileCodes.sumInInitial,
+} as const satisfies Record<string, (span: Span, subject: string) => Diagnostic>;
+
+export type Feature = keyof typeof notCompiled;

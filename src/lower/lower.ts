@@ -1,0 +1,159 @@
+// A checked encoding becomes two programs of the tensor IR: attention with the encoding in it (query, key, value, x ->
+// output), and, where it changes `embedding`, that change alone. Definitions appear in the order in which they are
+// first needed; afterwards the programs need nothing of the syntax.
+
+import type { Report } from '../diagnostics/diagnostic.ts';
+import { pairAxes } from '../attention/compose.ts';
+import type { CheckedEncoding, Declaration } from '../check/checked.ts';
+import { at, call, defined, map, program, read, real } from '../ir/build.ts';
+import type { Program, Scalar, Site, Tensor } from '../ir/ir.ts';
+import { cachedLength } from './cached.ts';
+import type { Lowering } from './context.ts';
+import { declare } from './declare.ts';
+import { lowerScalar } from './expression.ts';
+import { notCompiled, type Feature } from './features.ts';
+import { openFrame } from './frame.ts';
+import { readsChain } from './node.ts';
+import { lowerSite } from './sites.ts';
+import { lastTensor, makeVersion } from './versions.ts';
+import { makeVisible } from './visible.ts';
+
+export interface Lowered {
+  /**
+   * Inputs: those of query, key and value [b, t, h, d], x [b, t, m], position, `given` and learned tensors that are
+   * read. Results: output, score (hidden entries 0), attention, query_encoded, key_encoded, and each `let` by name.
+   */
+  readonly attend: Program;
+  /** Input embedding [b, t, m]; result embedding_encoded. */
+  readonly embed: Program | null;
+}
+
+/** Null when something is not compiled; every such place has been reported. */
+export function lower(encoding: CheckedEncoding, report: Report): Lowered | null {
+  const said = new Set<string>();
+  const failed = { value: false };
+  const once: Report = (diagnostic) => {
+    const place = `${diagnostic.code}:${diagnostic.span.file}:${diagnostic.span.start}`;
+    if (diagnostic.severity === 'error') failed.value = true;
+    if (said.has(place)) return;
+    said.add(place);
+    report(diagnostic);
+  };
+  refuseSites(encoding, once);
+  const changesEmbedding = encoding.sites.some((site) => site.target === 'embedding');
+  const embedLowering = begin(encoding, once, 'embed');
+  const embedded = changesEmbedding ? lastTensor(embedLowering.lowering, 'embedding') : null;
+  const { lowering, declared } = begin(encoding, once, 'attend');
+  const results = attentionResults(lowering);
+  for (const declaration of encoding.declarations) {
+    if (declaration.kind !== 'let' || embedLowering.declared.has(declaration)) continue;
+    const part = changesEmbedding && readsChain(declaration.value, 'embedding') ? embedLowering.lowering : lowering;
+    part.declared(declaration);
+  }
+  cachedLength(lowering);
+  if (failed.value) return null;
+  addLets(results, declared);
+  const attend = finish(lowering, results);
+  if (embedded === null) return { attend, embed: null };
+  const embedResults = new Map<string, Tensor>([['embedding_encoded', embedded]]);
+  addLets(embedResults, embedLowering.declared);
+  return { attend, embed: finish(embedLowering.lowering, embedResults) };
+}
+
+/** Sites that are not compiled whatever they say. */
+function refuseSites(encoding: CheckedEncoding, report: Report): void {
+  for (const site of encoding.sites) {
+    if (site.kind === 'transport') report(notCompiled.transport(site.span));
+    else if (site.target === 'loss') report(notCompiled.loss(site.span));
+    else if (site.target === 'x') report(notCompiled['x site'](site.span));
+  }
+}
+
+function attentionResults(lowering: Lowering): Map<string, Tensor> {
+  const results = new Map<string, Tensor>([['output', lastTensor(lowering, 'output')]]);
+  results.set('attention', lastTensor(lowering, 'attention'));
+  results.set('score', maskedScore(lowering));
+  results.set('query_encoded', lastTensor(lowering, 'query'));
+  results.set('key_encoded', lastTensor(lowering, 'key'));
+  return results;
+}
+
+/** The last score where it is looked at, 0 elsewhere; for people, nothing in attention reads it. [b, h, i, j] */
+function maskedScore(lowering: Lowering): Tensor {
+  const score = lastTensor(lowering, 'score');
+  const axes = pairAxes(lowering.encoding.geometry);
+  const index = axes.map(at) as [Scalar, Scalar, Scalar, Scalar];
+  const frame = { ...openFrame('score'), batch: axes[0]! };
+  const seen = lowering.allVisible({ head: index[1], query: index[2], key: index[3] }, frame);
+  const tensor = defined('score', axes);
+  lowering.definitions.push(map(tensor, call('select', seen, read(score, index), real(0))));
+  return tensor;
+}
+
+function addLets(results: Map<string, Tensor>, declared: ReadonlyMap<Declaration, Tensor>): void {
+  for (const [declaration, tensor] of declared) {
+    if (declaration.kind === 'let' && !results.has(declaration.name)) results.set(declaration.name, tensor);
+  }
+}
+
+function finish(lowering: Lowering, results: ReadonlyMap<string, Tensor>): Program {
+  const order = ['embedding', 'x', 'query', 'key', 'value'];
+  const given = order.flatMap((name) => lowering.inputs.get(name) ?? []);
+  const rest = [...lowering.inputs.values()].filter((tensor) => !given.includes(tensor));
+  const declarations = lowering.encoding.declarations.map((declaration) => declaration.name);
+  rest.sort((a, b) => declarations.indexOf(a.name) - declarations.indexOf(b.name));
+  const { name, sites: written } = lowering.encoding;
+  const place = (site: Site): number => written.findIndex((w) => w.span === site.span && w.target === site.target);
+  const sites = lowering.sites.toSorted((a, b) => place(a) - place(b));
+  return program({ name, inputs: [...given, ...rest], definitions: lowering.definitions, sites, results });
+}
+
+interface Begun {
+  readonly lowering: Lowering;
+  readonly declared: ReadonlyMap<Declaration, Tensor>;
+}
+
+/** Names that generated definitions may not take: attention's own, and the results that callers ask for. */
+const reserved = 'embedding x query key value visible score attention output loss position'.split(' ');
+
+/** wanted, or wanted_2, wanted_3, ... */
+function allocate(taken: Set<string>, wanted: string): string {
+  const base = wanted.replace(/(_sum)+$/, '_sum');
+  const tries = (n: number): string => (n === 1 ? base : `${base}_${n}`);
+  let n = 1;
+  while (taken.has(tries(n))) n += 1;
+  taken.add(tries(n));
+  return tries(n);
+}
+
+function begin(encoding: CheckedEncoding, report: Report, part: Lowering['part']): Begun {
+  const declared = new Map<Declaration, Tensor>();
+  const versions = new Map<string, Tensor>();
+  const taken = new Set<string>([...reserved, ...encoding.declarations.map((declaration) => declaration.name)]);
+  const memo = <Key>(known: Map<Key, Tensor>, key: Key, make: () => Tensor): Tensor => {
+    const tensor = known.get(key) ?? make();
+    known.set(key, tensor);
+    return tensor;
+  };
+  const lowering: Lowering = {
+    encoding,
+    report,
+    part,
+    definitions: [],
+    hoisted: new Set(),
+    sites: [],
+    inputs: new Map(),
+    extents: new Map(),
+    siteValues: new Map(),
+    name: (wanted) => allocate(taken, wanted),
+    scalar: (node, frame) => lowerScalar(lowering, node, frame),
+    declared: (declaration) => memo(declared, declaration, () => declare(lowering, declaration)),
+    version: (target, version) => memo(versions, `${target} ${version}`, () => makeVersion(lowering, target, version)),
+    ...makeVisible(encoding, () => lowering),
+    refuse: (feature: Feature, span, subject = '') => {
+      report(notCompiled[feature](span, subject));
+      return real(0);
+    },
+  };
+  return { lowering, declared };
+}
