@@ -1,0 +1,220 @@
+// Kernel IR as lines of text for a language with C's expressions: how statements nest, which parentheses an expression
+// needs, which helpers a kernel uses. What languages spell differently is a `Syntax`.
+
+import type { Expression, KernelFunction, KernelOp, Statement, ValueType } from '../codegen/kernel.ts';
+import { commentText } from '../codegen/numbers.ts';
+import { unroll } from '../codegen/unroll.ts';
+
+/** An infix operator by its level, or a form with the arguments in place (they come without outer parentheses). */
+export type Spelling =
+  | { readonly infix: string; readonly level: Level }
+  | ((args: readonly string[], types: readonly ValueType[]) => string);
+
+/** How tightly an operator binds. `bits` takes only operands that need no parentheses, and is itself put in them. */
+export type Level = 'or' | 'and' | 'compare' | 'bits' | 'sum' | 'product';
+
+export interface Syntax {
+  readonly operations: Readonly<Record<KernelOp, Spelling>>;
+  literal(type: ValueType, value: number): string;
+  size(name: string): string;
+  builtin(kind: 'workgroup' | 'lane' | 'subgroup_size' | 'subgroup_lane'): string;
+  subgroup(op: 'add' | 'max' | 'min', value: string): string;
+  declare(kind: 'let' | 'var', name: string, type: ValueType, value: string): string;
+  loop(variable: string, from: string, to: string, step: number): string; // without the brace
+  readonly barrier: string;
+  function(of: KernelFunction, body: readonly string[], value: string): readonly string[];
+}
+
+const levels: Readonly<Record<Level, number>> = { or: 1, and: 2, compare: 3, bits: 4, sum: 5, product: 6 };
+const unary = 7;
+const atom = 8;
+
+interface Printed {
+  readonly text: string;
+  readonly level: number;
+}
+
+export function printExpression(expression: Expression, syntax: Syntax): string {
+  return print(expression, syntax).text;
+}
+
+function print(expression: Expression, syntax: Syntax): Printed {
+  const done = (text: string): Printed => ({ text, level: atom });
+  const inner = (each: Expression): string => printExpression(each, syntax);
+  switch (expression.kind) {
+    case 'literal':
+      return done(syntax.literal(expression.type, expression.value));
+    case 'local':
+      return done(expression.name);
+    case 'size':
+      return done(syntax.size(expression.size));
+    case 'workgroup':
+    case 'lane':
+    case 'subgroup_size':
+    case 'subgroup_lane':
+      return done(syntax.builtin(expression.kind));
+    case 'load':
+      return done(`${expression.buffer}[${inner(expression.index)}]`);
+    case 'shared':
+    case 'element':
+      return done(`${expression.array}[${inner(expression.index)}]`);
+    case 'apply':
+      return done(`${expression.of.name}(${expression.args.map(inner).join(', ')})`);
+    case 'subgroup':
+      return done(syntax.subgroup(expression.op, inner(expression.value)));
+    case 'call':
+      return printCall(expression, syntax);
+    default:
+      return expression satisfies never;
+  }
+}
+
+function printCall(expression: Extract<Expression, { kind: 'call' }>, syntax: Syntax): Printed {
+  const spelling = syntax.operations[expression.op];
+  const args = expression.args.map((argument) => print(argument, syntax));
+  if (typeof spelling === 'function') {
+    const types = expression.args.map((argument) => argument.type);
+    const text = spelling(
+      args.map((argument) => argument.text),
+      types,
+    );
+    return { text, level: atom };
+  }
+  const { infix, level } = spelling;
+  const own = levels[level];
+  if (args.length === 1) return { text: `${infix}${wrapped(args[0]!, atom)}`, level: unary };
+  // Left-associative, but f32 sums are kept as they are grouped. Comparisons do not chain, bits take atoms, and `and` and
+  // `or` do not mix: all of that is what WGSL demands, and reads well elsewhere.
+  const left = level === 'compare' ? levels.bits : level === 'bits' ? unary : own;
+  const right = level === 'bits' ? unary : own + 1;
+  const [a, b] = [wrapped(args[0]!, left, level), wrapped(args[1]!, right, level)];
+  return { text: `${a} ${infix} ${b}`, level: own };
+}
+
+function wrapped({ text, level }: Printed, least: number, inside: Level | null = null): string {
+  const mixes = (inside === 'and' || inside === 'or') && level < levels.compare && level !== levels[inside];
+  const bare = level >= least && level !== levels.bits && !mixes && !(level === unary && inside !== null && least > 5);
+  return bare ? text : `(${text})`;
+}
+
+/** The statements, indented by `depth` steps of two spaces. */
+export function printStatements(statements: readonly Statement[], syntax: Syntax, depth: number): readonly string[] {
+  const pad = '  '.repeat(depth);
+  const value = (each: Expression): string => printExpression(each, syntax);
+  const block = (head: string, body: readonly Statement[]): string[] => [
+    `${pad}${head} {`,
+    ...printStatements(body, syntax, depth + 1),
+    `${pad}}`,
+  ];
+  return statements.flatMap((statement): readonly string[] => {
+    switch (statement.kind) {
+      case 'let':
+      case 'var':
+        return [pad + syntax.declare(statement.kind, statement.name, statement.value.type, value(statement.value))];
+      case 'set':
+        return [`${pad}${statement.name} = ${value(statement.value)};`];
+      case 'store':
+        return [`${pad}${statement.buffer}[${value(statement.index)}] = ${value(statement.value)};`];
+      case 'store-shared':
+      case 'store-element':
+        return [`${pad}${statement.array}[${value(statement.index)}] = ${value(statement.value)};`];
+      case 'for': {
+        if (statement.mode === 'unrolled') {
+          return unroll(statement).flatMap(({ value: at, body }) => {
+            const declares = body.some((each) => each.kind === 'let' || each.kind === 'var');
+            if (!declares) return printStatements(body, syntax, depth);
+            return [`${pad}{ // ${statement.variable} = ${at}`, ...printStatements(body, syntax, depth + 1), `${pad}}`];
+          });
+        }
+        const { variable, from, to, step } = statement;
+        return block(syntax.loop(variable, value(from), value(to), step), statement.body);
+      }
+      case 'if': {
+        const lines = block(`if (${value(statement.condition)})`, statement.then);
+        if (statement.otherwise.length === 0) return lines;
+        return [...lines.slice(0, -1), ...block('} else', statement.otherwise)];
+      }
+      case 'barrier':
+        return [pad + syntax.barrier];
+      case 'return':
+        return [`${pad}return;`];
+      case 'comment':
+        return [`${pad}// ${commentText(statement.text)}`];
+      default:
+        return statement satisfies never;
+    }
+  });
+}
+
+/** Every expression of these statements, outermost first. */
+export function* expressionsOf(statements: readonly Statement[]): Generator<Expression, void> {
+  for (const statement of statements) {
+    switch (statement.kind) {
+      case 'let':
+      case 'var':
+      case 'set':
+        yield* within(statement.value);
+        break;
+      case 'store':
+      case 'store-shared':
+      case 'store-element':
+        yield* within(statement.index);
+        yield* within(statement.value);
+        break;
+      case 'for':
+        yield* within(statement.from);
+        yield* within(statement.to);
+        yield* expressionsOf(statement.body);
+        break;
+      case 'if':
+        yield* within(statement.condition);
+        yield* expressionsOf(statement.then);
+        yield* expressionsOf(statement.otherwise);
+        break;
+      case 'barrier':
+      case 'return':
+      case 'comment':
+        break;
+      default:
+        statement satisfies never;
+    }
+  }
+}
+
+function* within(expression: Expression): Generator<Expression, void> {
+  yield expression;
+  switch (expression.kind) {
+    case 'load':
+    case 'shared':
+    case 'element':
+      yield* within(expression.index);
+      break;
+    case 'subgroup':
+      yield* within(expression.value);
+      break;
+    case 'call':
+    case 'apply':
+      for (const argument of expression.args) yield* within(argument);
+      break;
+    default:
+  }
+}
+
+/** The helpers that statements use, each after those that it uses itself. */
+export function functionsOf(statements: readonly Statement[]): readonly KernelFunction[] {
+  const found = new Set<KernelFunction>();
+  const visit = (expressions: Iterable<Expression>): void => {
+    for (const expression of expressions) {
+      if (expression.kind !== 'apply' || found.has(expression.of)) continue;
+      visit(expressionsOf(expression.of.body));
+      visit(within(expression.of.value));
+      found.add(expression.of);
+    }
+  };
+  visit(expressionsOf(statements));
+  return [...found];
+}
+
+export function printFunction(of: KernelFunction, syntax: Syntax): readonly string[] {
+  return syntax.function(of, printStatements(of.body, syntax, 1), printExpression(of.value, syntax));
+}
