@@ -3,7 +3,7 @@
 
 import { evaluate, GELU_CUBIC, GELU_SCALE } from './evaluate.ts';
 import type { Scalar } from './ir.ts';
-import { call, integer, real } from './scalar.ts';
+import { call, integer, isConstant, real } from './scalar.ts';
 import { signatures } from './signatures.ts';
 import type { OpName } from './signatures.ts';
 
@@ -51,7 +51,11 @@ const derivatives: Readonly<Record<OpName, Derivative>> = {
   add: () => [one, one],
   subtract: () => [one, real(-1)],
   multiply: ([a, b]) => [b!, a!],
-  divide: ([, b], self) => [call('divide', one, b!), call('negate', call('divide', self, b!))],
+  divide: ([a, b], self) => [
+    call('divide', one, b!),
+    // Of 1 / b through the result alone.
+    call('negate', isConstant(a!, 1) ? times(self, self) : call('divide', self, b!)),
+  ],
   negate: () => [real(-1)],
   power: ([a, b], self) => [
     powerByBase(a!, b!),

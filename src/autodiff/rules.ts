@@ -1,0 +1,195 @@
+// The adjoint of each rule of the IR: from the cotangent of what a definition makes to the cotangents of what it reads.
+// Rotations, softmax and exponentials are differentiated through their output, so that it is all that has to be saved.
+
+import type { Axis, Definition, Rule, Scalar, Tensor } from '../ir/ir.ts';
+import { inside } from '../ir/ranges.ts';
+import type { Context } from '../ir/ranges.ts';
+import { alwaysFinite, at, call, integer, read, readAt, real } from '../ir/scalar.ts';
+import { freshAxes, likeAxis, readsOf, scalarMapper, substitute } from '../ir/visit.ts';
+import { pullScalar } from './scalar.ts';
+import type { Guarded } from './scalar.ts';
+import { transpose } from './transpose.ts';
+
+export interface Sweep {
+  readonly context: Context;
+  /** The tensor leads to one whose gradient is wanted. */
+  readonly wants: (tensor: Tensor) => boolean;
+  /** Defines something that the adjoint of the present definition needs on the way. */
+  readonly emit: (name: string, axes: readonly Axis[], rule: Rule) => Tensor;
+  /** Adds to the cotangent of a tensor a rule over the axes `to`. */
+  readonly contribute: (tensor: Tensor, rule: (to: readonly Axis[]) => Rule) => void;
+}
+
+type Of<K extends Definition['kind']> = Extract<Definition, { kind: K }>;
+
+const times = (a: Scalar, b: Scalar): Scalar => call('multiply', a, b);
+const minus = (a: Scalar, b: Scalar): Scalar => call('subtract', a, b);
+
+/** Sends the cotangent of `body`, evaluated over `domain`, to everything that it reads. */
+function pull(
+  sweep: Sweep,
+  body: Scalar,
+  domain: readonly Axis[],
+  cotangent: Guarded,
+  made: Scalar | null = null,
+): void {
+  for (const pulled of pullScalar(body, cotangent, (r) => sweep.wants(r.tensor), made)) {
+    sweep.contribute(pulled.read.tensor, (to) => transpose(pulled, domain, to, sweep.context));
+  }
+}
+
+const everywhere = (value: Scalar): Guarded => ({ value, guard: null });
+
+/** Pulls the cotangent `dy` of what `d` makes. */
+export function pullDefinition(d: Definition, dy: Tensor, sweep: Sweep): void {
+  const { axes } = d.tensor;
+  switch (d.kind) {
+    case 'map':
+      return pull(sweep, d.body, axes, everywhere(readAt(dy, axes)), readAt(d.tensor, axes));
+    case 'reduce':
+      if (d.op === 'sum') return pull(sweep, d.body, [...axes, ...d.over], everywhere(readAt(dy, axes)));
+      return d.op === 'prod' ? pullProduct(d, dy, sweep) : undefined;
+    case 'scan':
+      return pullScan(d, dy, sweep);
+    case 'scatter':
+      return pull(sweep, d.body, d.over, everywhere(read(dy, d.index, 0)));
+    case 'softmax':
+      return pullSoftmax(d, dy, sweep);
+    case 'rotate':
+      return pullRotate(d, dy, sweep);
+    case 'expm':
+      if (d.cotangent !== null) throw new Error(`'${d.tensor.name}': the adjoint of expm is not differentiated again`);
+      return sweep.contribute(d.input, () => ({ kind: 'expm', input: d.input, cotangent: dy }));
+    default:
+      return d satisfies never;
+  }
+}
+
+/** d(prod e) / d(e_n) is the product of what stands before n and what stands after it: right where some e are 0. */
+function pullProduct(d: Of<'reduce'>, dy: Tensor, sweep: Sweep): void {
+  const { axes, name } = d.tensor;
+  const [along, ...inner] = d.over as [Axis, ...Axis[]];
+  const domain = [...axes, along];
+  const make = (suffix: string, rule: (own: readonly Axis[], by: ReadonlyMap<Axis, Scalar>) => Rule): Tensor => {
+    const { axes: own, by } = freshAxes(domain);
+    return sweep.emit(`${name}_${suffix}`, own, rule(own, by));
+  };
+  const factors = make('factors', (_, by) => {
+    if (inner.length === 0) return { kind: 'map', body: substitute(d.body, by) };
+    const fresh = freshAxes(inner);
+    const body = substitute(d.body, new Map([...by, ...fresh.by]));
+    return { kind: 'reduce', op: 'prod', over: fresh.axes, body };
+  });
+  const others = (reverse: boolean): Tensor =>
+    make(reverse ? 'after' : 'before', (own) => ({
+      kind: 'scan',
+      along: own.at(-1)!,
+      reverse,
+      exclusive: true,
+      factor: readAt(factors, own),
+      term: real(0),
+      initial: 1,
+    }));
+  const product = times(readAt(others(false), domain), readAt(others(true), domain));
+  const cotangent = times(readAt(dy, axes), product);
+  if (inner.length === 0) return pull(sweep, d.body, domain, everywhere(cotangent));
+  const { axes: own, by } = freshAxes(domain);
+  const next = sweep.emit(`d_${name}_factors`, own, { kind: 'map', body: substitute(cotangent, by) });
+  const partial: Of<'reduce'> = { ...d, over: inner, tensor: factors };
+  const renamed = scalarMapper((s) => {
+    if (s.kind !== 'axis') return null;
+    const n = domain.indexOf(s.axis);
+    return n < 0 ? null : at(factors.axes[n]!);
+  });
+  pullProduct({ ...partial, body: renamed(d.body) }, next, sweep);
+}
+
+/** h[t] = a[t] h[t-1] + b[t]: g runs the other way with a[t+1]; db = g, da = g h[t-1]. */
+function pullScan(d: Of<'scan'>, dy: Tensor, sweep: Sweep): void {
+  const { axes, name } = d.tensor;
+  const step = d.reverse ? -1 : 1;
+  const { axes: own, by } = freshAxes(axes);
+  const along = own[axes.indexOf(d.along)]!;
+  const moved = (by_: ReadonlyMap<Axis, Scalar>): Map<Axis, Scalar> =>
+    new Map([...by_, [d.along, call('add', at(along), integer(step))]]);
+  const next = moved(by);
+  // Beyond the last step the factor meets a zero: any finite number will do.
+  const factor = guardOutside(substitute(d.factor, next), sweep.context);
+  const term = d.exclusive
+    ? read(
+        dy,
+        axes.map((axis) => next.get(axis)!),
+        0,
+      )
+    : readAt(dy, own);
+  const g = sweep.emit(`d_${name}_carry`, own, {
+    kind: 'scan',
+    along,
+    reverse: !d.reverse,
+    exclusive: false,
+    factor,
+    term,
+    initial: 0,
+  });
+  const carried = readAt(g, axes);
+  pull(sweep, d.term, axes, everywhere(carried));
+  const before = d.exclusive
+    ? readAt(d.tensor, axes)
+    : read(
+        d.tensor,
+        axes.map((axis) => (axis === d.along ? call('add', at(axis), integer(-step)) : at(axis))),
+        d.initial,
+      );
+  pull(sweep, d.factor, axes, everywhere(times(carried, before)));
+}
+
+/** Reads that are not proved inside their tensor are 0 outside it. */
+function guardOutside(s: Scalar, context: Context): Scalar {
+  return scalarMapper((node) =>
+    node.kind === 'read' && node.outside === null && !inside(node, context) ? read(node.tensor, node.index, 0) : null,
+  )(s);
+}
+
+/** ds = p (dp - sum[over](p dp)), from the probabilities alone. */
+function pullSoftmax(d: Of<'softmax'>, dy: Tensor, sweep: Sweep): void {
+  const { axes, name } = d.tensor;
+  const row = freshAxes(axes.filter((axis) => axis !== d.over));
+  const over = likeAxis(d.over);
+  const inRow = new Map([...row.by, [d.over, at(over)]]);
+  const weighted = substitute(times(readAt(d.tensor, axes), readAt(dy, axes)), inRow);
+  const total = sweep.emit(`d_${name}_row`, row.axes, { kind: 'reduce', op: 'sum', over: [over], body: weighted });
+
+  const { axes: own, by } = freshAxes(axes);
+  const index = own.filter((_, n) => axes[n] !== d.over);
+  const slope = times(readAt(d.tensor, own), minus(readAt(dy, own), readAt(total, index)));
+  const logit = sweep.emit(`d_${name}_logit`, own, { kind: 'map', body: slope });
+  // Where nothing is visible the slope is 0 already; a guard is needed only where the rest might not be finite there.
+  const safe = alwaysFinite(d.body) && readsOf(d.body).every((r) => r.outside !== null || inside(r, sweep.context));
+  const guard = safe || by.size === 0 ? null : d.where;
+  pull(sweep, d.body, axes, { value: readAt(logit, axes), guard });
+}
+
+/** dx = the cotangent turned back; dphase = <dy, J y> of each pair, y the rotated output (J a quarter turn). */
+function pullRotate(d: Of<'rotate'>, dy: Tensor, sweep: Sweep): void {
+  const { axes } = d.tensor;
+  const outer = axes.slice(0, -1);
+  if (sweep.wants(d.input)) {
+    sweep.contribute(d.input, (to) => {
+      const pair = likeAxis(d.pair);
+      const by = new Map<Axis, Scalar>([...outer.map((axis, n) => [axis, at(to[n]!)] as const), [d.pair, at(pair)]]);
+      const { layout, from } = d;
+      return { kind: 'rotate', input: dy, phase: substitute(d.phase, by), pair, sign: -d.sign as 1 | -1, layout, from };
+    });
+  }
+  const pairs = d.pair.extent as number;
+  const p = at(d.pair);
+  const first = d.layout === 'split' ? p : times(integer(2), p);
+  const feature = (offset: number): Scalar[] => [...outer.map(at), call('add', first, integer(d.from + offset))];
+  const second = d.layout === 'split' ? pairs : 1;
+  const turned = minus(
+    times(read(dy, feature(second)), read(d.tensor, feature(0))),
+    times(read(dy, feature(0)), read(d.tensor, feature(second))),
+  );
+  const slope = d.sign === 1 ? turned : call('negate', turned);
+  pull(sweep, d.phase, [...outer, d.pair], everywhere(slope));
+}

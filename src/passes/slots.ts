@@ -1,0 +1,92 @@
+// When each definition is computed. A forward definition has the latest slot of what it reads; a gradient has the slot of
+// the definition it differentiates. A cotangent that is made later than its tensor is a boundary: it is added up over
+// layers and micro-batches before the earlier slot's part of the backward pass runs.
+
+import type { Axis, Definition, Program, Tensor } from '../ir/ir.ts';
+import { axesOf, readsOf, scalarsOf, tensorsOf, visit } from '../ir/visit.ts';
+
+/**
+ * static: sizes and parameters; table: positions and what the caller supplies for a sequence; step: learned tensors, once
+ * an optimizer step; layer: everything else.
+ */
+export type Slot = 'static' | 'table' | 'step' | 'layer';
+
+/** In the order in which they are computed. */
+export const slotNames = ['static', 'table', 'step', 'layer'] as const satisfies readonly Slot[];
+
+export const isBefore = (a: Slot, b: Slot): boolean => slotNames.indexOf(a) < slotNames.indexOf(b);
+export const later = (a: Slot, b: Slot): Slot => (isBefore(a, b) ? b : a);
+
+export interface Slots {
+  readonly of: ReadonlyMap<Definition, Slot>;
+  readonly tensors: ReadonlyMap<Tensor, Slot>;
+  /** Reads a learned tensor of a layer's own, or the layer's activations. */
+  readonly perLayer: ReadonlySet<Definition>;
+  /** Gradients that are added up before the slot of the tensor whose cotangent they are. */
+  readonly boundaries: ReadonlySet<Definition>;
+}
+
+const isTokens = ({ extent }: Axis): boolean => extent === 'tokens' || extent === 'keys';
+
+/** Tables are evaluated on the host: no batch, and not one entry for every two tokens. */
+const fitsHost = (axes: readonly Axis[]): boolean =>
+  axes.every(({ extent }) => extent !== 'batch') && axes.filter(isTokens).length < 2;
+
+function inputSlot(tensor: Tensor, late: ReadonlySet<Tensor>): Slot {
+  const { origin } = tensor;
+  if (origin.kind === 'learned') return 'step';
+  if (late.has(tensor) || !fitsHost(tensor.axes)) return 'layer';
+  if (origin.kind === 'draw') return 'table';
+  if (origin.kind === 'given') return origin.given === 'position' || origin.given === 'user' ? 'table' : 'layer';
+  return 'static';
+}
+
+/** Of what a definition computes on its own, whatever it reads. */
+function ownSlot(d: Definition): Slot {
+  if (!fitsHost(d.tensor.axes)) return 'layer';
+  let slot: Slot = 'static';
+  const roots = scalarsOf(d);
+  if ([...d.tensor.axes, ...axesOf(roots)].some(isTokens)) slot = 'table';
+  visit(roots, (s) => {
+    if (s.kind === 'size') slot = s.size === 'batch' ? 'layer' : later(slot, 'table');
+  });
+  return slot;
+}
+
+export interface SlotOptions {
+  /** Inputs whose gradient is asked for, or that come with every call: never on the host. */
+  readonly late?: Iterable<Tensor>;
+}
+
+export function assignSlots(program: Program, options: SlotOptions = {}): Slots {
+  const late = new Set(options.late ?? []);
+  const tensors = new Map<Tensor, Slot>();
+  const layered = new Set<Tensor>();
+  for (const input of program.inputs) {
+    const slot = inputSlot(input, late);
+    tensors.set(input, slot);
+    const { origin } = input;
+    if (slot === 'layer' || (origin.kind === 'learned' && !origin.shared)) layered.add(input);
+  }
+  const of = new Map<Definition, Slot>();
+  const perLayer = new Set<Definition>();
+  const boundaries = new Set<Definition>();
+  for (const d of program.definitions) {
+    const reads = [...tensorsOf(d)];
+    const forward = reads.reduce<Slot>((slot, tensor) => later(slot, tensors.get(tensor) ?? 'layer'), ownSlot(d));
+    const slot = d.adjointOf === null ? forward : (of.get(d.adjointOf) ?? forward);
+    of.set(d, slot);
+    tensors.set(d.tensor, slot);
+    if (slot === 'layer' || reads.some((tensor) => layered.has(tensor))) {
+      perLayer.add(d);
+      layered.add(d.tensor);
+    }
+    const { cotangentOf } = d;
+    if (cotangentOf !== undefined && isBefore(tensors.get(cotangentOf) ?? 'layer', slot)) boundaries.add(d);
+  }
+  return { of, tensors, perLayer, boundaries };
+}
+
+/** Tensors that a program's definitions read. */
+export const readTensors = (program: Program): ReadonlySet<Tensor> =>
+  new Set(program.definitions.flatMap((d) => [...tensorsOf(d), ...readsOf(scalarsOf(d)).map((r) => r.tensor)]));
