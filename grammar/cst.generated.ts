@@ -29,7 +29,6 @@ export interface EncodingCstNode extends CstNode {
 
 export type EncodingCstChildren = {
   heading: HeadingCstNode[];
-  OpenBrace: IToken[];
   statement?: StatementCstNode[];
   CloseBrace: IToken[];
 };
@@ -45,6 +44,7 @@ export type HeadingCstChildren = {
   Extends?: IToken[];
   parent?: IToken[];
   Comma?: IToken[];
+  OpenBrace: IToken[];
 };
 
 export interface StatementCstNode extends CstNode {

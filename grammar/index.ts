@@ -2,12 +2,14 @@
 // layout, canonical form) and nothing of what it means: no names, shapes or types. It imports nothing from the rest of
 // pegen, and everything in it is a pure function of its arguments.
 
+import type { IRecognitionException, IToken } from 'chevrotain';
 import type { File } from './ast.ts';
 import { buildFile } from './build-ast.ts';
 import { layout } from './layout.ts';
 import { lex } from './lex.ts';
 import { syntaxDiagnostic } from './messages.ts';
 import { parseTokens } from './parser.ts';
+import type { Span } from './span.ts';
 import type { SyntaxDiagnostic } from './syntax-error.ts';
 
 export { syntaxCodes, type SyntaxCode, type SyntaxDiagnostic } from './syntax-error.ts';
@@ -23,11 +25,19 @@ export function parse(text: string, path: string): Parsed {
   const lexed = lex(text, path);
   const structure = layout(lexed.tokens, path);
   const { cst, errors } = parseTokens(structure.tokens);
-  const context = { path, tokens: structure.tokens, comments: lexed.comments };
+  const places = new Map(structure.tokens.map((token, index) => [token, index]));
+  const context = { path, tokens: structure.tokens, places, comments: lexed.comments };
   const diagnostics = [
     ...lexed.diagnostics,
     ...structure.diagnostics,
-    ...errors.map((error) => syntaxDiagnostic(error, context)),
+    ...errors.filter((error) => !follows(error, lexed.dropped)).map((error) => syntaxDiagnostic(error, context)),
   ].toSorted((a, b) => a.span.start - b.span.start);
   return { file: { path, text, ...buildFile(cst, path), comments: lexed.comments }, diagnostics };
+}
+
+/** Whether the parser stumbled just behind something that was reported and left out. */
+function follows(error: IRecognitionException, dropped: readonly Span[]): boolean {
+  const { token, previousToken } = error as IRecognitionException & { previousToken?: IToken };
+  const from = previousToken?.startOffset ?? 0;
+  return dropped.some((span) => span.start >= from && span.start < token.startOffset);
 }

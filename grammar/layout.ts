@@ -19,6 +19,7 @@ const endsValue = new Set<TokenType>([
   ...[Name, Numeral, Text, T.True, T.False, T.Interleaved],
   ...[T.CloseParenthesis, T.CloseBracket, T.CloseBrace, T.OpenBrace],
 ]);
+const misplaced = new Set<TokenType>([T.Encoding, T.Import, T.OpenBrace, T.CloseBrace]);
 const opens = new Set<TokenType>([T.OpenParenthesis, T.OpenBracket]);
 const closes = new Set<TokenType>([T.CloseParenthesis, T.CloseBracket]);
 
@@ -53,12 +54,14 @@ export function layout(tokens: readonly IToken[], path: string): Layout {
     endStatement(next);
     const end = endOf(tokens, path, next);
     const labels = opener === null ? [] : [{ span: span(opener), text: 'opened here' }];
-    report('PE0110', 'the encoding is not closed: `}` is missing', end, { labels });
+    if (opener?.image === '{') report('PE0110', 'the encoding is not closed: `}` is missing', end, { labels });
     out.push(mark(T.CloseBrace, next, tokens));
     place = 'outside';
   };
   const closeHeading = (next: IToken | null): void => {
-    report('PE0110', '`{` is missing before the statements of the encoding', endOf(tokens, path, next));
+    const before = endOf(tokens, path, next);
+    const named = opener !== null && before.end > span(opener).end; // otherwise the parser asks for the name
+    if (named) report('PE0110', '`{` is missing before the statements of the encoding', before);
     out.push(mark(T.OpenBrace, next, tokens));
     place = 'body';
     braces = 0;
@@ -76,6 +79,10 @@ export function layout(tokens: readonly IToken[], path: string): Layout {
       continue;
     }
     if (place === 'import' && lineStart) place = 'outside';
+    if (place === 'import' && previous?.tokenType !== T.Import) {
+      if (previous?.tokenType === Text) report('PE0101', 'an import names one file', span(token));
+      continue;
+    }
     if (place === 'outside') {
       if (type === T.Import && !seenEncoding) {
         [place, strayReported] = ['import', false];
@@ -116,7 +123,7 @@ export function layout(tokens: readonly IToken[], path: string): Layout {
       if (opens.has(type)) depth++;
       if (closes.has(type)) depth = Math.max(0, depth - 1);
     }
-    out.push(type === T.Encoding || type === T.Import ? retype(token, Misplaced) : token);
+    out.push(misplaced.has(type) ? retype(token, Misplaced) : token);
   }
   if (place === 'heading') closeHeading(null);
   if (place === 'body') closeBody(null);

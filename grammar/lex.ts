@@ -12,6 +12,7 @@ export interface Lexed {
   readonly tokens: readonly IToken[];
   readonly comments: readonly CommentNode[];
   readonly diagnostics: readonly SyntaxDiagnostic[];
+  readonly dropped: readonly Span[]; // what was reported and left out, in order of the text
 }
 
 const others = vocabulary.filter((type) => type !== Blank && type !== Comment);
@@ -27,6 +28,7 @@ export function lex(text: string, path: string): Lexed {
   const result = lexer.tokenize(text);
   const at = (start: number, end: number): Span => ({ file: path, start, end });
   const diagnostics: SyntaxDiagnostic[] = [];
+  const dropped: Span[] = [];
   for (const match of text.matchAll(invisible)) {
     const point = match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
     diagnostics.push({
@@ -40,12 +42,8 @@ export function lex(text: string, path: string): Lexed {
   for (const error of result.errors) {
     const bad = text.slice(error.offset, error.offset + error.length);
     const span = at(error.offset, error.offset + error.length);
-    diagnostics.push({
-      code: 'PE0103',
-      severity: 'error',
-      message: `${quote(bad)} is not part of the language`,
-      span,
-    });
+    dropped.push(span);
+    diagnostics.push({ code: 'PE0103', severity: 'error', message: `${quote(bad)} is not part of the language`, span });
   }
   const tokens: IToken[] = [];
   for (const token of result.tokens) {
@@ -55,7 +53,8 @@ export function lex(text: string, path: string): Lexed {
       const { code, hint } = mistake;
       const message = mistake.message(token.image);
       diagnostics.push({ code, severity: 'error', message, span, ...(hint === undefined ? {} : { hint }) });
-      if (mistake.meant !== null) tokens.push({ ...token, ...retyped(mistake.meant) });
+      if (mistake.meant === null) dropped.push(span);
+      else tokens.push({ ...token, ...retyped(mistake.meant) });
       continue;
     }
     if (token.tokenType === Numeral) diagnostics.push(...unreadable(token, span));
@@ -65,7 +64,7 @@ export function lex(text: string, path: string): Lexed {
     text: token.image.trimEnd(),
     span: at(token.startOffset, token.startOffset + token.image.trimEnd().length),
   }));
-  return { tokens, comments, diagnostics };
+  return { tokens, comments, diagnostics, dropped };
 }
 
 function retyped(type: IToken['tokenType']): Pick<IToken, 'tokenType' | 'tokenTypeIdx'> {

@@ -8,11 +8,12 @@ import { quote } from './mistakes.ts';
 import { nearest } from './nearest.ts';
 import type { Span } from './span.ts';
 import type { SyntaxCode, SyntaxDiagnostic } from './syntax-error.ts';
-import { keywords, Misplaced, Name, Numeral, StatementEnd, T, Text, vocabulary } from './tokens.ts';
+import { keywords, Misplaced, Name, Numeral, StatementEnd, StatementStart, T, Text, vocabulary } from './tokens.ts';
 
 export interface Context {
   readonly path: string;
   readonly tokens: readonly IToken[];
+  readonly places: ReadonlyMap<IToken, number>; // of the tokens
   readonly comments: readonly Comment[];
 }
 
@@ -41,18 +42,21 @@ export function syntaxDiagnostic(error: IRecognitionException, context: Context)
 
 function clashOf(error: IRecognitionException, context: Context): Clash {
   const { tokens, path } = context;
-  const position = tokens.indexOf(error.token);
-  const end = position < 0 ? tokens.length : position;
-  const hasText = (token: IToken): boolean => token.image !== '';
-  const previous = tokens.slice(0, end).findLast(hasText) ?? null;
-  const start = tokens.slice(0, end).findLastIndex((token) => token.tokenType.name === 'StatementStart');
+  const end = context.places.get(error.token) ?? tokens.length;
+  let at = end - 1;
+  while (at >= 0 && tokens[at]!.image === '') at--;
+  const previous = tokens[at] ?? null;
+  let start = end - 1;
+  while (start >= 0 && !begins(tokens[start]!)) start--;
+  const inStatement = tokens[start]?.tokenType === StatementStart;
+  const first = tokens[inStatement ? start + 1 : start] ?? null;
   const previousEnd = previous === null ? 0 : tokenSpan(previous, path).end;
   const missing = error.token.image === '';
   return {
     found: error.token,
-    foundText: missing ? 'the end of the statement' : quote(error.token.image),
+    foundText: missing ? `the end of the ${inStatement ? 'statement' : 'line'}` : quote(error.token.image),
     previous,
-    first: tokens.slice(start + 1, end + 1).find(hasText) ?? null,
+    first,
     expected: new Set(error.message.split(' ')),
     rule: error.context.ruleStack.at(-1) ?? '',
     context,
@@ -60,12 +64,15 @@ function clashOf(error: IRecognitionException, context: Context): Clash {
   };
 }
 
+const begins = (token: IToken): boolean => is(token, StatementStart, T.Encoding, T.Import);
+
 const statements = keywords.filter((entry) => entry.statement);
 const statementTypes = new Set(statements.map((entry) => entry.type));
 const keywordTypes = new Set(keywords.map((entry) => entry.type));
 const beginsValue = new Set<TokenType>([Name, Numeral, T.True, T.False, T.OpenParenthesis, T.If, T.Not]);
 const endsValue = new Set<TokenType>([Name, Numeral, T.True, T.False, T.CloseParenthesis, T.CloseBracket]);
-const closers = ['StatementEnd', 'CloseParenthesis', 'CloseBracket', 'Then', 'Else', 'By'];
+const closers = ['StatementEnd', 'CloseParenthesis', 'CloseBracket', 'Then', 'Else'];
+const connectives = ['where', 'when', 'then', 'else', 'by', 'from', 'interleaved', 'and', 'or'];
 const labels = new Map(vocabulary.map((type) => [type.name, type.LABEL ?? type.name]));
 
 /** Words that begin a statement elsewhere, and what they are here. */
@@ -86,21 +93,29 @@ const foreignStatements: Readonly<Record<string, string>> = {
 const expectsValue = (clash: Clash): boolean => clash.expected.has('Numeral');
 const is = (token: IToken | null, ...types: TokenType[]): boolean => token !== null && types.includes(token.tokenType);
 
-const keywordAsName: Rule = ({ found, foundText, expected, rule }) => {
-  const misplaced = is(found, Misplaced);
+const keywordAsName: Rule = ({ found, foundText, first, expected }) => {
+  const misplaced = is(found, Misplaced) && found.image !== '{' && found.image !== '}';
+  if (misplaced && found === first) {
+    const message = `${foundText} stands within an encoding`;
+    return { code: 'PE0109', message, hint: 'imports stand before the first encoding, encodings beside one another' };
+  }
   const wanted = expected.size === 1 && expected.has('Name') && keywordTypes.has(found.tokenType);
   if (!misplaced && !wanted) return null;
-  if (rule === 'binder' && is(found, T.Where)) return null;
   return { code: 'PE0111', message: `${foundText} is a keyword and cannot be a name` };
 };
 
-const unknownStatement: Rule = ({ found, foundText, first, previous, expected, rule, context, span }) => {
+const unknownStatement: Rule = ({ found, foundText, first, previous, expected, rule, context }) => {
   if (rule === 'statement' && expected.has('Let')) {
     const hint = 'a statement begins with a keyword or assigns to a tensor of attention';
     return { code: 'PE0112', message: `${foundText} does not begin a statement`, hint };
   }
-  if (rule !== 'assignment' || first === null || first !== previous || !is(first, Name) || !is(found, Name))
-    return null;
+  if (rule !== 'assignment' || first === null || first !== previous || !is(first, Name)) return null;
+  const span = tokenSpan(first, context.path);
+  if (found.image === '') {
+    const hint = 'an expression goes on in the next line only after an operator or within brackets';
+    return { code: 'PE0112', message: `${quote(first.image)} alone is no statement`, hint, span };
+  }
+  if (!is(found, Name)) return null;
   const meant =
     foreignStatements[first.image] ??
     nearest(
@@ -110,7 +125,7 @@ const unknownStatement: Rule = ({ found, foundText, first, previous, expected, r
   return {
     code: 'PE0112',
     message: `${quote(first.image)} does not begin a statement`,
-    span: { ...tokenSpan(first, context.path), file: span.file },
+    span,
     ...(meant === null ? {} : { hint: `did you mean \`${meant}\`?` }),
   };
 };
@@ -162,12 +177,13 @@ const choice: Rule = ({ found, foundText, expected, rule }) => {
 
 const valueFollows = (found: IToken): boolean => beginsValue.has(found.tokenType) && !is(found, T.If, T.Not);
 
-const brackets: Rule = ({ found, previous, expected, rule, context }) => {
+const brackets: Rule = (clash) => {
+  const { found, previous, expected, rule } = clash;
   const say = (message: string, hint: string): Answer => ({ code: 'PE0115', message, hint });
   if (is(found, T.OpenBracket) && is(previous, T.CloseBracket)) {
     return say('a tensor has all its indices in one pair of brackets', 'write `a[t, h]`, not `a[t][h]`');
   }
-  if (is(found, T.OpenBracket) && expectsValue({ expected } as Clash)) {
+  if (is(found, T.OpenBracket) && expectsValue(clash)) {
     return say(
       'a list of numbers is not a value',
       'a tensor is a formula of its indices; a table is `given` or `fixed`',
@@ -179,10 +195,19 @@ const brackets: Rule = ({ found, previous, expected, rule, context }) => {
   if (is(found, T.Colon) && is(previous, T.Comma, T.OpenBracket, T.OpenParenthesis)) {
     return say('there are no slices: an index stands for all of its axis', 'name the index, `a[t, m]`');
   }
-  if (is(found, T.Colon, T.Where) && openBracket(context.tokens, found)?.tokenType === T.OpenParenthesis) {
+  if (is(found, T.Colon, T.Where) && openBracket(clash)?.tokenType === T.OpenParenthesis) {
     return say('a reduction binds its index in square brackets', 'write `sum[s: token where s <= t](f[s])`');
   }
-  if (rule === 'args' && is(found, T.CloseParenthesis) && is(previous, T.OpenParenthesis)) {
+  if (is(found, Name) && found.image === 'in' && expected.has('CloseBracket')) {
+    return say('an index gets its axis with a colon', 'write `sum[s: token](...)`');
+  }
+  if (rule === 'routine' && is(found, T.CloseParenthesis) && is(previous, T.OpenParenthesis)) {
+    return say('a function has at least one parameter', 'a number without arguments is `let name = ...`');
+  }
+  if (rule === 'definition' && is(found, T.OpenParenthesis)) {
+    return say('a `let` has indices in square brackets', 'a function is `fn name(a, b) = ...`');
+  }
+  if (expectsValue(clash) && is(found, T.CloseParenthesis) && is(previous, T.OpenParenthesis)) {
     return say('there is nothing between the parentheses', 'a number without arguments is `let name = ...`');
   }
   if ((rule === 'binders' || rule === 'binder') && !is(found, T.CloseParenthesis) && found.image !== '') {
@@ -193,26 +218,32 @@ const brackets: Rule = ({ found, previous, expected, rule, context }) => {
   return null;
 };
 
-const missingOperator: Rule = ({ found, foundText, previous, expected, first }) => {
+const missingOperator: Rule = ({ found, foundText, previous, expected, first, rule }) => {
   if (!closers.some((closer) => expected.has(closer))) return null;
   if (statementTypes.has(found.tokenType)) {
     return { code: 'PE0102', message: `${foundText} begins a statement: it stands on a line of its own` };
   }
   if (previous === null || !beginsValue.has(found.tokenType) || !endsValue.has(previous.tokenType)) return null;
-  if (previous === first && !is(previous, Numeral)) return null;
-  const hint = is(previous, Numeral)
+  const meant = is(found, Name) ? nearest(found.image, connectives) : null;
+  const touching =
+    is(previous, Numeral) && is(found, Name) && previous.startOffset + previous.image.length === found.startOffset;
+  const list = is(first, T.Expect, T.Encoding) || rule === 'binders';
+  const between = `between ${quote(previous.image)} and ${foundText}`;
+  if (meant !== null)
+    return { code: 'PE0102', message: `an operator is missing ${between}`, hint: `did you mean \`${meant}\`?` };
+  if (list) return { code: 'PE0102', message: `a comma is missing ${between}` };
+  const hint = touching
     ? `a product is \`${previous.image} * ${found.image}\``
     : 'write an operator or a comma between them, or begin a new line';
-  return { code: 'PE0102', message: `an operator is missing between ${quote(previous.image)} and ${foundText}`, hint };
+  return { code: 'PE0102', message: `an operator is missing ${between}`, hint };
 };
 
 const rules: readonly Rule[] = [keywordAsName, unknownStatement, wrongSign, brackets, missingOperator, choice];
 
 function general(clash: Clash): { code: SyntaxCode; message: string; hint?: string } & Partial<SyntaxDiagnostic> {
   const { found, foundText, context, expected } = clash;
-  const opener =
-    expected.has('CloseParenthesis') || expected.has('CloseBracket') ? openBracket(context.tokens, found) : null;
-  const hint = swallowed(clash);
+  const opener = expected.has('CloseParenthesis') || expected.has('CloseBracket') ? openBracket(clash) : null;
+  const hint = swallowed(clash) ?? (is(clash.previous, T.Comma) ? 'a list does not end with a comma' : null);
   return {
     code: 'PE0101',
     message: `expected ${wanted(clash)}, found ${foundText}`,
@@ -225,6 +256,7 @@ function wanted({ expected, rule, previous }: Clash): string {
   if (expected.has('Numeral')) return 'a value';
   if (expected.has(Text.name)) return 'a file name in quotes, `import "rope.pe"`';
   if (rule === 'heading' && expected.has('Name')) return 'the name of an encoding';
+  if (rule === 'claims' || rule === 'law') return 'the name of a law';
   const names = [...expected].map((name) => labels.get(name) ?? name);
   const after = previous !== null && endsValue.has(previous.tokenType);
   if (expected.has(StatementEnd.name)) return after ? 'an operator or the end of the statement' : names.join(' or ');
@@ -241,12 +273,11 @@ function swallowed({ previous, found, context, expected }: Clash): string | null
 }
 
 /** The innermost bracket that is open before a token of the same statement. */
-function openBracket(tokens: readonly IToken[], found: IToken): IToken | null {
-  const position = tokens.indexOf(found);
+function openBracket({ found, context: { tokens, places } }: Clash): IToken | null {
   let closed = 0;
-  for (let index = (position < 0 ? tokens.length : position) - 1; index >= 0; index--) {
+  for (let index = (places.get(found) ?? tokens.length) - 1; index >= 0; index--) {
     const token = tokens[index]!;
-    if (token.tokenType.name === 'StatementStart') return null;
+    if (begins(token)) return null;
     if (is(token, T.CloseBracket, T.CloseParenthesis)) closed++;
     if (is(token, T.OpenBracket, T.OpenParenthesis) && closed-- === 0) return token;
   }

@@ -65,7 +65,6 @@ export class PeParser extends CstParser {
     'encoding',
     () => {
       this.SUBRULE(this.heading);
-      this.CONSUME(T.OpenBrace);
       this.MANY(() => this.SUBRULE(this.statement));
       this.CONSUME(T.CloseBrace);
     },
@@ -79,6 +78,7 @@ export class PeParser extends CstParser {
       this.CONSUME(T.Extends);
       this.AT_LEAST_ONE_SEP({ SEP: T.Comma, DEF: () => this.CONSUME2(tokens.Name, { LABEL: 'parent' }) });
     });
+    this.CONSUME(T.OpenBrace);
   });
 
   readonly statement = this.RULE('statement', () => {

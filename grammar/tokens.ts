@@ -23,8 +23,8 @@ export const Multiplicative = createToken({ name: 'Multiplicative', pattern: Lex
 /** Zero-width tokens that layout.ts puts around a statement. */
 export const StatementStart = createToken({ name: 'StatementStart', pattern: Lexer.NA, label: 'a statement' });
 export const StatementEnd = createToken({ name: 'StatementEnd', pattern: Lexer.NA, label: 'the end of the statement' });
-/** `import` or `encoding` where it cannot be meant: layout.ts retypes it, so that recovery does not stop there. */
-export const Misplaced = createToken({ name: 'Misplaced', pattern: Lexer.NA, label: 'a misplaced keyword' });
+/** `import`, `encoding` or a brace where it cannot be meant: layout.ts retypes it, so that recovery does not stop there. */
+export const Misplaced = createToken({ name: 'Misplaced', pattern: Lexer.NA, label: 'a misplaced word' });
 
 /** What a token is for an editor. */
 export type Colour = 'declaration' | 'modifier' | 'control' | 'logic' | 'literal' | 'operator' | 'punctuation';
