@@ -151,7 +151,7 @@ export interface Module {
   readonly kernels: Readonly<Record<string, Kernel>>;
   readonly entries: Readonly<Record<string, Entry>>;
   /** Tables read by the entries, computed in float64. `given` has `position` ([rows] or [rows, axes]) and other given tensors. */
-  tables(sizes: Sizes, given: Readonly<Record<string, ArrayLike<number>>>): Readonly<Record<string, Float32Array>>;
+  tables(sizes: Sizes, given: Readonly<Record<string, ArrayLike<number>>>): Readonly<Record<string, Float32Array | Int32Array>>;
   embed?(tape: Tape, buffers: Buffers): Buffers;
   embed_backward?(tape: Tape, buffers: Buffers): Buffers;
   step?(tape: Tape, buffers: Buffers): Buffers;

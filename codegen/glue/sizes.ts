@@ -2,6 +2,7 @@
 
 import type { KernelSize } from '../kernel.ts';
 import type { Size } from '../plan/plan.ts';
+import { product } from '../plan/size.ts';
 
 export interface SizeText {
   readonly text: string;
@@ -10,16 +11,15 @@ export interface SizeText {
 
 const order: readonly KernelSize[] = ['batch', 'tokens', 'keys', 'first', 'capacity'];
 
-/** Numeric factors are multiplied out, so that `[batch, tokens, 4, 16]` is `batch * tokens * 64`. */
 export function sizeText(size: Size): SizeText {
   const uses = new Set<KernelSize>();
   const text = print(size, uses);
   return { text, uses: order.filter((name) => uses.has(name)) };
 }
 
-/** Elements of a buffer. */
-export function elementsText(shape: readonly Size[]): SizeText {
-  return sizeText({ kind: 'product', factors: shape });
+/** Elements of a buffer: `[batch, tokens, 4, 16]` is `batch * tokens * 64`. */
+export function elements(shape: readonly Size[]): Size {
+  return product(shape);
 }
 
 /** `({ batch, tokens }) => batch * tokens * 64` */
@@ -35,23 +35,15 @@ function print(size: Size, uses: Set<KernelSize>): string {
     case 'size':
       uses.add(size.size);
       return size.size;
-    case 'product': {
-      const factors = flatten(size.factors);
-      const constant = factors.reduce((product, factor) => product * (factor.kind === 'number' ? factor.value : 1), 1);
-      if (constant === 0) return '0';
-      const parts = factors.filter((factor) => factor.kind !== 'number').map((factor) => print(factor, uses));
-      if (constant !== 1 || parts.length === 0) parts.push(String(constant));
-      return parts.join(' * ');
-    }
+    case 'product':
+      return size.factors
+        .map((factor) => (factor.kind === 'sum' ? `(${print(factor, uses)})` : print(factor, uses)))
+        .join(' * ');
     case 'sum':
-      return `(${size.terms.map((term) => print(term, uses)).join(' + ')})`;
+      return size.terms.map((term) => print(term, uses)).join(' + ');
     case 'ceil-divide':
-      return size.by === 1 ? print(size.value, uses) : `Math.ceil((${print(size.value, uses)}) / ${size.by})`;
+      return `Math.ceil((${print(size.value, uses)}) / ${size.by})`;
     default:
       return size satisfies never;
   }
-}
-
-function flatten(factors: readonly Size[]): Size[] {
-  return factors.flatMap((factor) => (factor.kind === 'product' ? flatten(factor.factors) : [factor]));
 }

@@ -1,0 +1,83 @@
+// Learned tensors of plans -> the list `learned` of a module: shapes and initial values as float64 loops.
+
+import type { Scalar, Tensor } from '../../src/ir/ir.ts';
+import type { LearnedPlan } from '../plan/plan.ts';
+import type { RandomOp } from './spellings.ts';
+import type { HostContext } from './host.ts';
+import { stringLiteral } from './literals.ts';
+import { flatIndex, printDefinition } from './loops.ts';
+import type { HostArray, LoopContext } from './loops.ts';
+import type { Statement } from './structure.ts';
+
+/** Uniform numbers that one draw takes. */
+const draws: Record<RandomOp, { readonly sites: number; readonly helper: 'uniform' | 'normal' | 'truncNormal' }> = {
+  uniform: { sites: 1, helper: 'uniform' },
+  normal: { sites: 2, helper: 'normal' },
+  trunc_normal: { sites: 1, helper: 'truncNormal' },
+};
+
+/** `context` starts the local names of one function; `comment` says what a tensor is. */
+export function printLearned(
+  tensors: readonly LearnedPlan[],
+  context: () => HostContext,
+  comment: (of: LearnedPlan) => string,
+): Statement {
+  const items = tensors.flatMap((each) => [
+    '{',
+    `  name: ${stringLiteral(each.tensor.name)},`,
+    `  shape: [${each.shape.join(', ')}],`,
+    `  shared: ${each.shared},`,
+    `  trained: ${each.trained},`,
+    `  ${comment(each)}`,
+    '  initial(random) {',
+    ...initial(each, context()).map((line) => `    ${line}`),
+    '  },',
+    '},',
+  ]);
+  return {
+    kind: 'constant',
+    name: 'learned',
+    exported: true,
+    docs: ['Tensors that are stored with the model, with their initial values in row-major order.'],
+    value: ['[', ...items.map((line) => `  ${line}`), '] satisfies readonly Learned[]'].join('\n'),
+  };
+}
+
+function initial(learned: LearnedPlan, context: HostContext): string[] {
+  const dimensions = learned.axes.map((axis) => ({ extent: String(axis.extent), start: '0' }));
+  const array: HostArray = { name: context.local('values'), dimensions };
+  let sites = 0;
+  const numbered = new Map<Scalar, number>();
+  const loops: LoopContext = {
+    dimension: (axis) => ({ extent: String(axis.extent), start: '0' }),
+    scope: {
+      element(tensor: Tensor): never {
+        throw new Error(`the initial value of ${learned.tensor.name} reads ${tensor.name}`);
+      },
+      size: (name): never => {
+        throw new Error(`the initial value of ${learned.tensor.name} depends on ${name}`);
+      },
+      helper: context.helper,
+      random(op, call, args, axes) {
+        const { sites: count, helper } = draws[op];
+        const site = numbered.get(call) ?? sites;
+        if (!numbered.has(call)) sites += count;
+        numbered.set(call, site);
+        const element = flatIndex(
+          array,
+          learned.axes.map((axis) => axes.get(axis)!),
+        );
+        return `${context.helper(helper)}(random, ${element}, ${site}, ${args.join(', ')})`;
+      },
+      local: context.local,
+    },
+  };
+  const definition = {
+    kind: 'map',
+    tensor: { ...learned.tensor, axes: learned.axes },
+    span: null,
+    adjointOf: null,
+    body: learned.initial,
+  } as const;
+  return [...printDefinition(definition, array, loops), `return ${array.name};`];
+}

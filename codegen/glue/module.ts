@@ -1,0 +1,154 @@
+// Plans of one encoding (its embedding's and its attention's), or of one operation -> one self-contained ES module in
+// TypeScript that satisfies `Module` of pegen/device. It imports types only, so its JavaScript needs nothing.
+
+import type { Span } from '../../grammar/span.ts';
+import type { Definition } from '../../src/ir/ir.ts';
+import type { KernelBody } from '../kernel.ts';
+import { createNames } from '../names.ts';
+import type { NameAllocator } from '../names.ts';
+import { commentText } from '../numbers.ts';
+import type { BufferPlan, KernelPlan, LearnedPlan, Plan } from '../plan/plan.ts';
+import { printSize } from '../plan/size.ts';
+import { inputsType, outputsType, printEntry, printEntryTable } from './entries.ts';
+import type { EntryNames } from './entries.ts';
+import { helperFunctions, helperNames } from './helpers.ts';
+import type { HelperName } from './helpers.ts';
+import type { HostContext } from './host.ts';
+import { printKernels } from './kernels.ts';
+import { printLearned } from './learned.ts';
+import { numberLiteral, propertyName, stringLiteral } from './literals.ts';
+import { printModuleStructure } from './morph.ts';
+import type { ModuleStructure, Statement } from './structure.ts';
+import { givenBuffers, printTables } from './tables.ts';
+
+export interface ModuleInfo {
+  readonly name: string; // of the encoding or the operation
+  readonly source: { readonly file: string; readonly sha256: string };
+  readonly geometry: Readonly<Record<string, number>>;
+  /** Of the target: one kernel as text. */
+  readonly kernel: (body: KernelBody, comment: string) => string;
+  /** 'rope.pe:4' */
+  readonly lineOf: (span: Span) => string;
+}
+
+export const printModule = (plans: readonly Plan[], info: ModuleInfo): Promise<string> =>
+  printModuleStructure(moduleStructure(plans, info));
+
+const exported = ['name', 'source', 'geometry', 'learned', 'kernels', 'entries', 'tables'] as const;
+const types = ['Buffer', 'Entry', 'Kernel', 'Learned', 'Module', 'Sizes', 'Tape'] as const;
+const parameters = ['tape', 'buffers', 'sizes', 'given', 'random'] as const;
+const sizes = ['batch', 'tokens', 'keys', 'first', 'capacity'] as const;
+
+/** The module as data, before it is printed. */
+export function moduleStructure(plans: readonly Plan[], info: ModuleInfo): ModuleStructure {
+  const entries = plans.flatMap((plan) => plan.entries.map((entry) => ({ plan, entry })));
+  const entryNames = entries.map(({ entry }) => entry.name);
+  if (new Set(entryNames).size !== entryNames.length) throw new Error(`entries ${entryNames.join(', ')}: one is twice`);
+
+  const names = createNames([
+    ...[...exported, ...types, ...parameters, ...sizes, ...entryNames, ...helperNames],
+    ...entries.flatMap(({ entry }) => [inputsType(entry), outputsType(entry)]),
+  ]);
+  const used = new Set<HelperName>();
+  const bufferName = bufferNames(plans);
+  const kernelNames = nameKernels(plans, names);
+  const source = (kernel: KernelPlan): string => (kernel.span === null ? info.name : info.lineOf(kernel.span));
+
+  const kernels = printKernels(kernelNames, { print: info.kernel, source }, names.allocate);
+  const namesOf = (plan: Plan): EntryNames => ({
+    buffer: (buffer) => bufferName(plan, buffer),
+    kernel: (kernel) => kernelNames.get(kernel)!,
+    locals: () => names.inner().allocate,
+  });
+  const functions = entries.flatMap(({ plan, entry }) => printEntry(entry, namesOf(plan)));
+  const table = printEntryTable(entries.map(({ plan, entry }) => ({ entry, names: namesOf(plan) })));
+  const learned = printLearned(
+    learnedOf(plans),
+    () => hostContext(names, used, info),
+    (each) => `/** ${learnedComment(each)} */`,
+  );
+  const tables = printTables(plans, bufferName, hostContext(names, used, info));
+
+  const statements: Statement[] = [
+    { kind: 'import-types', names: types, from: 'pegen/device' },
+    constant('name', stringLiteral(info.name)),
+    constant('source', `{ file: ${stringLiteral(info.source.file)}, sha256: ${stringLiteral(info.source.sha256)} }`),
+    constant('geometry', geometryText(info.geometry), ['What the module was compiled for.']),
+    learned,
+    ...functions,
+    tables,
+    table,
+    ...kernels,
+    ...helperFunctions(used),
+    { kind: 'default', value: `{ ${[...exported, ...entryNames].join(', ')} } satisfies Module` },
+  ];
+  return { header: [], statements };
+}
+
+function constant(name: string, value: string, docs: readonly string[] = []): Statement {
+  return { kind: 'constant', name, exported: true, docs, value };
+}
+
+function geometryText(geometry: Readonly<Record<string, number>>): string {
+  const items = Object.entries(geometry).map(([key, value]) => `${propertyName(key)}: ${numberLiteral(value)}`);
+  return items.length === 0 ? '{}' : `{ ${items.join(', ')} }`;
+}
+
+function hostContext(names: NameAllocator, used: Set<HelperName>, info: ModuleInfo): HostContext {
+  return {
+    local: names.inner().allocate,
+    helper: (name) => {
+      used.add(name);
+      return name;
+    },
+    comment: (definition) => `// ${commentText(definitionComment(definition, info))}`,
+  };
+}
+
+function definitionComment({ tensor, span }: Definition, info: ModuleInfo): string {
+  const axes = tensor.axes.map(({ name, extent }) => `${name}: ${extent}`).join(', ');
+  return `${tensor.name}[${axes}]${span === null ? '' : `, ${info.lineOf(span)}`}`;
+}
+
+function learnedComment({ tensor, axes, trained }: LearnedPlan): string {
+  const shape = axes.map(({ name, extent }) => `${name}: ${extent}`).join(', ');
+  return commentText(`${tensor.name} [${shape}]${trained ? '' : ', fixed'}`).replaceAll('@', '(at)');
+}
+
+/** Learned tensors of all plans by name; plans of one encoding share them. */
+function learnedOf(plans: readonly Plan[]): LearnedPlan[] {
+  const byName = new Map<string, LearnedPlan>();
+  for (const plan of plans)
+    for (const each of plan.learned) if (!byName.has(each.tensor.name)) byName.set(each.tensor.name, each);
+  return [...byName.values()];
+}
+
+function nameKernels(plans: readonly Plan[], names: NameAllocator): Map<KernelPlan, string> {
+  const kernels = new Set(
+    plans.flatMap((plan) => plan.entries.flatMap(({ launches }) => launches.map((l) => l.kernel))),
+  );
+  return new Map([...kernels].map((kernel) => [kernel, names.allocate(kernel.name)]));
+}
+
+/**
+ * Names of buffers in the module's records. `tables` is one record for all plans: where two plans hold different things
+ * under one name there, the later plan's gets a number.
+ */
+function bufferNames(plans: readonly Plan[]): (plan: Plan, buffer: BufferPlan) => string {
+  const holders = new Map<string, string>(); // name -> what it holds
+  const renamed = new Map<Plan, Map<string, string>>();
+  plans.forEach((plan, n) => {
+    const own = new Map<string, string>();
+    const claim = (buffer: BufferPlan, what: string): void => {
+      let name = buffer.name;
+      for (let count = n + 1; (holders.get(name) ?? what) !== what; count += 1) name = `${buffer.name}_${count}`;
+      holders.set(name, what);
+      if (name !== buffer.name) own.set(buffer.name, name);
+    };
+    const shape = ({ shape: sizes, type }: BufferPlan): string => `${type} ${sizes.map(printSize).join(', ')}`;
+    plan.tables.forEach(({ buffer }) => claim(buffer, `table of plan ${n}`));
+    givenBuffers(plan).forEach((buffer) => claim(buffer, shape(buffer)));
+    renamed.set(plan, own);
+  });
+  return (plan, buffer) => renamed.get(plan)?.get(buffer.name) ?? buffer.name;
+}

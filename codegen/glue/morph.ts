@@ -1,0 +1,85 @@
+// A module as data -> TypeScript text, and TypeScript text -> JavaScript. The only file that imports ts-morph, which is
+// large: it is loaded when it is first needed.
+
+import type * as Morph from 'ts-morph';
+import type { ModuleStructure, Statement } from './structure.ts';
+
+const load = (): Promise<typeof Morph> => import('ts-morph');
+
+/** The text of a module, indented but not wrapped. */
+export async function printModuleStructure(module: ModuleStructure): Promise<string> {
+  const morph = await load();
+  const text = morph.printStructure(
+    { kind: morph.StructureKind.SourceFile, statements: module.statements.map((each) => structure(each, morph)) },
+    { indentNumberOfSpaces: 2, useSingleQuote: true },
+  );
+  return [...module.header.map((line) => `// ${line}`), text].join('\n');
+}
+
+/** JavaScript for any host that knows ES modules; types are erased and not checked. */
+export async function transpile(text: string): Promise<string> {
+  const { ts } = await load();
+  const { ModuleKind, ScriptTarget } = ts;
+  return ts.transpileModule(text, {
+    compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ES2022, verbatimModuleSyntax: true },
+  }).outputText;
+}
+
+type Printed = Morph.StatementStructures | string;
+
+function structure(statement: Statement, morph: typeof Morph): Printed {
+  const { StructureKind, VariableDeclarationKind } = morph;
+  switch (statement.kind) {
+    case 'import-types':
+      return {
+        kind: StructureKind.ImportDeclaration,
+        isTypeOnly: true,
+        namedImports: [...statement.names],
+        moduleSpecifier: statement.from,
+      };
+    case 'function':
+      return {
+        kind: StructureKind.Function,
+        name: statement.name,
+        isExported: statement.exported,
+        docs: docs(statement.docs),
+        parameters: statement.parameters.map(({ name, type }) => ({ name, type })),
+        returnType: statement.result,
+        statements: [...statement.body],
+        leadingTrivia: '\n',
+      };
+    case 'constant':
+      return {
+        kind: StructureKind.VariableStatement,
+        declarationKind: VariableDeclarationKind.Const,
+        isExported: statement.exported,
+        docs: docs(statement.docs),
+        declarations: [{ name: statement.name, initializer: statement.value }],
+        leadingTrivia: '\n',
+      };
+    case 'type':
+      return {
+        kind: StructureKind.TypeAlias,
+        name: statement.name,
+        isExported: true,
+        docs: docs(statement.docs),
+        type: [
+          '{',
+          ...statement.members.flatMap(({ key, type, docs: text }) => [
+            `  /** ${text} */`,
+            `  readonly ${key}: ${type};`,
+          ]),
+          '}',
+        ].join('\n'),
+        leadingTrivia: '\n',
+      };
+    case 'default':
+      return `\nexport default ${statement.value};`;
+    default:
+      return statement satisfies never;
+  }
+}
+
+function docs(lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [lines.join('\n')];
+}
