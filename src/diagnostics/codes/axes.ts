@@ -130,7 +130,7 @@ export const axisCodes = {
   notSquare: error('PE0318', 'a matrix that is not square', (what: string, row: string, column: string) => ({
     message: `${what} wants a square matrix, this one is ${row} by ${column}`,
   })),
-  emptyBrackets: error('PE0319', 'an index that is bound twice', (name: string) => ({
+  boundTwice: error('PE0319', 'an index that is bound twice', (name: string) => ({
     message: `index \`${name}\` stands twice between these brackets`,
     hint: 'give each axis its own letter',
   })),

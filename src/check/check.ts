@@ -1,0 +1,145 @@
+// Files in, one checked encoding out: parents merged, names resolved, `fn`s written out, compile-time values folded,
+// every expression typed. All independent mistakes are reported in one run; null when there was an error.
+
+import type { Expression, File } from '../../grammar/ast.ts';
+import { codes } from '../diagnostics/codes.ts';
+import type { Diagnostic, Report } from '../diagnostics/diagnostic.ts';
+import { createAxes } from './axes.ts';
+import { boundNames } from './bound-names.ts';
+import { checkChain, inChainOrder, START, versionsAbove } from './chain.ts';
+import type { CheckedEncoding, Geometry } from './checked.ts';
+import { createDeclarations } from './declarations.ts';
+import { expression } from './expressions.ts';
+import { foreign } from './foreign.ts';
+import { checkLaws } from './laws.ts';
+import { merge, type Merged } from './merge.ts';
+import { createRanges } from './ranges.ts';
+import type { Checker, Scope, Versions } from './scope.ts';
+import { checkSite, siteLine } from './sites.ts';
+
+export interface CheckOptions {
+  readonly geometry: Geometry;
+  readonly params?: Readonly<Record<string, number>>;
+}
+
+const MOST_CALLS = 5_000; // of `fn`s written out in one encoding
+
+/**
+ * Checks the encoding `name` of the first file (null: its last one). The other files are what it imports.
+ * Reports every independent mistake; returns null if there was an error.
+ */
+export function check(
+  files: readonly File[],
+  name: string | null,
+  options: CheckOptions,
+  report: Report,
+): CheckedEncoding | null {
+  return checkEncoding(files, name, options, report, true);
+}
+
+function checkEncoding(
+  files: readonly File[],
+  name: string | null,
+  options: CheckOptions,
+  report: Report,
+  withLaws: boolean,
+): CheckedEncoding | null {
+  let errors = 0;
+  const seen = new Set<string>();
+  const once = (diagnostic: Diagnostic): void => {
+    const { file, start, end } = diagnostic.span;
+    const key = `${diagnostic.code} ${start} ${end} ${file}`;
+    if (seen.has(key)) return;
+    seen.add(key);
+    if (diagnostic.severity === 'error') errors++;
+    report(diagnostic);
+  };
+  const merged = merge(files, name, once);
+  if (merged === null) return null;
+  const body = checkBody(merged, files, options, once);
+  const other = (where: readonly File[], which: string): CheckedEncoding | null =>
+    checkEncoding(where, which, options, () => {}, false);
+  const laws = withLaws ? checkLaws(merged, files, other, once) : [];
+  if (withLaws) reportUnknownParams(merged, options, once);
+  if (errors > 0) return null;
+  const { encoding } = merged;
+  return { name: encoding.name.text, geometry: options.geometry, ...body, laws, span: encoding.name.span };
+}
+
+function reportUnknownParams(merged: Merged, { params }: CheckOptions, report: Report): void {
+  const known = [...merged.values.values()].filter((entry) => entry.kind === 'param').map((entry) => entry.name.text);
+  const { text, span } = merged.encoding.name;
+  for (const name of Object.keys(params ?? {}))
+    if (!known.includes(name)) report(codes.unknownParam(span, name, text, known));
+}
+
+function checkBody(
+  merged: Merged,
+  files: readonly File[],
+  options: CheckOptions,
+  report: Report,
+): Pick<CheckedEncoding, 'params' | 'declarations' | 'sites'> {
+  let versions: readonly Versions[] | null = null; // not known while `when` is read, which reads none
+  const checker: Checker = createChecker(merged, files, options, report, (place) => versions?.[place] ?? START);
+  const sites = new Map(
+    merged.lines.flatMap((line) =>
+      line.statement.kind === 'site' ? [[line, siteLine(line, line.statement.site, checker)] as const] : [],
+    ),
+  );
+  const above = versionsAbove(merged.lines, sites);
+  versions = above;
+  const params = new Map<string, number>();
+  for (const entry of merged.values.values()) {
+    const { constant } = checker.resolve(entry, entry.name.span);
+    if (entry.kind === 'param' && typeof constant === 'number') params.set(entry.name.text, constant);
+  }
+  for (const entry of merged.axes.values()) checker.axis(entry.name, null);
+  const checked = [...sites.values()].map((site) => checkSite(site, above[site.line.place]!, checker));
+  checkChain(checked, checker.declared(), checker);
+  return {
+    params,
+    declarations: checker.ordered(),
+    sites: inChainOrder(checked.filter((site) => site.live)).flatMap((site) => site.checked),
+  };
+}
+
+function createChecker(
+  merged: Merged,
+  files: readonly File[],
+  options: CheckOptions,
+  report: Report,
+  versionsAt: Parameters<typeof createDeclarations>[2],
+): Checker {
+  const texts = new Map(files.map((file) => [file.path, file.text] as const));
+  let bound: ReadonlySet<string> | null = null;
+  let calls = 0;
+  const declarations = createDeclarations(() => checker, options.params ?? {}, versionsAt, merged.encoding.name.span);
+  const axis = createAxes(() => checker);
+  const checker: Checker = {
+    geometry: options.geometry,
+    values: merged.values,
+    axisEntries: merged.axes,
+    ranges: createRanges(),
+    foreign,
+    axis,
+    get boundNames() {
+      bound ??= boundNames(merged.lines.map((line) => line.statement));
+      return bound;
+    },
+    position: declarations.position,
+    resolve: declarations.resolve,
+    ordered: () => declarations.ordered,
+    declared: () => declarations.values,
+    expression: (e: Expression, scope: Scope) => expression(e, scope, checker),
+    text: ({ file, start, end }) => texts.get(file)?.slice(start, end) ?? '',
+    line: ({ file, start }) => texts.get(file)?.slice(0, start).split('\n').length ?? 1,
+    spend: () => ++calls <= MOST_CALLS,
+    report(scope, diagnostic) {
+      if (scope?.dead === true && diagnostic.severity !== 'error') return null;
+      const labels = [...(diagnostic.labels ?? []), ...(scope?.calls ?? [])];
+      report(labels.length === 0 ? diagnostic : { ...diagnostic, labels });
+      return null;
+    },
+  };
+  return checker;
+}

@@ -1,0 +1,209 @@
+// Files and a name to one body: the encoding's parents merged into it. Declarations of one name become one, in the
+// place of the oldest; sites follow their parents'; claims of laws are the encoding's own.
+
+import type { Assignment, Encoding, File, Head, Law, Name, Statement } from '../../grammar/ast.ts';
+import { codes } from '../diagnostics/codes.ts';
+import type { Label, Report } from '../diagnostics/diagnostic.ts';
+import { builtinAxes, builtinKind } from './builtins.ts';
+import { createLibrary, type Found, type Library } from './library.ts';
+import type { AxisEntry, Entry, Line } from './scope.ts';
+
+export interface Merged {
+  readonly encoding: Encoding;
+  readonly lines: readonly Line[];
+  readonly values: ReadonlyMap<string, Entry>;
+  readonly axes: ReadonlyMap<string, AxisEntry>;
+  readonly laws: readonly Law[];
+  readonly found: Found;
+  readonly library: Library;
+}
+
+/** One statement, or one assignment of a `param` or `axis` line. */
+interface Unit {
+  readonly space: 'value' | 'axis' | null; // null: a site
+  readonly name: Name | null;
+  readonly statement: Statement;
+  readonly assignment: Assignment | null;
+  readonly encoding: Encoding;
+  readonly inherited: boolean; // stands in the place of a parent's declaration
+}
+
+export function merge(files: readonly File[], name: string | null, report: Report): Merged | null {
+  const library = createLibrary(files, report);
+  const found = library.start(name);
+  if (found === null) return null;
+  const units = mergeUnits(found, library, [], report);
+  if (units === null) return null;
+  const lines = units.map(({ statement, encoding, inherited }, place) => ({ statement, encoding, place, inherited }));
+  const values = new Map<string, Entry>();
+  const axes = new Map<string, AxisEntry>();
+  for (const [place, unit] of units.entries()) {
+    if (unit.name === null) continue;
+    const line = lines[place]!;
+    if (unit.space === 'axis') axes.set(unit.name.text, { name: unit.name, size: unit.assignment!.value, line });
+    else {
+      const entry = entryOf(unit, line);
+      if (entry !== null) values.set(unit.name.text, entry);
+    }
+  }
+  const laws = found.encoding.statements.flatMap((statement) => (statement.kind === 'expect' ? statement.laws : []));
+  return { encoding: found.encoding, lines, values, axes, laws, found, library };
+}
+
+function entryOf({ statement, assignment, name }: Unit, line: Line): Entry | null {
+  switch (statement.kind) {
+    case 'param':
+      return { kind: 'param', name: name!, line, body: { kind: 'param', assignment: assignment! } };
+    case 'fn':
+      return { kind: 'fn', name: name!, line, body: { ...statement, kind: 'fn' } };
+    case 'let':
+    case 'draw':
+    case 'learn':
+    case 'fixed':
+    case 'given': {
+      const value = statement.kind === 'given' ? null : statement.kind === 'let' ? statement.value : statement.initial;
+      const shared = (statement.kind === 'learn' || statement.kind === 'fixed') && statement.shared;
+      return { kind: statement.kind, name: name!, line, body: { kind: 'tensor', head: statement.head, value, shared } };
+    }
+    case 'axis':
+    case 'expect':
+    case 'site':
+      return null;
+    default:
+      return statement satisfies never;
+  }
+}
+
+function mergeUnits(
+  found: Found,
+  library: Library,
+  below: readonly Encoding[],
+  report: Report,
+): readonly Unit[] | null {
+  const { encoding } = found;
+  if (below.includes(encoding)) {
+    const circle = below.slice(below.indexOf(encoding)).map((one) => one.name.text);
+    report(codes.circularParents(below.at(-1)!.name.span, circle));
+    return null;
+  }
+  const own = ownUnits(encoding, report);
+  const declaredHere = new Set(own.map(keyOf));
+  const units: Unit[] = [];
+  const seen = new Set<string>();
+  let complete = true;
+  for (const parent of encoding.parents) {
+    if (seen.has(parent.text)) report(codes.parentTwice(parent.span, parent.text));
+    seen.add(parent.text);
+    const parentFound = library.find(parent, found.file);
+    const theirs = parentFound && mergeUnits(parentFound, library, [...below, encoding], report);
+    if (theirs === null) complete = false;
+    for (const unit of theirs ?? []) addInherited(unit, units, parent, declaredHere, report);
+  }
+  if (!complete) return null;
+  for (const unit of own) addOwn(unit, units, report);
+  return units;
+}
+
+const keyOf = (unit: Unit): string | null => (unit.name === null ? null : `${unit.space} ${unit.name.text}`);
+
+function addInherited(
+  unit: Unit,
+  units: Unit[],
+  parent: Name,
+  declaredHere: ReadonlySet<string | null>,
+  report: Report,
+): void {
+  if (units.some((other) => other.statement === unit.statement && other.assignment === unit.assignment)) return;
+  const key = keyOf(unit);
+  const rival = key === null ? undefined : units.find((other) => keyOf(other) === key);
+  if (rival === undefined) units.push(unit);
+  else if (!declaredHere.has(key))
+    report(
+      codes.parentsClash(
+        parent.span,
+        unit.name!.text,
+        [rival.encoding.name.text, unit.encoding.name.text],
+        [
+          { span: rival.name!.span, text: `in \`${rival.encoding.name.text}\`` },
+          { span: unit.name!.span, text: `in \`${unit.encoding.name.text}\`` },
+        ],
+      ),
+    );
+}
+
+function addOwn(unit: Unit, units: Unit[], report: Report): void {
+  const key = keyOf(unit);
+  const place = key === null ? -1 : units.findIndex((other) => keyOf(other) === key);
+  if (place < 0) {
+    units.push(unit);
+    return;
+  }
+  const old = units[place]!;
+  const earlier: Label = { span: old.name!.span, text: `\`${old.name!.text}\` was declared here` };
+  const name = unit.name!;
+  if (old.encoding === unit.encoding) {
+    report(codes.declaredTwice(name.span, name.text, unit.space === 'axis' ? 'axis' : 'the name', earlier));
+    return;
+  }
+  units[place] = { ...unit, inherited: true };
+  if (unit.space === 'axis') return;
+  const kind = (one: Unit): string => (one.statement.kind === 'param' ? 'a param' : `a \`${one.statement.kind}\``);
+  if ((old.statement.kind === 'fn') !== (unit.statement.kind === 'fn'))
+    report(codes.replacedKind(name.span, name.text, kind(old), kind(unit), earlier));
+  else if (unit.statement.kind !== 'fn') {
+    const [was, is] = [axesOf(old), axesOf(unit)];
+    if (was !== null && is !== null && was.join() !== is.join())
+      report(codes.replacedAxes(name.span, name.text, was, is, earlier));
+  }
+}
+
+/** Axis names of a declaration as written; null where it does not say them all. */
+function axesOf({ statement }: Unit): readonly string[] | null {
+  const head: Head | null = 'head' in statement ? statement.head : null;
+  const axes = (head?.binders ?? []).map((binder) => binder.axis?.text ?? null);
+  return axes.includes(null) ? null : (axes as string[]);
+}
+
+function ownUnits(encoding: Encoding, report: Report): readonly Unit[] {
+  const units = encoding.statements.flatMap((statement): readonly Unit[] => {
+    const unit = { statement, encoding, assignment: null, inherited: false };
+    switch (statement.kind) {
+      case 'param':
+      case 'axis': {
+        const space = statement.kind === 'axis' ? 'axis' : 'value';
+        return statement.assignments.map((assignment) => ({ ...unit, space, assignment, name: assignment.name }));
+      }
+      case 'fn':
+        return [{ ...unit, space: 'value', name: statement.name }];
+      case 'expect':
+        return [];
+      case 'site':
+        return [{ ...unit, space: null, name: null }];
+      case 'given':
+      case 'learn':
+      case 'fixed':
+      case 'draw':
+      case 'let':
+        return [{ ...unit, space: 'value', name: statement.head.name }];
+      default:
+        return statement satisfies never;
+    }
+  });
+  return units.filter((unit) => !redeclaresBuiltin(unit, report));
+}
+
+function redeclaresBuiltin({ space, name, statement }: Unit, report: Report): boolean {
+  if (name === null) return false;
+  const { text, span } = name;
+  if (space === 'axis') {
+    const builtin = Object.hasOwn(builtinAxes, text);
+    if (builtin) report(codes.builtinRedeclared(span, text, 'an axis'));
+    return builtin;
+  }
+  const kind = builtinKind(text);
+  if (kind === null || (text === 'position' && statement.kind === 'given')) return false;
+  const hint =
+    text === 'position' ? 'the caller supplies positions with `given position[t: token, k: coordinate]`' : undefined;
+  report(codes.builtinRedeclared(span, text, kind, hint));
+  return true;
+}

@@ -1,0 +1,231 @@
+// Reading a tensor at its indices: their number, the axis each runs over, whole numbers, casts, query heads that
+// share a key head, and whether a computed index stays inside its axis.
+
+import type { Expression, Item } from '../../grammar/ast.ts';
+import { codes } from '../diagnostics/codes.ts';
+import type { Label } from '../diagnostics/diagnostic.ts';
+import { builtinAxes, isChain } from './builtins.ts';
+import type { CheckedAxis, Declaration, Index, Node } from './checked.ts';
+import * as nodes from './nodes.ts';
+import { bare, indexNames, ungroup, type Checker, type Entry, type Resolved, type Scope } from './scope.ts';
+
+type NameExpression = Extract<Expression, { kind: 'name' }>;
+
+/** A tensor as a subscript sees it. An axis is null where its declaration was wrong. */
+export interface Readable {
+  readonly name: string;
+  readonly axes: readonly (CheckedAxis | null)[];
+  readonly declaration: Declaration | null;
+  readonly entry: Entry | null; // null: built in
+}
+
+export const readable = (name: string, entry: Entry | null, found: Resolved): Readable => ({
+  name,
+  axes: found.axes ?? [],
+  declaration: found.declaration,
+  entry,
+});
+
+const axisNames = (tensor: Readable): readonly string[] => tensor.axes.map((axis) => axis?.name ?? '?');
+
+/** Where the axis at a place of a tensor was said. */
+function saidAt(tensor: Readable, place: number): readonly Label[] {
+  if (tensor.entry?.body.kind !== 'tensor') return [];
+  const binder = tensor.entry.body.head.binders?.[place];
+  if (binder === undefined) return [];
+  return [{ span: binder.span, text: `\`${tensor.name}\` is over \`${tensor.axes[place]?.name ?? '?'}\` here` }];
+}
+
+const declaredAt = (tensor: Readable): readonly Label[] =>
+  tensor.entry === null ? [] : [{ span: tensor.entry.name.span, text: `\`${tensor.name}\` is declared here` }];
+
+export function subscript(e: NameExpression, tensor: Readable, scope: Scope, checker: Checker): Node | null {
+  if (e.args !== null) {
+    const hint =
+      e.brackets === null
+        ? `read it at its indices: \`${suggestRead(tensor, scope)}\``
+        : 'an operator is missing before `(`';
+    return checker.report(scope, codes.notAFunction(e.span, tensor.name, 'a tensor', hint, declaredAt(tensor)));
+  }
+  if (e.brackets === null)
+    return checker.report(
+      scope,
+      codes.missingIndices(e.span, tensor.name, axisNames(tensor), suggestRead(tensor, scope), declaredAt(tensor)),
+    );
+  if (e.brackets.where !== null)
+    return checker.report(scope, codes.whereInSubscript(e.brackets.where.span, tensor.name));
+  const { items } = e.brackets;
+  const values = items.map((item) => checker.expression(item.value, scope));
+  if (items.length !== tensor.axes.length) {
+    const hint = `write \`${suggestRead(tensor, scope)}\``;
+    const diagnostic = codes.wrongRank(e.span, tensor.name, axisNames(tensor), items.length, hint, declaredAt(tensor));
+    return checker.report(scope, diagnostic);
+  }
+  const wrong = misplaced(items, values, tensor, checker);
+  if (wrong !== null) return checker.report(scope, wrongAxis(items, values, wrong, tensor, scope));
+  const placed = items.map((item, place) => placeItem(item, values[place] ?? null, tensor, place, scope, checker));
+  if (placed.some((item) => item === null)) return null;
+  const read = placed as readonly Node[];
+  if (tensor.declaration !== null)
+    return { kind: 'read', type: tensor.declaration.type, of: tensor.declaration, items: read, span: e.span };
+  if (!isChain(tensor.name)) return null; // declared, but wrong
+  const version = scope.versions[tensor.name];
+  const type = tensor.name === 'visible' ? 'boolean' : 'real';
+  return { kind: 'chain', type, tensor: tensor.name, version, items: read, span: e.span };
+}
+
+/** A bare index may stand at an axis: its own, or `kv_head` for a query head, or `head` where both are equal in number. */
+function stands(index: Index, axis: CheckedAxis, checker: Checker): boolean {
+  const heads = [index.axis.name, axis.name].every((name) => name === 'head' || name === 'kv_head');
+  if (index.axis.name === axis.name) return true;
+  return heads && (axis.name === 'kv_head' || checker.geometry.heads === checker.geometry.kv_heads);
+}
+
+/** The first item that is a bare index at an axis it does not run over. */
+function misplaced(
+  items: readonly Item[],
+  values: readonly (Node | null)[],
+  tensor: Readable,
+  checker: Checker,
+): number | null {
+  for (const [place, item] of items.entries()) {
+    const [node, axis] = [values[place], tensor.axes[place]];
+    if (node?.kind !== 'index' || axis == null || item.axis !== null) continue;
+    const shared = node.index.axis.name === 'kv_head' && axis.name === 'head';
+    if (!shared && !stands(node.index, axis, checker)) return place;
+  }
+  return null;
+}
+
+function wrongAxis(
+  items: readonly Item[],
+  values: readonly (Node | null)[],
+  place: number,
+  tensor: Readable,
+  scope: Scope,
+) {
+  const node = values[place] as Extract<Node, { kind: 'index' }>;
+  const wants = tensor.axes[place]!.name;
+  const written = bare(items[place]!.value) ?? node.index.name;
+  const reordered = reorder(items, values, tensor);
+  const fitting = indexNames(scope).find(([, index]) => fits(index, tensor.axes[place]!))?.[0];
+  const hint =
+    reordered !== null
+      ? `did you mean \`${tensor.name}[${reordered.join(', ')}]\`?`
+      : fitting !== undefined
+        ? `did you mean \`${fitting}\`?`
+        : `\`${written}: ${wants}\` reads it as a place on \`${wants}\``;
+  return codes.wrongAxis(items[place]!.span, written, node.index.axis.name, tensor.name, wants, hint, [
+    ...saidAt(tensor, place),
+    { span: node.index.span, text: `\`${node.index.name}\` runs over \`${node.index.axis.name}\`` },
+  ]);
+}
+
+const fits = (index: Index, axis: CheckedAxis): boolean =>
+  index.axis.name === axis.name || (index.axis.name === 'head' && axis.name === 'kv_head');
+
+/** The same bare indices in the order that the tensor wants, if there is one. */
+function reorder(items: readonly Item[], values: readonly (Node | null)[], tensor: Readable): readonly string[] | null {
+  const left = items.map((item, place) => {
+    const node = values[place];
+    const name = bare(item.value);
+    return node?.kind === 'index' && name !== null ? { name, index: node.index } : null;
+  });
+  const ordered: string[] = [];
+  for (const axis of tensor.axes) {
+    const place = left.findIndex((item) => item != null && axis !== null && fits(item.index, axis));
+    if (place < 0) return null;
+    ordered.push(left[place]!.name);
+    left[place] = null;
+  }
+  return ordered;
+}
+
+function placeItem(
+  item: Item,
+  node: Node | null,
+  tensor: Readable,
+  place: number,
+  scope: Scope,
+  checker: Checker,
+): Node | null {
+  const axis = tensor.axes[place];
+  if (node === null || axis == null) return null;
+  if (node.type === 'boolean')
+    return checker.report(scope, codes.conditionAsNumber(item.value.span, 'write `if ... then ... else ...`'));
+  if (node.type === 'real') {
+    const whole = `floor(${checker.text(ungroup(item.value).span)})`;
+    return checker.report(scope, codes.indexNotWhole(item.value.span, tensor.name, `write \`${whole}\``));
+  }
+  if (item.axis !== null) {
+    const cast = checker.axis(item.axis, scope);
+    if (cast === null) return null;
+    if (cast.name !== axis.name)
+      return checker.report(
+        scope,
+        codes.castMismatch(item.axis.span, cast.name, tensor.name, axis.name, saidAt(tensor, place)),
+      );
+  } else if (node.kind === 'index') {
+    if (stands(node.index, axis, checker)) return toKeyHead(node, axis, checker);
+    const group = checker.geometry.heads / checker.geometry.kv_heads;
+    const kind = isChain(tensor.name) ? 'head' : 'kv_head';
+    const written = bare(item.value) ?? node.index.name;
+    return checker.report(scope, codes.sharedKey(item.span, group, written, kind, tensor.name, saidAt(tensor, place)));
+  }
+  if (!scope.dead) warnOutside(item, node, tensor, axis, scope, checker);
+  return node;
+}
+
+/** The key head that a query head shares: h -> floor(h / group). */
+function toKeyHead(node: Extract<Node, { kind: 'index' }>, axis: CheckedAxis, checker: Checker): Node {
+  const { heads, kv_heads } = checker.geometry;
+  if (axis.name !== 'kv_head' || node.index.axis.name === 'kv_head' || heads === kv_heads) return node;
+  return nodes.call('div', [node, nodes.number(heads / kv_heads, node.span)], node.span);
+}
+
+function warnOutside(
+  item: Item,
+  node: Node,
+  tensor: Readable,
+  axis: CheckedAxis,
+  scope: Scope,
+  checker: Checker,
+): void {
+  if (axis.size === 'tokens') return;
+  const last = axis.size - 1;
+  const { ranges } = checker;
+  if (ranges.atLeast(node, 0, scope.facts) && ranges.atMost(node, last, scope.facts)) return;
+  const { low, high } = ranges.interval(node);
+  const runs = Number.isFinite(low)
+    ? Number.isFinite(high)
+      ? low === high
+        ? `this is ${low}`
+        : `runs from ${low} to ${high}`
+      : `runs from ${low} upwards`
+    : Number.isFinite(high)
+      ? `runs up to ${high}`
+      : 'without bounds';
+  const clamp = `clamp(${checker.text(ungroup(item.value).span)}, 0, ${lastOf(axis, checker)})`;
+  const always = high < 0 || low > last;
+  checker.report(scope, codes.mayBeOutside(item.span, tensor.name, axis.name, runs, axis.size, clamp, always));
+}
+
+/** How to write the last place of an axis. */
+function lastOf(axis: CheckedAxis, checker: Checker): string {
+  const entry = checker.axisEntries.get(axis.name);
+  const size = entry === undefined ? builtinAxes[axis.name]?.number : checker.text(entry.size.span);
+  const last = typeof axis.size === 'number' ? axis.size - 1 : 0;
+  return size === undefined || !/^[A-Za-z_][\w ]*(\/ 2)?$/.test(size) ? String(last) : `${size} - 1`;
+}
+
+/** `angle[t, p]`: a tensor with indices that are in scope here, or with the letters that people use. */
+export function suggestRead(tensor: Readable, scope: Scope): string {
+  const free = indexNames(scope).slice();
+  const indices = tensor.axes.map((axis, place) => {
+    const found = axis === null ? -1 : free.findIndex(([, index]) => fits(index, axis));
+    if (found >= 0) return free.splice(found, 1)[0]![0];
+    const binder = tensor.entry?.body.kind === 'tensor' ? tensor.entry.body.head.binders?.[place] : undefined;
+    return binder?.name.text ?? builtinAxes[axis?.name ?? '']?.letter ?? 'n';
+  });
+  return `${tensor.name}[${indices.join(', ')}]`;
+}
