@@ -1,0 +1,94 @@
+// The encoding as the trainer uses it: a module for each layer (one for all where they do not differ), its learned
+// tensors, and the programs it came from. What a text cannot supply, or a decoder must not see, is refused here.
+
+import type { Learned, Module } from '../../targets/device.ts';
+import type { Program, Tensor } from '../ir/ir.ts';
+import { wants } from './call.ts';
+import { TrainerError } from './error.ts';
+import { encodingParameterName } from './parameters.ts';
+import type { EncodingParameter } from './parameters.ts';
+
+export interface LayerEncoding {
+  readonly module: Module;
+  readonly attend: Program;
+  readonly embed: Program | null;
+}
+
+export interface EncodingModules {
+  readonly name: string;
+  readonly layers: readonly LayerEncoding[];
+}
+
+const entriesOfLayer = ['step', 'forward', 'backward', 'finish'] as const;
+const entriesOfEmbed = ['embed', 'embed_backward'] as const;
+
+const reads = (module: Module, entries: readonly (keyof Module['entries'])[], name: string): boolean =>
+  entries.some((entry) => module.entries[entry]?.inputs.some((input) => input.name === name));
+
+/** Where a learned tensor of a layer lives: shared ones, and those of `embed`, once in the model. */
+export function placeOf(module: Module, learned: Learned, layer: number): number | null {
+  return learned.shared || !reads(module, entriesOfLayer, learned.name) ? null : layer;
+}
+
+export function encodingParameters(encoding: EncodingModules): EncodingParameter[] {
+  const found = new Map<string, EncodingParameter>();
+  encoding.layers.forEach(({ module }, layer) => {
+    for (const learned of module.learned) {
+      const place = placeOf(module, learned, layer);
+      found.set(encodingParameterName(learned.name, place), { learned, layer: place });
+    }
+  });
+  return [...found.values()];
+}
+
+/** Names of a module's learned tensors that the layer's entries (or `embed`'s) read, to the parameters' names. */
+export function learnedNames(module: Module, layer: number, of: 'layer' | 'embed'): Readonly<Record<string, string>> {
+  const entries = of === 'layer' ? entriesOfLayer : entriesOfEmbed;
+  const used = module.learned.filter(({ name }) => reads(module, entries, name) || reads(module, entries, `d_${name}`));
+  return Object.fromEntries(
+    used.map((learned) => [learned.name, encodingParameterName(learned.name, placeOf(module, learned, layer))]),
+  );
+}
+
+/** Some layer's encoding reads x. */
+export const bringsGradientOfX = (encoding: EncodingModules): boolean =>
+  encoding.layers.some(({ module }) => module.entries['backward']?.outputs.some(({ name }) => name === 'd_x') ?? false);
+
+/** `step` and `finish` run once for all layers when they read nothing that is a layer's own. */
+export function stepIsShared(encoding: EncodingModules): boolean {
+  const modules = new Set(encoding.layers.map(({ module }) => module));
+  const [only] = modules;
+  if (modules.size !== 1 || only === undefined) return false;
+  const ownLearned = only.learned.filter(({ shared }) => !shared);
+  return !ownLearned.some(({ name }) => wants(only, 'step', name) || wants(only, 'finish', name));
+}
+
+/** Tensors that the caller of the encoding must supply besides attention's own. */
+export const suppliedTensors = (layer: LayerEncoding): readonly Tensor[] =>
+  [layer.attend, layer.embed].flatMap((program) =>
+    (program?.inputs ?? []).filter(
+      ({ origin }) => origin.kind === 'given' && (origin.given === 'position' || origin.given === 'user'),
+    ),
+  );
+
+/**
+ * Values of `position` for `tokens` tokens of a text: the token's place; where the encoding has several coordinates,
+ * the same in each. Refuses what else the encoding is given.
+ */
+export function positionValues(layer: LayerEncoding, tokens: number): Readonly<Record<string, Float64Array>> {
+  const values: Record<string, Float64Array> = {};
+  for (const tensor of suppliedTensors(layer)) {
+    const [first, ...rest] = tensor.axes;
+    const fixed = rest.every(({ extent }) => typeof extent === 'number');
+    if (tensor.name !== 'position' || first?.role !== 'token' || !fixed) {
+      throw new TrainerError(
+        'encoding',
+        `the encoding ${layer.attend.name} is given '${tensor.name}', which a text does not have`,
+        'train an encoding that needs only position',
+      );
+    }
+    const width = rest.reduce((product, { extent }) => product * (extent as number), 1);
+    values[tensor.name] = Float64Array.from({ length: tokens * width }, (_, n) => Math.floor(n / width));
+  }
+  return values;
+}

@@ -1,0 +1,110 @@
+// GPT-2 (Radford et al. 2019): pre-norm blocks, GELU in tanh form, output tied to the embedding table; the position
+// embedding replaced by an encoding. Written against Tape: what is recorded here runs on any device.
+// tokens [B, T] -> hidden [B, T, C] through the blocks -> logits [B, T, V], losses [B, T], their mean.
+
+import type { Buffer, Buffers, Tape } from '../../targets/device.ts';
+import { blockBackward, blockForward } from './block.ts';
+import type { BlockRecord, LayerBuffers } from './block.ts';
+import { callEntry, makes, output, settle, wants } from './call.ts';
+import type { EncodingModules } from './encoding.ts';
+import type { Operations } from './modules.ts';
+import { weightsAs } from './store.ts';
+import type { Store } from './store.ts';
+
+export interface Model {
+  readonly operations: Operations;
+  readonly encoding: EncodingModules;
+  readonly store: Store;
+}
+
+/** What one recorded shape needs besides weights, as views of what the device holds. */
+export interface ShapeBuffers {
+  readonly tokens: Buffer; // [B, T] i32
+  readonly targets: Buffer; // [B, T] i32
+  /** By layer: learned tensors, gradients, tables, position, what `step` made and `finish` will take. */
+  readonly layers: readonly Buffers[];
+  /** The same for `embed`. */
+  readonly embed: Buffers;
+}
+
+export interface ModelRecord {
+  readonly embed: Buffers | null;
+  readonly blocks: readonly BlockRecord[];
+  readonly head: Buffers;
+}
+
+function layerBuffers(store: Store, layer: number, encoding: Buffers): LayerBuffers {
+  const prefix = `transformer.h.${layer}`;
+  const norm = (name: string): Record<string, string> => ({
+    norm_weight: `${prefix}.${name}.weight`,
+    norm_bias: `${prefix}.${name}.bias`,
+  });
+  const pair = (local: string, name: string): Record<string, string> => ({
+    [`${local}weight`]: `${prefix}.${name}.weight`,
+    [`${local}bias`]: `${prefix}.${name}.bias`,
+  });
+  const attention = {
+    ...pair('query_', 'attn.query'),
+    ...pair('key_', 'attn.key'),
+    ...pair('value_', 'attn.value'),
+  };
+  return {
+    project: weightsAs(store, { ...norm('ln_1'), ...attention }),
+    mix: weightsAs(store, pair('', 'attn.c_proj')),
+    mlp: weightsAs(store, { ...norm('ln_2'), ...pair('up_', 'mlp.c_fc'), ...pair('down_', 'mlp.c_proj') }),
+    encoding,
+  };
+}
+
+const headWeights = (store: Store): Buffers =>
+  weightsAs(store, {
+    norm_weight: 'transformer.ln_f.weight',
+    norm_bias: 'transformer.ln_f.bias',
+    table: 'transformer.wte.weight',
+  });
+
+/** tokens -> logits, losses, output (the mean loss), and what backward needs. */
+export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelRecord {
+  const { operations, encoding, store } = model;
+  const table = store.view('weight', 'transformer.wte.weight');
+  const words = callEntry(tape, operations.embed, 'forward', { tokens: at.tokens, table });
+  let hidden = output(words, 'embedding'); // [B, T, C]
+  let embed: Buffers | null = null;
+  const first = encoding.layers[0]!.module;
+  if (first.embed !== undefined) {
+    const given = { ...at.embed, embedding: hidden };
+    embed = { ...given, ...callEntry(tape, first, 'embed', given, ['embedding']) };
+    hidden = output(embed, 'embedding_encoded');
+  }
+  const blocks: BlockRecord[] = [];
+  encoding.layers.forEach(({ module }, layer) => {
+    const buffers = layerBuffers(store, layer, at.layers[layer]!);
+    const made = blockForward(tape, operations, module, buffers, hidden);
+    blocks.push(made.record);
+    hidden = made.hidden;
+  });
+  const given = { ...headWeights(store), hidden, targets: at.targets };
+  const head = callEntry(tape, operations.head, 'forward', given);
+  return { embed, blocks, head: { ...given, ...head } };
+}
+
+/** Adds the gradient of `seed` times the mean loss to every parameter's gradient. */
+export function modelBackward(tape: Tape, model: Model, at: ShapeBuffers, record: ModelRecord, seed: Buffer): void {
+  const { operations, encoding, store } = model;
+  const head = callEntry(tape, operations.head, 'backward', { ...record.head, d_output: seed });
+  let gradient = output(head, 'd_hidden'); // [B, T, C]
+  for (let layer = encoding.layers.length - 1; layer >= 0; layer -= 1) {
+    const { module } = encoding.layers[layer]!;
+    gradient = blockBackward(tape, operations, module, record.blocks[layer]!, gradient);
+  }
+  const first = encoding.layers[0]!.module;
+  if (record.embed !== null && first.embed_backward !== undefined) {
+    const seedName = wants(first, 'embed_backward', 'd_output') ? 'd_output' : 'd_embedding_encoded';
+    const made = callEntry(tape, first, 'embed_backward', { ...record.embed, [seedName]: gradient });
+    if (makes(first, 'embed_backward', 'd_embedding')) gradient = output(made, 'd_embedding');
+  }
+  const place = store.view('gradient', 'transformer.wte.weight');
+  const given = { tokens: at.tokens, d_embedding: gradient, d_table: place };
+  const made = callEntry(tape, operations.embedGradient, 'forward', given, ['d_table']);
+  settle(tape, output(made, 'd_table_after'), place);
+}

@@ -1,0 +1,188 @@
+// A model on a device, ready to run: lists recorded once a shape, then nothing but writes, runs and rare readings.
+// No step waits for the device; what the host needs is read when it asks.
+
+import type { Buffer, Device, DeviceBuffer, Recorded, Tape } from '../../targets/device.ts';
+import { trainingBatch } from './batches.ts';
+import type { Batch } from './batches.ts';
+import { callEntry, output, settle } from './call.ts';
+import type { Configuration } from './configuration.ts';
+import { kernelsOf, operationModules } from './modules.ts';
+import { modelBackward, modelForward } from './model.ts';
+import type { Model, ShapeBuffers } from './model.ts';
+import { updateScalars } from './ops/optimizer.ts';
+import { afterStep, finishStep, openShape } from './shape.ts';
+import type { Keep, Shape } from './shape.ts';
+import { wholeBuffer } from './store.ts';
+import { optimizerStep, stepScalars } from './update.ts';
+
+/** All pipelines of a model, compiled side by side. */
+export const prepareModel = (device: Device, model: Model): Promise<void> =>
+  device.prepare(kernelsOf([...operationModules(model.operations), ...model.encoding.layers.map((one) => one.module)]));
+
+export interface Trainer {
+  readonly launches: number; // a step
+  readonly bytes: number; // of temporaries
+  /** Enqueues optimizer step `step` (from 1). */
+  step(corpus: Uint16Array, step: number): void;
+  /** Mean loss over the `steps` steps since the last reading, and the last gradient's norm. */
+  read(steps: number): Promise<{ readonly loss: number; readonly norm: number }>;
+  /** The lists of a step, for profiling. */
+  readonly recorded: readonly Recorded[];
+  free(): void;
+}
+
+interface Scratch {
+  readonly seed: Buffer; // what the loss is multiplied by: 1 / micro-batches
+  readonly sum: Buffer; // of losses since the last reading
+  readonly norm: Buffer;
+  readonly limit: Buffer;
+  readonly scalars: { readonly decayed: Buffer; readonly plain: Buffer };
+}
+
+export async function openTrainer(device: Device, model: Model, configuration: Configuration): Promise<Trainer> {
+  const { batch, context, accumulate } = configuration;
+  const shape = openShape(device, model, batch, context);
+  const owned: DeviceBuffer[] = [];
+  const buffer = (name: string, values: Float32Array): Buffer => {
+    const made = device.allocate(values.byteLength, name);
+    owned.push(made);
+    device.write(made, 0, values);
+    return wholeBuffer(made);
+  };
+  const one = (name: string, value: number): Buffer => buffer(name, Float32Array.of(value));
+  const scratch: Scratch = {
+    seed: one('seed', 1 / accumulate),
+    sum: one('sum', 0),
+    norm: one('norm', 0),
+    limit: one('limit', configuration.clip > 0 ? configuration.clip : 3e38),
+    scalars: {
+      decayed: buffer('scalars_decayed', new Float32Array(updateScalars.length)),
+      plain: buffer('scalars_plain', new Float32Array(updateScalars.length)),
+    },
+  };
+  const keep: Keep = (tape, result) => {
+    const kept = wholeBuffer(device.allocate(result.elements * 4, result.name));
+    owned.push(kept.storage!);
+    tape.copy(result, kept);
+    return kept;
+  };
+  const lists = await recordLists(device, model, shape, scratch, accumulate > 1 ? keep : null);
+  return {
+    launches: lists.begin.launches + accumulate * lists.micro.launches + lists.end.launches,
+    bytes: Math.max(lists.begin.bytes, lists.micro.bytes, lists.end.bytes),
+    recorded: [lists.begin, lists.micro, lists.end],
+    step(corpus, step) {
+      const at = { seed: configuration.seed, step };
+      for (const pool of ['decayed', 'plain'] as const) {
+        const decay = pool === 'decayed' ? configuration.decay : 0;
+        device.write(scratch.scalars[pool].storage!, 0, stepScalars(configuration, step, decay));
+      }
+      device.run(lists.begin);
+      for (let micro = 0; micro < accumulate; micro += 1) {
+        writeBatch(device, shape, trainingBatch(corpus, { ...at, micro }, { batch, context }));
+        device.run(lists.micro);
+      }
+      device.run(lists.end);
+    },
+    async read(steps) {
+      const [sum, norm] = await Promise.all([scratch.sum, scratch.norm].map((from) => readAll(device, from)));
+      device.write(scratch.sum.storage!, 0, Float32Array.of(0));
+      return { loss: sum![0]! / (steps * accumulate), norm: norm![0]! };
+    },
+    free() {
+      [lists.begin, lists.micro, lists.end].forEach((recorded) => device.release(recorded));
+      owned.forEach((one) => device.free(one));
+      shape.free();
+    },
+  };
+}
+
+export function writeBatch(device: Device, shape: Shape, batch: Batch): void {
+  device.write(shape.tokens.storage!, 0, batch.tokens);
+  device.write(shape.targets.storage!, 0, batch.targets);
+}
+
+export const readAll = async (device: Device, from: Buffer): Promise<Float32Array> =>
+  new Float32Array(await device.read(from.storage!, from.offset * 4, from.elements * 4));
+
+/** An optimizer step as three lists: clear and `step`; forward and backward of a micro-batch; `finish` and update. */
+async function recordLists(device: Device, model: Model, shape: Shape, scratch: Scratch, keep: Keep | null) {
+  const { operations, store } = model;
+  let at: ShapeBuffers = shape;
+  const begin = (tape: Tape): void => {
+    for (const pool of ['decayed', 'plain'] as const) tape.clear(store.pool('gradient', pool));
+    shape.sums.forEach((sum) => tape.clear(sum));
+    at = afterStep(tape, model, shape, keep ?? ((_, result) => result));
+  };
+  const micro = (tape: Tape): void => {
+    const record = modelForward(tape, model, at);
+    const given = { sum: scratch.sum, loss: output(record.head, 'output') };
+    settle(tape, output(callEntry(tape, operations.tally, 'forward', given, ['sum']), 'sum_after'), scratch.sum);
+    modelBackward(tape, model, at, record, scratch.seed);
+  };
+  const end = (tape: Tape): void => {
+    finishStep(tape, model, at);
+    optimizerStep(tape, operations, store, scratch);
+  };
+  if (keep !== null) {
+    return {
+      begin: await device.record(begin, shape.sizes),
+      micro: await device.record(micro, shape.sizes),
+      end: await device.record(end, shape.sizes),
+    };
+  }
+  const nothing = await device.record(() => undefined, shape.sizes);
+  const whole = (tape: Tape): void => [begin, micro, end].forEach((part) => part(tape));
+  return { begin: nothing, micro: await device.record(whole, shape.sizes), end: nothing };
+}
+
+/** The model forward only, at one shape. */
+export interface Reader {
+  readonly batch: number;
+  readonly tokens: number;
+  /** -log probability of each target, [batch, tokens]. */
+  losses(batch: Batch): Promise<Float32Array>;
+  /** Logits after token `at` of row 0, [V]. */
+  logits(tokens: Int32Array, at: number): Promise<Float32Array>;
+  free(): void;
+}
+
+export async function openReader(
+  device: Device,
+  model: Model,
+  batch: number,
+  tokens: number,
+  vocabulary: number,
+): Promise<Reader> {
+  const shape = openShape(device, model, batch, tokens);
+  const losses = wholeBuffer(device.allocate(batch * tokens * 4, 'losses'));
+  const logits = wholeBuffer(device.allocate(batch * tokens * vocabulary * 4, 'logits'));
+  const recorded = await device.record((tape) => {
+    const { head } = modelForward(
+      tape,
+      model,
+      afterStep(tape, model, shape, (_, result) => result),
+    );
+    tape.copy(output(head, 'losses'), losses);
+    tape.copy(output(head, 'logits'), logits);
+  }, shape.sizes);
+  return {
+    batch,
+    tokens,
+    async losses(windows) {
+      writeBatch(device, shape, windows);
+      device.run(recorded);
+      return readAll(device, losses);
+    },
+    async logits(ids, at) {
+      device.write(shape.tokens.storage!, 0, ids);
+      device.run(recorded);
+      return new Float32Array(await device.read(logits.storage!, at * vocabulary * 4, vocabulary * 4));
+    },
+    free() {
+      device.release(recorded);
+      [losses, logits].forEach((one) => device.free(one.storage!));
+      shape.free();
+    },
+  };
+}

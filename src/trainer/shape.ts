@@ -1,0 +1,114 @@
+// Buffers that belong to one recorded shape (batch, tokens): token ids, tables of the encoding, positions, and the sums
+// that its `backward` adds to and its `finish` takes once an optimizer step.
+
+import { wholeSequence } from '../../targets/device.ts';
+import type { Buffer, Buffers, Device, DeviceBuffer, Module, Parameter, Sizes, Tape } from '../../targets/device.ts';
+import { callEntry } from './call.ts';
+import { learnedNames, positionValues, stepIsShared } from './encoding.ts';
+import type { LayerEncoding } from './encoding.ts';
+import type { Model, ShapeBuffers } from './model.ts';
+import { weightsAs, wholeBuffer } from './store.ts';
+
+export interface Shape extends ShapeBuffers {
+  readonly sizes: Sizes;
+  /** Sums over layers and micro-batches, to clear before each optimizer step. */
+  readonly sums: readonly Buffer[];
+  free(): void;
+}
+
+type Allocate = (label: string, elements: number) => DeviceBuffer;
+
+export function openShape(device: Device, model: Model, batch: number, tokens: number): Shape {
+  const sizes = wholeSequence(batch, tokens);
+  const owned: DeviceBuffer[] = [];
+  const allocate: Allocate = (label, elements) => {
+    const buffer = device.allocate(Math.max(4, elements * 4), label);
+    owned.push(buffer);
+    return buffer;
+  };
+  const ids = (name: string): Buffer => {
+    const buffer = allocate(name, batch * tokens);
+    device.write(buffer, 0, new Int32Array(batch * tokens));
+    return wholeBuffer(buffer);
+  };
+  const hostValues = new Map<Module, Buffers>();
+  const tablesOf = (layer: LayerEncoding): Buffers => {
+    const known = hostValues.get(layer.module) ?? uploadTables(device, layer, sizes, allocate);
+    hostValues.set(layer.module, known);
+    return known;
+  };
+  const { layers } = model.encoding;
+  const shared = stepIsShared(model.encoding);
+  const sumsOf = layers.map(({ module }, n) => (shared && n > 0 ? null : boundarySums(module, sizes, allocate)));
+  const atLayer = layers.map((layer, n): Buffers => ({
+    ...weightsAs(model.store, learnedNames(layer.module, n, 'layer')),
+    ...tablesOf(layer),
+    ...(sumsOf[n] ?? sumsOf[0]),
+  }));
+  return {
+    sizes,
+    tokens: ids('tokens'),
+    targets: ids('targets'),
+    layers: atLayer,
+    embed: { ...weightsAs(model.store, learnedNames(layers[0]!.module, 0, 'embed')), ...tablesOf(layers[0]!) },
+    sums: sumsOf.flatMap((sums) => Object.values(sums ?? {})),
+    free: () => owned.forEach((buffer) => device.free(buffer)),
+  };
+}
+
+/** Tables computed in float64, and `position` itself where a kernel reads it. */
+function uploadTables(device: Device, layer: LayerEncoding, sizes: Sizes, allocate: Allocate): Buffers {
+  const { module } = layer;
+  const positions = positionValues(layer, sizes.keys);
+  const uploaded: Record<string, Buffer> = {};
+  const upload = (name: string, data: Float32Array | Int32Array): void => {
+    const buffer = allocate(name, data.length);
+    if (data.length > 0) device.write(buffer, 0, data);
+    uploaded[name] = wholeBuffer(buffer);
+  };
+  for (const [name, data] of Object.entries(module.tables(sizes, positions))) upload(name, data);
+  for (const [name, values] of Object.entries(positions)) {
+    const input = inputOf(module, name);
+    if (input !== null) upload(name, input.type === 'i32' ? Int32Array.from(values) : Float32Array.from(values));
+  }
+  return uploaded;
+}
+
+const inputOf = (module: Module, name: string): Parameter | null =>
+  Object.values(module.entries).flatMap(({ inputs }) => inputs.filter((input) => input.name === name))[0] ?? null;
+
+/** What `backward` adds to besides gradients of learned tensors. */
+function boundarySums(module: Module, sizes: Sizes, allocate: Allocate): Buffers {
+  const learned = new Set(module.learned.map(({ name }) => `d_${name}`));
+  const sums = (module.entries['backward']?.inputs ?? []).filter(
+    ({ name, accumulate }) => accumulate && !learned.has(name),
+  );
+  return Object.fromEntries(sums.map((sum) => [sum.name, wholeBuffer(allocate(sum.name, sum.elements(sizes)))]));
+}
+
+/** Keeps a result of `step` for lists recorded later; the identity where one list holds the whole step. */
+export type Keep = (tape: Tape, result: Buffer) => Buffer;
+
+/** The shape with what `step` computes out of learned tensors alone, once an optimizer step. */
+export function afterStep(tape: Tape, model: Model, shape: Shape, keep: Keep): ShapeBuffers {
+  const { layers } = model.encoding;
+  const shared = stepIsShared(model.encoding);
+  const made: Buffers[] = [];
+  layers.forEach(({ module }, n) => {
+    if (module.step === undefined) made.push({});
+    else if (shared && n > 0) made.push(made[0]!);
+    else {
+      const results = Object.entries(callEntry(tape, module, 'step', shape.layers[n]!));
+      made.push(Object.fromEntries(results.map(([name, buffer]) => [name, keep(tape, buffer)])));
+    }
+  });
+  return { ...shape, layers: shape.layers.map((buffers, n) => ({ ...buffers, ...made[n] })) };
+}
+
+/** Pulls the sums back to the learned tensors, once an optimizer step. */
+export function finishStep(tape: Tape, model: Model, at: ShapeBuffers): void {
+  const shared = stepIsShared(model.encoding);
+  model.encoding.layers.forEach(({ module }, n) => {
+    if (module.finish !== undefined && !(shared && n > 0)) callEntry(tape, module, 'finish', at.layers[n]!);
+  });
+}

@@ -1,0 +1,86 @@
+// What stays on the device from step to step: pools of weights, gradients and moments, and views into them by name.
+
+import type { Buffer, Buffers, Device, DeviceBuffer } from '../../targets/device.ts';
+import { parameter, pools } from './parameters.ts';
+import type { Layout, Parameter, Pool } from './parameters.ts';
+
+export type Kept = 'weight' | 'gradient' | 'first' | 'second';
+const kinds: readonly Kept[] = ['weight', 'gradient', 'first', 'second'];
+
+export interface Store {
+  readonly layout: Layout;
+  /** A whole pool. The fixed pool has weights only. */
+  pool(kind: Kept, pool: Pool): Buffer;
+  view(kind: Kept, name: string): Buffer;
+  read(kind: Kept): Promise<ReadonlyMap<string, Float32Array>>;
+  /** Trained parameters, or all for weights; each must have its number of elements. */
+  write(kind: Kept, values: ReadonlyMap<string, Float32Array>): void;
+  free(): void;
+}
+
+export const wholeBuffer = (storage: DeviceBuffer): Buffer => ({
+  name: storage.label,
+  elements: storage.bytes / 4,
+  storage,
+  offset: 0,
+});
+
+export function openStore(device: Device, layout: Layout): Store {
+  const buffers = new Map<string, DeviceBuffer>();
+  for (const kind of kinds) {
+    for (const pool of pools) {
+      if (pool === 'fixed' && kind !== 'weight') continue;
+      const label = `${kind}_${pool}`;
+      const buffer = device.allocate(layout.size[pool] * 4, label);
+      device.write(buffer, 0, new Float32Array(layout.size[pool]));
+      buffers.set(label, buffer);
+    }
+  }
+  const storage = (kind: Kept, pool: Pool): DeviceBuffer => {
+    const found = buffers.get(`${kind}_${pool}`);
+    if (found === undefined) throw new Error(`${pool} parameters have no ${kind}`);
+    return found;
+  };
+  const kept = (kind: Kept): Parameter[] =>
+    [...layout.parameters.values()].filter(({ pool }) => kind === 'weight' || pool !== 'fixed');
+  return {
+    layout,
+    pool: (kind, pool) => wholeBuffer(storage(kind, pool)),
+    view(kind, name) {
+      const { pool, elements, offset } = parameter(layout, name);
+      return { name: `${kind} of ${name}`, elements, offset, storage: storage(kind, pool) };
+    },
+    async read(kind) {
+      const values = new Map<string, Float32Array>();
+      const data = new Map<Pool, Float32Array>();
+      for (const { name, pool, offset, elements } of kept(kind)) {
+        const whole =
+          data.get(pool) ?? new Float32Array(await device.read(storage(kind, pool), 0, layout.size[pool] * 4));
+        data.set(pool, whole);
+        values.set(name, whole.slice(offset, offset + elements));
+      }
+      return values;
+    },
+    write(kind, values) {
+      for (const { name, pool, offset, elements } of kept(kind)) {
+        const data = values.get(name);
+        if (data?.length !== elements) throw new Error(`${name} has ${data?.length ?? 'no'} values, not ${elements}`);
+        device.write(storage(kind, pool), offset * 4, data);
+      }
+    },
+    free: () => buffers.forEach((buffer) => device.free(buffer)),
+  };
+}
+
+/** Weights under the names of a program, and their gradients as d_NAME. */
+export function weightsAs(store: Store, names: Readonly<Record<string, string>>): Buffers {
+  const views: Record<string, Buffer> = {};
+  for (const [local, name] of Object.entries(names)) {
+    views[local] = store.view('weight', name);
+    if (parameter(store.layout, name).pool !== 'fixed') views[`d_${local}`] = store.view('gradient', name);
+  }
+  return views;
+}
+
+export const initialWeights = (layout: Layout): ReadonlyMap<string, Float32Array> =>
+  new Map([...layout.parameters.values()].map((one) => [one.name, one.initial()]));

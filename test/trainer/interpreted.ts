@@ -1,0 +1,191 @@
+// A device and modules that the float64 interpreter runs: the model, the optimizer and the loop are tested with it
+// before any kernel. A recorded list is a list of closures over float64 arrays.
+
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import { reverse } from '../../src/autodiff/reverse.ts';
+import { interpret } from '../../src/interpret/interpret.ts';
+import { given } from '../../src/ir/build.ts';
+import type { Axis, Program, Tensor } from '../../src/ir/ir.ts';
+import type { Buffer, Device, DeviceBuffer, Entry, Module, Recorded, Sizes, Tape } from '../../targets/device.ts';
+
+const arrays = new WeakMap<object, Float64Array>();
+
+/** A buffer's numbers, as a view that can be written. */
+function numbers(buffer: Buffer): Float64Array {
+  const all = arrays.get(buffer.storage ?? buffer);
+  if (all === undefined) throw new Error(`${buffer.name} is of no device`);
+  return all.subarray(buffer.offset, buffer.offset + buffer.elements);
+}
+
+interface Run extends Recorded {
+  readonly actions: readonly (() => void)[];
+}
+
+type ActionTape = Tape & { readonly actions: (() => void)[] };
+
+function openTape(sizes: Sizes, actions: (() => void)[]): ActionTape {
+  return {
+    sizes,
+    actions,
+    at: (other) => openTape(other, actions),
+    temporary(name, elements) {
+      const buffer = { name, elements, storage: null, offset: 0 };
+      arrays.set(buffer, new Float64Array(elements).fill(NaN)); // as undefined as a device's
+      return buffer;
+    },
+    launch() {
+      throw new Error('there are no kernels here');
+    },
+    clear: (buffer) => actions.push(() => numbers(buffer).fill(0)),
+    copy(from, to) {
+      if (from.elements !== to.elements) throw new Error(`${from.name} and ${to.name} differ in size`);
+      if (from.storage !== null && from.storage === to.storage) throw new Error('a copy within one buffer');
+      actions.push(() => numbers(to).set(numbers(from)));
+    },
+  };
+}
+
+export interface InterpretedDevice extends Device {
+  readonly allocated: () => number;
+}
+
+export function interpretedDevice(maxBufferBytes = 2 ** 30): InterpretedDevice {
+  let allocated = 0;
+  return {
+    name: 'interpreted',
+    description: 'the float64 interpreter',
+    profile: 'software',
+    maxBufferBytes,
+    allocated: () => allocated,
+    prepare: async () => undefined,
+    allocate(bytes, label) {
+      const buffer: DeviceBuffer = { label, bytes };
+      arrays.set(buffer, new Float64Array(bytes / 4));
+      allocated += 1;
+      return buffer;
+    },
+    free: () => void (allocated -= 1),
+    write(buffer, offset, data) {
+      const values = data instanceof Float32Array || data instanceof Int32Array ? data : null;
+      if (values === null || offset % 4 !== 0) throw new Error('float32 or int32 is written here');
+      arrays.get(buffer)!.set(values, offset / 4);
+    },
+    async record(build, sizes) {
+      const actions: (() => void)[] = [];
+      build(openTape(sizes, actions));
+      return { launches: actions.length, bytes: 0, actions } as Run;
+    },
+    run: (recorded) => (recorded as Run).actions.forEach((action) => action()),
+    release: () => undefined,
+    read: async (buffer, offset, bytes) =>
+      Float32Array.from(arrays.get(buffer)!.subarray(offset / 4, (offset + bytes) / 4)).buffer,
+    profileRun: async () => null,
+    close: async () => undefined,
+  };
+}
+
+/** The float64 numbers of a device's buffer, which `read` would round. */
+export const exactly = (buffer: Buffer): Float64Array => numbers(buffer).slice();
+
+const count = (axes: readonly Axis[], sizes: Sizes): number =>
+  axes.reduce((product, { extent }) => product * (typeof extent === 'number' ? extent : sizes[extent]), 1);
+
+const parameterOf = (name: string, axes: readonly Axis[]) => ({
+  name,
+  comment: name,
+  type: 'f32' as const,
+  elements: (sizes: Sizes) => count(axes, sizes),
+});
+
+interface EntryProgram {
+  readonly program: Program;
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Inputs of the entry; `accumulate` are also outputs. */
+  readonly inputs: readonly Tensor[];
+  readonly accumulate: ReadonlyMap<string, Tensor>;
+}
+
+function makeEntry(
+  name: string,
+  e: EntryProgram,
+): { entry: Entry; run: (tape: Tape, at: Record<string, Buffer>) => Record<string, Buffer> } {
+  const plain = [...e.outputs].filter(([output]) => !e.accumulate.has(output));
+  const entry: Entry = {
+    inputs: [
+      ...e.inputs.map((tensor) => ({ ...parameterOf(tensor.name, tensor.axes), accumulate: false })),
+      ...[...e.accumulate].map(([input, tensor]) => ({ ...parameterOf(input, tensor.axes), accumulate: true })),
+    ],
+    outputs: plain.map(([output, tensor]) => ({ ...parameterOf(output, tensor.axes), saved: false, aliases: null })),
+  };
+  const run = (tape: Tape, at: Record<string, Buffer>): Record<string, Buffer> => {
+    const { sizes } = tape;
+    for (const input of entry.inputs) {
+      const buffer = at[input.name];
+      if (buffer?.elements !== input.elements(sizes)) {
+        throw new Error(`${name}: ${input.name} has ${buffer?.elements} elements, not ${input.elements(sizes)}`);
+      }
+    }
+    const made = Object.fromEntries(
+      entry.outputs.map((output) => [output.name, tape.temporary(output.name, output.elements(sizes))]),
+    );
+    (tape as ActionTape).actions.push(() => {
+      const values = Object.fromEntries(e.inputs.map((tensor) => [tensor.name, numbers(at[tensor.name]!)]));
+      const results = interpret(e.program, { batch: sizes.batch, tokens: sizes.tokens }, values);
+      for (const [output, tensor] of e.outputs) {
+        const result = results.get(tensor.name)!;
+        if (!e.accumulate.has(output)) numbers(made[output]!).set(result);
+        else numbers(at[output]!).forEach((value, n, all) => (all[n] = value + result[n]!));
+      }
+    });
+    return made;
+  };
+  return { entry, run };
+}
+
+/** What buildPlan and the glue would make of a program, run by the interpreter. */
+export function interpretedModule(
+  program: Program,
+  options: Partial<PlanOptions>,
+  more: Partial<Module> = {},
+  prefix: { forward: 'forward' | 'embed'; backward: 'backward' | 'embed_backward' } = {
+    forward: 'forward',
+    backward: 'backward',
+  },
+): Module {
+  const outputs = new Map((options.outputs ?? ['output']).map((name) => [name, program.results.get(name)!]));
+  const forward = makeEntry(program.name, { program, outputs, inputs: program.inputs, accumulate: new Map() });
+  const entries: Record<string, Entry> = { [prefix.forward]: forward.entry };
+  const functions: Record<string, unknown> = { [prefix.forward]: forward.run };
+  const wanted = (options.gradients ?? []).flatMap((name) => program.inputs.filter((input) => input.name === name));
+  if (wanted.length > 0) {
+    const seeds = new Map(
+      (options.seeds ?? ['output']).map((name) => {
+        const of = program.results.get(name)!;
+        return [of, given(`d_${name}`, of.axes, 'cotangent')] as const;
+      }),
+    );
+    const reversed = reverse(program, seeds, wanted);
+    const gradients = new Map(
+      wanted.flatMap(({ name }) => {
+        const tensor = reversed.results.get(`d_${name}`);
+        return tensor === undefined ? [] : [[`d_${name}`, tensor] as const];
+      }),
+    );
+    const sums = new Map([...gradients].filter(([name]) => (options.accumulate ?? []).includes(name.slice(2))));
+    const parts = { program: reversed, outputs: gradients, inputs: reversed.inputs, accumulate: sums };
+    const backward = makeEntry(`${program.name} backward`, parts);
+    entries[prefix.backward] = backward.entry;
+    functions[prefix.backward] = backward.run;
+  }
+  return {
+    name: program.name,
+    source: { file: program.name, sha256: '' },
+    geometry: {},
+    learned: [],
+    kernels: {},
+    tables: () => ({}),
+    ...functions,
+    ...more,
+    entries: { ...entries, ...more.entries },
+  } as Module;
+}
