@@ -72,9 +72,9 @@ export function extentOf(lowering: Lowering, index: Index): Extent {
 }
 
 /** A fresh axis for an index. */
-export function axisOf(lowering: Lowering, index: Index): Axis {
+export function axisOf(lowering: Lowering, index: Index, name = index.name): Axis {
   const extent = extentOf(lowering, index);
-  return axis(index.name, extent, extent === 'keys' ? 'key-token' : index.axis.role);
+  return axis(name, extent, extent === 'keys' ? 'key-token' : index.axis.role);
 }
 
 export function isToken(checked: CheckedAxis): boolean {

@@ -20,8 +20,8 @@ export function openFrame(name: string, outer: Frame | null = null, causal: Fram
 }
 
 /** Gives an index of this frame an axis of its own. */
-export function bind(lowering: Lowering, frame: Frame, index: Index): Axis {
-  const fresh = axisOf(lowering, index);
+export function bind(lowering: Lowering, frame: Frame, index: Index, name = index.name): Axis {
+  const fresh = axisOf(lowering, index, name);
   frame.bound.set(index, at(fresh));
   return fresh;
 }

@@ -82,7 +82,8 @@ export function lowerScan(lowering: Lowering, node: ReduceNode, token: Index, ou
     reverse: !both && lower !== null,
     exclusive: !both && (lower ?? upper)!.strict,
   };
-  const made = makeScan(lowering, { ...node, body: inner, where: every(guards) }, token, outer, direction);
+  const walk: Walk = { token, along: (lower ?? upper)!.index.name, ...direction };
+  const made = makeScan(lowering, { ...node, body: inner, where: every(guards) }, walk, outer);
   if (both) return { kind: 'scan', value: difference(lowering, made, token, lower, upper, outer) };
   const index = lookup(lowering, outer, (lower ?? upper)!.index);
   return { kind: 'scan', value: readHoisted(lowering, made, outer, new Map([[token, index]])) };
@@ -98,35 +99,37 @@ function foldOthers(node: ReduceNode, others: readonly Index[], guards: readonly
   return { ...node, over: others, where: every(guards.filter((guard) => readsAny(guard, others))) };
 }
 
-function makeScan(
-  lowering: Lowering,
-  node: ReduceNode,
-  token: Index,
-  outer: Frame,
-  direction: { readonly reverse: boolean; readonly exclusive: boolean },
-): Hoisted {
+interface Walk {
+  readonly token: Index;
+  readonly along: string; // the name of the axis: that of the index at which the scan is read
+  readonly reverse: boolean;
+  readonly exclusive: boolean;
+}
+
+function makeScan(lowering: Lowering, node: ReduceNode, walk: Walk, outer: Frame): Hoisted {
+  const { token, reverse, exclusive } = walk;
   const product = node.op === 'prod';
   const name = lowering.name(`${outer.name}_${product ? 'running_product' : 'running_sum'}`);
   const frame = openFrame(name, outer);
-  const along = bind(lowering, frame, token);
+  const along = bind(lowering, frame, token, walk.along);
   const term = lowering.scalar(node.body, frame);
   const neutral = product ? real(1) : real(0);
   const guarded = node.where === null ? term : call('select', lowering.scalar(node.where, frame), term, neutral);
   if (!product) {
     const { axes, indices } = scanAxes(frame, token, along);
-    const definition = scan(defined(name, axes), { along, ...direction, term: guarded }, node.span);
+    const definition = scan(defined(name, axes), { along, reverse, exclusive, term: guarded }, node.span);
     return { ...hoist(lowering, frame, [], definition), indices };
   }
   // The factor of a scan is a plain read, so that its adjoint may shift it.
   const factor = scanAxes(frame, token, along);
   const factors = defined(lowering.name(`${name}_factor`), factor.axes);
   const made = { ...hoist(lowering, frame, [], map(factors, guarded, node.span)), indices: factor.indices };
-  const walk = openFrame(name, outer);
-  const walked = bind(lowering, walk, token);
-  const value = readHoisted(lowering, made, walk);
-  const { axes, indices } = scanAxes(walk, token, walked);
-  const options = { along: walked, ...direction, factor: value, initial: 1 as const };
-  return { ...hoist(lowering, walk, [], scan(defined(name, axes), options, node.span)), indices };
+  const second = openFrame(name, outer);
+  const walked = bind(lowering, second, token, walk.along);
+  const value = readHoisted(lowering, made, second);
+  const { axes, indices } = scanAxes(second, token, walked);
+  const options = { along: walked, reverse, exclusive, factor: value, initial: 1 as const };
+  return { ...hoist(lowering, second, [], scan(defined(name, axes), options, node.span)), indices };
 }
 
 /** Tokens of the call stand first, as in every tensor of a token; keys last, as in every tensor of a pair. */

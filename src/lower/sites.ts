@@ -33,7 +33,7 @@ function lowerAssign(lowering: Lowering, site: Extract<CheckedSite, { kind: 'ass
   const paired = site.target === 'score' || site.target === 'attention';
   const [head, query, key] = site.indices;
   const causal = paired && query !== undefined && key !== undefined ? { query, key } : null;
-  const frame = openFrame(name, null, causal);
+  const frame = openFrame(site.target, null, causal);
   frame.batched.value = true;
   const own = site.indices.map((index) => bind(lowering, frame, index));
   const value = lowering.scalar(site.value, frame);

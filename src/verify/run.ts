@@ -1,0 +1,185 @@
+// Runs attention with an encoding on a case and says for each tensor how far it is from the case: the largest error
+// relative to the tensor's largest magnitude. A runner computes; the reference is the interpreter in float64.
+
+import { reverse } from '../autodiff/reverse.ts';
+import type { Geometry } from '../check/checked.ts';
+import { interpret } from '../interpret/interpret.ts';
+import { given } from '../ir/build.ts';
+import type { Axis, Program, Tensor } from '../ir/ir.ts';
+import type { Case, CaseSizes, Values } from './case.ts';
+
+/** What a runner is asked for: one call of attention, forward and back. */
+export interface Task {
+  readonly program: Program;
+  readonly sizes: { readonly batch: number; readonly tokens: number };
+  readonly inputs: Readonly<Record<string, ArrayLike<number>>>; // every input of the program, row-major
+  readonly cotangent: ArrayLike<number>; // of `output`
+  readonly outputs: readonly string[]; // names in program.results
+  readonly gradients: readonly string[]; // names of inputs
+}
+
+export interface Ran {
+  readonly outputs: ReadonlyMap<string, ArrayLike<number>>;
+  /** A gradient that is missing is 0: nothing leads from the input to the output. */
+  readonly gradients: ReadonlyMap<string, ArrayLike<number>>;
+}
+
+export type Runner = (task: Task) => Promise<Ran>;
+
+export interface Row {
+  readonly tensor: string;
+  readonly kind: 'output' | 'gradient';
+  /** Largest error relative to the largest magnitude expected; null: not compared, for the reason in `note`. */
+  readonly error: number | null;
+  readonly passed: boolean;
+  /** Where the largest error is, and the two numbers. */
+  readonly where: string;
+  readonly note: string;
+}
+
+export interface Verified {
+  readonly rows: readonly Row[];
+  /** What keeps the case from being run at all. */
+  readonly problems: readonly string[];
+  readonly passed: boolean;
+}
+
+/** The sizes to check an encoding for, so that it fits a case. */
+export function geometryOf(sizes: CaseSizes): Geometry {
+  const { heads, kv_heads, head_dim, model_dim, context, layers } = sizes;
+  return { heads, kv_heads, head_dim, model_dim, context, layers, layer: 0 };
+}
+
+export async function verify(program: Program, vectors: Case, runner: Runner, tolerance: number): Promise<Verified> {
+  const bound = bindInputs(program, vectors);
+  if (bound.problems.length > 0) return { rows: [], problems: bound.problems, passed: false };
+  const outputs = Object.keys(vectors.outputs).filter((name) => program.results.has(name));
+  const gradients = Object.keys(vectors.gradients).filter((name) => bound.inputs[name] !== undefined);
+  const sizes = { batch: vectors.sizes.B, tokens: vectors.sizes.T };
+  const { inputs } = bound;
+  const ran = await runner({ program, sizes, inputs, cotangent: vectors.cotangent.data, outputs, gradients });
+  const rows = [
+    ...Object.entries(vectors.outputs).map(([name, expected]) =>
+      compare('output', name, expected, ran.outputs.get(name), tolerance, reasonFor(name, program)),
+    ),
+    ...Object.entries(vectors.gradients).map(([name, expected]) => {
+      const known = gradients.includes(name) || isInputOfAttention(name);
+      const got = ran.gradients.get(name) ?? (known ? new Float64Array(expected.data.length) : undefined);
+      return compare('gradient', name, expected, got, tolerance, `the program reads no '${name}'`);
+    }),
+  ];
+  const needed = rows.filter((row) => row.kind === 'gradient' || row.tensor === 'output');
+  const passed = rows.every((row) => row.passed || row.error === null) && needed.every((row) => row.error !== null);
+  return { rows, problems: [], passed: passed && needed.length > 0 };
+}
+
+const isInputOfAttention = (name: string): boolean => ['x', 'query', 'key', 'value'].includes(name);
+
+const reasonFor = (name: string, program: Program): string =>
+  program.results.has(name) ? 'the runner did not return it' : `no \`let\` of ${program.name} is called '${name}'`;
+
+interface Bound {
+  readonly inputs: Readonly<Record<string, ArrayLike<number>>>;
+  readonly problems: readonly string[];
+}
+
+/** The case's tensors by the program's names, with their shapes compared. */
+function bindInputs(program: Program, vectors: Case): Bound {
+  const inputs: Record<string, ArrayLike<number>> = {};
+  const problems: string[] = [];
+  const used = new Set<string>();
+  for (const tensor of program.inputs) {
+    const found = valuesOf(tensor, vectors);
+    if (found === null) {
+      problems.push(`the case has no '${tensor.name}', which ${program.name} reads`);
+      continue;
+    }
+    used.add(found.name);
+    const shape = shapeOf(tensor.axes, vectors.sizes);
+    if (shape.join() !== found.values.shape.join()) {
+      problems.push(`'${found.name}' is [${found.values.shape.join(', ')}] in the case, not [${shape.join(', ')}]`);
+    }
+    inputs[tensor.name] = found.values.data;
+  }
+  for (const name of Object.keys(vectors.learned)) {
+    if (!used.has(name)) problems.push(`${program.name} has no learned tensor '${name}', which is in the case`);
+  }
+  return { inputs, problems };
+}
+
+function valuesOf(tensor: Tensor, { inputs, learned, sizes }: Case): { name: string; values: Values } | null {
+  const { name, origin } = tensor;
+  if (origin.kind === 'learned') return learned[name] === undefined ? null : { name, values: learned[name] };
+  const isPosition = origin.kind === 'given' && origin.given === 'position';
+  const key = isPosition && inputs[name] === undefined ? 'coordinates' : name;
+  const values = inputs[key];
+  if (values !== undefined) return { name: key, values };
+  if (!isPosition || tensor.axes.length !== 1) return null;
+  return { name, values: { shape: [sizes.T], data: Float64Array.from({ length: sizes.T }, (_, t) => t) } };
+}
+
+function shapeOf(axes: readonly Axis[], sizes: CaseSizes): number[] {
+  return axes.map(({ extent }) => (extent === 'batch' ? sizes.B : typeof extent === 'number' ? extent : sizes.T));
+}
+
+function compare(
+  kind: Row['kind'],
+  tensor: string,
+  expected: Values,
+  got: ArrayLike<number> | undefined,
+  tolerance: number,
+  missing: string,
+): Row {
+  const skipped = { tensor, kind, error: null, passed: false, where: '' };
+  if (got === undefined) return { ...skipped, note: missing };
+  // A tensor that is the same for each sequence is compared with every one of them.
+  if (got.length === 0 || expected.data.length % got.length !== 0) {
+    return { ...skipped, note: `the case has ${expected.data.length} numbers, the program ${got.length}` };
+  }
+  let magnitude = 0;
+  let worst = { error: 0, at: 0 };
+  for (let n = 0; n < expected.data.length; n++) {
+    const wanted = expected.data[n]!;
+    const error = Math.abs(got[n % got.length]! - wanted);
+    magnitude = Math.max(magnitude, Math.abs(wanted));
+    if (Number.isNaN(error) || error > worst.error) worst = { error: Number.isNaN(error) ? Infinity : error, at: n };
+  }
+  const error = magnitude === 0 ? worst.error : worst.error / magnitude;
+  const [a, b] = [got[worst.at % got.length]!, expected.data[worst.at]!];
+  const where = `[${indexOf(worst.at, expected.shape).join(', ')}]: ${a} for ${b}`;
+  return { tensor, kind, error, passed: error <= tolerance, where, note: '' };
+}
+
+function indexOf(at: number, shape: readonly number[]): number[] {
+  const index: number[] = [];
+  let rest = at;
+  for (const size of [...shape].reverse()) {
+    index.unshift(rest % size);
+    rest = Math.floor(rest / size);
+  }
+  return index;
+}
+
+/** Gradients of sum(output * cotangent) as a program: what `reverse` makes of it. */
+export function withGradients(program: Program, wanted: readonly string[]): { program: Program; seed: Tensor } {
+  const output = program.results.get('output');
+  if (output === undefined) throw new Error(`${program.name} has no output`);
+  const seed = given('d_output', output.axes, 'cotangent');
+  const inputs = program.inputs.filter((tensor) => wanted.includes(tensor.name));
+  return { program: reverse(program, new Map([[output, seed]]), inputs), seed };
+}
+
+/** Forward and backward in float64 by the interpreter. */
+export const reference: Runner = async ({ program, sizes, inputs, cotangent, outputs, gradients }) => {
+  const differentiated = withGradients(program, gradients).program;
+  const values = interpret(differentiated, sizes, { ...inputs, d_output: cotangent });
+  const read = (name: string): readonly [string, ArrayLike<number>][] => {
+    const tensor = differentiated.results.get(name);
+    const data = tensor === undefined ? undefined : values.get(tensor.name);
+    return data === undefined ? [] : [[name, data]];
+  };
+  return {
+    outputs: new Map(outputs.flatMap(read)),
+    gradients: new Map(gradients.flatMap((name) => read(`d_${name}`).map(([, data]) => [name, data] as const))),
+  };
+};
