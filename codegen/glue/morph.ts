@@ -13,7 +13,7 @@ export async function printModuleStructure(module: ModuleStructure): Promise<str
     { kind: morph.StructureKind.SourceFile, statements: module.statements.map((each) => structure(each, morph)) },
     { indentNumberOfSpaces: 2, useSingleQuote: true },
   );
-  return [...module.header.map((line) => `// ${line}`), text].join('\n');
+  return [...module.header, text].join('\n');
 }
 
 /** JavaScript for any host that knows ES modules; types are erased and not checked. */

@@ -1,0 +1,109 @@
+// The pipeline: the text of a `.pe` file -> kernels and glue as files, diagnostics, and the plan. Pure: no disk, no clock,
+// no randomness. Where there is an error there are diagnostics and no files.
+
+import { printModule } from '../codegen/glue/module.ts';
+import { printKernelFile } from '../codegen/glue/kernel-file.ts';
+import type { ModuleInfo } from '../codegen/glue/module.ts';
+import { transliterate } from '../codegen/names.ts';
+import { buildPlan } from '../codegen/plan/build-plan.ts';
+import type { EntryName, Plan, PlanOptions } from '../codegen/plan/plan.ts';
+import { wgsl } from '../targets/wgsl/printer.ts';
+import type { CheckedEncoding } from './check/checked.ts';
+import type { Diagnostic } from './diagnostics/diagnostic.ts';
+import { frontEnd, hasErrors } from './front-end.ts';
+import type { Program } from './ir/ir.ts';
+import type { Lowered } from './lower/lower.ts';
+import { compileOptions } from './options.ts';
+import type { CompileOptions } from './options.ts';
+import { baseName, lineOf, sourceHash } from './source.ts';
+import type { Source } from './source.ts';
+
+export interface OutputFile {
+  readonly path: string; // a plain file name
+  readonly text: string;
+}
+
+/** An encoding's plans: of its change of the embedding, if there is one, and of attention. */
+export interface EncodingPlan {
+  readonly attend: Plan;
+  readonly embed: Plan | null;
+}
+
+export interface Compiled {
+  /** NAME.wgsl, to be read, and NAME.webgpu.ts, which has the same kernels in it. None where there is an error. */
+  readonly files: readonly OutputFile[];
+  readonly diagnostics: readonly Diagnostic[];
+  readonly plan: EncodingPlan | null;
+  readonly encoding: CheckedEncoding | null;
+  /** The text of NAME.webgpu.ts. */
+  readonly module: string | null;
+}
+
+export async function compile(source: Source, given: Partial<CompileOptions> = {}): Promise<Compiled> {
+  const options = compileOptions(given);
+  const { checked, lowered, diagnostics } = frontEnd(source, options);
+  if (checked === null || lowered === null || hasErrors(diagnostics))
+    return { files: [], diagnostics, plan: null, encoding: checked, module: null };
+
+  const plan = planEncoding(lowered, options.plan);
+  const info = await moduleInfo(source, checked);
+  const module = await printModule(plansOf(plan), info);
+  const name = transliterate(checked.name);
+  const files = [
+    { path: `${name}${wgsl.extension}`, text: printKernelFile(plansOf(plan), info) },
+    { path: `${name}.webgpu.ts`, text: module },
+  ];
+  return { files, diagnostics, plan, encoding: checked, module };
+}
+
+/** One of the trainer's operations, by the same way from the tensor IR on. */
+export function compileProgram(program: Program, options: Partial<PlanOptions> = {}): Promise<string> {
+  return printModule([buildPlan(program, options)], {
+    name: program.name,
+    source: { file: program.name, sha256: '' },
+    geometry: {},
+    kernel: wgsl.kernel,
+    lineOf: () => program.name,
+  });
+}
+
+export const plansOf = ({ attend, embed }: EncodingPlan): readonly Plan[] =>
+  embed === null ? [attend] : [attend, embed];
+
+/** Backward gives the gradient of everything that an encoding reads; learned tensors' are added up. */
+export function planEncoding({ attend, embed }: Lowered, options: Partial<PlanOptions>): EncodingPlan {
+  const defaults = (program: Program, output: string): Partial<PlanOptions> => {
+    const read = program.inputs.filter(({ origin }) =>
+      origin.kind === 'learned'
+        ? origin.trained
+        : origin.kind === 'given' && origin.given !== 'position' && origin.given !== 'user',
+    );
+    const learned = read.filter(({ origin }) => origin.kind === 'learned');
+    return {
+      outputs: [output],
+      seeds: [output],
+      gradients: read.map(({ name }) => name),
+      accumulate: learned.map(({ name }) => name),
+    };
+  };
+  return {
+    attend: buildPlan(attend, { ...defaults(attend, 'output'), ...options }),
+    embed: embed === null ? null : asEmbedding(buildPlan(embed, defaults(embed, 'embedding_encoded'))),
+  };
+}
+
+const embedNames: Partial<Record<EntryName, EntryName>> = { forward: 'embed', backward: 'embed_backward' };
+
+function asEmbedding(plan: Plan): Plan {
+  return { ...plan, entries: plan.entries.map((entry) => ({ ...entry, name: embedNames[entry.name] ?? entry.name })) };
+}
+
+async function moduleInfo(source: Source, { name, geometry, params }: CheckedEncoding): Promise<ModuleInfo> {
+  return {
+    name,
+    source: { file: baseName(source.path), sha256: await sourceHash(source) },
+    geometry: { ...geometry, ...Object.fromEntries(params) },
+    kernel: wgsl.kernel,
+    lineOf: (span) => lineOf(source, span),
+  };
+}

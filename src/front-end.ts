@@ -1,0 +1,38 @@
+// The part of the pipeline that knows no kernels: text -> syntax trees -> checked encoding -> programs of the tensor IR.
+// Goes as far as there is no error; all diagnostics of the phases that ran come back.
+
+import type { File } from '../grammar/ast.ts';
+import { parse } from '../grammar/index.ts';
+import { check } from './check/check.ts';
+import type { CheckedEncoding } from './check/checked.ts';
+import type { Diagnostic } from './diagnostics/diagnostic.ts';
+import { lower } from './lower/lower.ts';
+import type { Lowered } from './lower/lower.ts';
+import type { CompileOptions } from './options.ts';
+import type { Source } from './source.ts';
+
+export interface FrontEnd {
+  readonly files: readonly File[]; // the source's own first
+  readonly checked: CheckedEncoding | null;
+  readonly lowered: Lowered | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
+  diagnostics.some(({ severity }) => severity === 'error');
+
+export function frontEnd(source: Source, options: CompileOptions): FrontEnd {
+  const diagnostics: Diagnostic[] = [];
+  const report = (diagnostic: Diagnostic): void => void diagnostics.push(diagnostic);
+
+  const texts = [[source.path, source.text] as const, ...Object.entries(source.imports ?? {})];
+  const files = texts.map(([path, text]) => {
+    const parsed = parse(text, path);
+    parsed.diagnostics.forEach(report);
+    return parsed.file;
+  });
+  const { encoding, geometry, params } = options;
+  const checked = hasErrors(diagnostics) ? null : check(files, encoding, { geometry, params }, report);
+  const lowered = checked === null ? null : lower(checked, report);
+  return { files, checked, lowered, diagnostics };
+}

@@ -1,0 +1,40 @@
+// What a compilation depends on besides the text: sizes of the model, params, target, and the planner's choices.
+
+import type { PlanOptions } from '../codegen/plan/plan.ts';
+import type { Geometry } from './check/checked.ts';
+
+/** A small GPT-2, so that every command works without a flag. */
+export const defaultGeometry: Geometry = {
+  heads: 4,
+  kv_heads: 4,
+  head_dim: 16,
+  model_dim: 64,
+  context: 64,
+  layers: 2,
+  layer: 0,
+};
+
+export interface CompileOptions {
+  /** The encoding to compile; null: the last of the file. */
+  readonly encoding: string | null;
+  readonly geometry: Geometry;
+  readonly params: Readonly<Record<string, number>>;
+  readonly target: 'wgsl';
+  /** Over what the encoding asks for by itself: `output`, and the gradients of all that it reads. */
+  readonly plan: Partial<PlanOptions>;
+  /** Whether claims after `expect` are decided; the trainer and the tests compile often and do without. */
+  readonly laws: boolean;
+}
+
+export const defaultOptions: CompileOptions = {
+  encoding: null,
+  geometry: defaultGeometry,
+  params: {},
+  target: 'wgsl',
+  plan: {},
+  laws: true,
+};
+
+export function compileOptions(given: Partial<CompileOptions> = {}): CompileOptions {
+  return { ...defaultOptions, ...given };
+}
