@@ -25,7 +25,7 @@ export interface KernelVariant {
   groups(sizes: Sizes): number;
 }
 
-/** Binding 0 is the uniform block of sizes; binding k + 1 is `bindings[k]`. */
+/** Binding 0 is the uniform block of sizes and the number of workgroups; binding k + 1 is `bindings[k]`. */
 export interface Kernel {
   readonly name: string;
   readonly source: string; // 'carope.pe:9', or the operation's name
@@ -151,7 +151,10 @@ export interface Module {
   readonly kernels: Readonly<Record<string, Kernel>>;
   readonly entries: Readonly<Record<string, Entry>>;
   /** Tables read by the entries, computed in float64. `given` has `position` ([rows] or [rows, axes]) and other given tensors. */
-  tables(sizes: Sizes, given: Readonly<Record<string, ArrayLike<number>>>): Readonly<Record<string, Float32Array | Int32Array>>;
+  tables(
+    sizes: Sizes,
+    given: Readonly<Record<string, ArrayLike<number>>>,
+  ): Readonly<Record<string, Float32Array | Int32Array>>;
   embed?(tape: Tape, buffers: Buffers): Buffers;
   embed_backward?(tape: Tape, buffers: Buffers): Buffers;
   step?(tape: Tape, buffers: Buffers): Buffers;

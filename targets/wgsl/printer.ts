@@ -1,6 +1,6 @@
 // Kernel IR as WGSL: one kernel comes in, the text of a module with one entry point goes out. Group 0 binding 0 is the
-// block of sizes; storage buffers follow in the kernel's order. Only allocated names, numbers and cleaned comments are
-// printed, so nothing that a user wrote can become code.
+// block of sizes and of how many workgroups there are; storage buffers follow in the kernel's order. Only allocated names,
+// numbers and cleaned comments are printed, so nothing that a user wrote can become code.
 
 import type { KernelBody, Statement } from '../../codegen/kernel.ts';
 import { commentText } from '../../codegen/numbers.ts';
@@ -11,7 +11,7 @@ import { syntax } from './syntax.ts';
 
 const sizesBlock = [
   'struct Sizes {',
-  ...['batch', 'tokens', 'keys', 'first', 'capacity'].map((name) => `  ${name}: i32,`),
+  ...['batch', 'tokens', 'keys', 'first', 'capacity', 'groups'].map((name) => `  ${name}: i32,`),
   '}',
 ];
 
@@ -68,7 +68,12 @@ function printEntry(body: KernelBody, uses: ReadonlySet<string>): readonly strin
   return [
     `@compute @workgroup_size(${body.workgroup})`,
     `fn ${body.name}(${parameters.length === 0 ? '' : `\n  ${parameters.join(',\n  ')},\n`}) {`,
-    ...when('workgroup', '  let group = i32(group_id.x + group_id.y * group_count.x);'),
+    // A dispatch of several rows may have a few workgroups too many in the last one.
+    ...when(
+      'workgroup',
+      '  let group = i32(group_id.x + group_id.y * group_count.x);',
+      '  if (group >= sizes.groups) { return; }',
+    ),
     ...when('lane', '  let lane = i32(lane_id);'),
     ...when('subgroup_size', '  let subgroup_size = i32(subgroup_size_id);'),
     ...when('subgroup_lane', '  let subgroup_lane = i32(subgroup_lane_id);'),

@@ -71,7 +71,8 @@ const ones = (x: number): number => [...(x >>> 0).toString(2)].filter((bit) => b
 const integers = [-17, -8, -7, -1, 0, 1, 6, 7, 8, 100003].flatMap((a) => [-5, -4, -1, 1, 3, 4, 8].map((b) => [a, b]));
 
 const angles = [...spread(-200000, 200000, 3000), ...spread(-7, 7), ...decades(-6, 5, true)];
-const activations = [...spread(-30, 30), ...decades(-6, 2, true), 87, -87];
+// Results stay above 2^-126: drivers may flush what is smaller to zero.
+const activations = [...spread(-30, 30), ...decades(-6, 1.9, true), 86, -86];
 
 export const cases: readonly Case[] = [
   { op: 'sin', samples: one(angles), exact: Math.sin, relative: 2, floor: 1 },

@@ -1,0 +1,108 @@
+// Records what a step does: a function that launches kernels on a tape comes in, the list of its operations goes out, with
+// every mistake that can be known without a device refused (wrong number of buffers, a view outside its storage, a buffer
+// bound for writing and once more, a temporary read before anything wrote it). Pure: no device is touched.
+
+import type { Buffer, Kernel, Sizes, Tape } from './device.ts';
+
+export type Operation =
+  | { readonly kind: 'launch'; readonly kernel: Kernel; readonly buffers: readonly Buffer[]; readonly sizes: Sizes }
+  | { readonly kind: 'clear'; readonly buffer: Buffer }
+  | { readonly kind: 'copy'; readonly from: Buffer; readonly to: Buffer };
+
+/** Views begin at multiples of this many elements, which every adapter allows. */
+export const viewAlignment = 64;
+
+export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): readonly Operation[] {
+  const operations: Operation[] = [];
+  const written = new Set<Buffer>(); // temporaries
+  const own = new Set<Buffer>();
+
+  const checkBuffer = (buffer: Buffer, user: string): void => {
+    if (buffer.storage === null) {
+      if (!own.has(buffer)) throw new Error(`${user}: the temporary ${buffer.name} belongs to another record`);
+      return;
+    }
+    if (buffer.offset % viewAlignment !== 0) {
+      throw new Error(
+        `${user}: the view ${buffer.name} begins at ${buffer.offset}, not at a multiple of ${viewAlignment}`,
+      );
+    }
+    if (buffer.offset < 0 || (buffer.offset + buffer.elements) * 4 > buffer.storage.bytes) {
+      throw new Error(
+        `${user}: the view ${buffer.name} of ${buffer.elements} elements at ${buffer.offset} is outside ` +
+          `${buffer.storage.label}, which has ${buffer.storage.bytes / 4}`,
+      );
+    }
+  };
+  const checkWritten = (buffer: Buffer, user: string): void => {
+    if (buffer.storage === null && !written.has(buffer)) {
+      throw new Error(`${user}: the temporary ${buffer.name} is read before anything wrote it`);
+    }
+  };
+
+  const tapeOf = (current: Sizes): Tape => ({
+    sizes: current,
+    at: tapeOf,
+    temporary(name, elements) {
+      if (!Number.isSafeInteger(elements) || elements < 0) throw new Error(`${name}: ${elements} elements`);
+      const buffer: Buffer = { name, elements, storage: null, offset: 0 };
+      own.add(buffer);
+      return buffer;
+    },
+    launch(kernel, buffers) {
+      if (buffers.length !== kernel.bindings.length) {
+        throw new Error(`${kernel.name} takes ${kernel.bindings.length} buffers, not ${buffers.length}`);
+      }
+      kernel.bindings.forEach((binding, index) => {
+        const buffer = buffers[index];
+        if (buffer === undefined) throw new Error(`${kernel.name}: no buffer for ${binding.name}`);
+        checkBuffer(buffer, kernel.name);
+        if (binding.access === 'read') checkWritten(buffer, kernel.name);
+      });
+      checkAliases(kernel, buffers);
+      kernel.bindings.forEach((binding, index) => {
+        if (binding.access === 'read_write') written.add(buffers[index]!);
+      });
+      operations.push({ kind: 'launch', kernel, buffers, sizes: current });
+    },
+    clear(buffer) {
+      checkBuffer(buffer, 'clear');
+      written.add(buffer);
+      operations.push({ kind: 'clear', buffer });
+    },
+    copy(from, to) {
+      checkBuffer(from, 'copy');
+      checkBuffer(to, 'copy');
+      checkWritten(from, 'copy');
+      if (from.elements !== to.elements) {
+        throw new Error(`copy of ${from.elements} elements of ${from.name} to ${to.elements} of ${to.name}`);
+      }
+      if (storageOf(from) === storageOf(to)) throw new Error(`copy of ${from.name} inside one storage`);
+      written.add(to);
+      operations.push({ kind: 'copy', from, to });
+    },
+  });
+  build(tapeOf(sizes));
+  return operations;
+}
+
+const storageOf = (buffer: Buffer): object => buffer.storage ?? buffer;
+
+/** Two bindings of one storage, one of them for writing, are invalid in WebGPU even where the views are apart. */
+function checkAliases(kernel: Kernel, buffers: readonly Buffer[]): void {
+  kernel.bindings.forEach((binding, index) => {
+    for (let other = index + 1; other < buffers.length; other += 1) {
+      const [a, b] = [buffers[index]!, buffers[other]!];
+      const second = kernel.bindings[other]!;
+      if (storageOf(a) !== storageOf(b)) continue;
+      const both = binding.access === 'read_write' && second.access === 'read_write';
+      const neither = binding.access === 'read' && second.access === 'read';
+      const apart = a !== b && (a.offset + a.elements <= b.offset || b.offset + b.elements <= a.offset);
+      if (neither || (both && apart)) continue;
+      throw new Error(
+        `${kernel.name}: ${binding.name} and ${second.name} are bound to the same storage ` +
+          `(${a.name}, ${b.name}), and one of them is written`,
+      );
+    }
+  });
+}
