@@ -131,7 +131,7 @@ function createChecker(
     ordered: () => declarations.ordered,
     declared: () => declarations.values,
     expression: (e: Expression, scope: Scope) => expression(e, scope, checker),
-    text: ({ file, start, end }) => texts.get(file)?.slice(start, end) ?? '',
+    text: ({ file, start, end }) => excerpt(texts.get(file)?.slice(start, end) ?? ''),
     line: ({ file, start }) => texts.get(file)?.slice(0, start).split('\n').length ?? 1,
     spend: () => ++calls <= MOST_CALLS,
     report(scope, diagnostic) {
@@ -142,4 +142,15 @@ function createChecker(
     },
   };
   return checker;
+}
+
+const LONGEST = 72; // of source text quoted in a message
+
+/** Source text on one line, without comments. */
+function excerpt(text: string): string {
+  const line = text
+    .replaceAll(/\/\/[^\r\n]*/g, '')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  return line.length > LONGEST ? `${line.slice(0, LONGEST)}...` : line;
 }
