@@ -1,0 +1,62 @@
+// Common subexpressions: of two definitions that make the same tensor one stays, and equal scalars in a body become one
+// object, which is computed once.
+
+import type { Definition, Scalar, Tensor } from '../ir/ir.ts';
+import { makeKeys } from '../ir/key.ts';
+import { mapScalars, operandsOf, replaceTensors, scalarMapper } from '../ir/visit.ts';
+import { withDefinitions } from './pass.ts';
+import type { Pass } from './pass.ts';
+import { assignSlots } from './slots.ts';
+
+export const cse: Pass = (program) => {
+  const keys = makeKeys();
+  const slots = assignSlots(program).of;
+  const kept = new Map<string, Definition>();
+  const replaced = new Map<Tensor, Tensor>();
+  const definitions: Definition[] = [];
+  for (const old of program.definitions) {
+    const d = replaceOperands(
+      mapScalars(old, (s) => replaceTensors(s, replaced)),
+      replaced,
+    );
+    const key = keys.definition(d);
+    const same = kept.get(key);
+    // What is added up over layers must not become what is computed once a step.
+    if (same !== undefined && (same.adjointOf === null || slots.get(same) === slots.get(old))) {
+      replaced.set(old.tensor, same.tensor);
+      continue;
+    }
+    const shared = mapScalars(d, sharer(keys.scalar));
+    kept.set(key, shared);
+    definitions.push(shared);
+  }
+  if (replaced.size === 0) return withDefinitions(program, definitions);
+  const now = (tensor: Tensor): Tensor => replaced.get(tensor) ?? tensor;
+  return Object.freeze({
+    ...withDefinitions(program, definitions),
+    results: new Map([...program.results].map(([name, tensor]) => [name, now(tensor)])),
+    sites: program.sites.map((site) => ({ ...site, reads: now(site.reads), makes: now(site.makes) })),
+  });
+};
+
+function replaceOperands(d: Definition, by: ReadonlyMap<Tensor, Tensor>): Definition {
+  if (!operandsOf(d).some((tensor) => by.has(tensor))) return d;
+  const now = (tensor: Tensor): Tensor => by.get(tensor) ?? tensor;
+  if (d.kind === 'rotate') return Object.freeze({ ...d, input: now(d.input) });
+  if (d.kind === 'expm') {
+    return Object.freeze({ ...d, input: now(d.input), cotangent: d.cotangent === null ? null : now(d.cotangent) });
+  }
+  return d;
+}
+
+/** The first object seen of each structure stands for all. */
+function sharer(key: (s: Scalar) => number): (s: Scalar) => Scalar {
+  const first = new Map<number, Scalar>();
+  return scalarMapper((s) => {
+    const id = key(s);
+    const known = first.get(id);
+    if (known !== undefined) return known;
+    first.set(id, s);
+    return null;
+  });
+}
