@@ -4,7 +4,6 @@
 import {
   at,
   axis,
-  boolean,
   call,
   defined,
   expm,
@@ -139,7 +138,7 @@ function finish(
 interface RotaryOptions {
   readonly layout?: 'split' | 'interleaved';
   readonly width?: number; // features that turn
-  readonly phase: (t: Axis, h: Axis, p: Axis, b: Axis) => Scalar;
+  readonly phase: (t: Axis, h: Scalar, p: Axis, b: Axis) => Scalar; // h: a key head
 }
 
 /** Rotated query and key; the phase of key head n is that of query head n * group. */
@@ -150,7 +149,8 @@ function rotary(g: Geometry, query: Tensor, key: Tensor, options: RotaryOptions)
     const head = input === query ? a.head() : a.kvHead();
     const [b, t, d, p] = [a.batch(), a.token(), a.dim(), a.pair(width / 2)];
     const made = defined(`${input.name}_encoded`, [b, t, head, d]);
-    return rotate(made, { input, phase: phase(t, head, p, b), pair: p, layout });
+    const kvHead = input === query ? idiv(at(head), g.heads / g.kvHeads) : at(head);
+    return rotate(made, { input, phase: phase(t, kvHead, p, b), pair: p, layout });
   });
 }
 
@@ -171,7 +171,7 @@ const learnedFrequencies: Builder = (g) => {
   const a = axes(g);
   const { x, query, key, value } = standardInputs(g);
   const theta = param('theta', [a.kvHead(), a.pair()]);
-  const phase = (t: Axis, h: Axis, p: Axis): Scalar => mul(at(t), read(theta, [at(h), at(p)]));
+  const phase = (t: Axis, h: Scalar, p: Axis): Scalar => mul(at(t), read(theta, [h, at(p)]));
   const turned = rotary(g, query, key, { phase });
   const [q, k] = turned.map((d) => d.tensor) as [Tensor, Tensor];
   return finish('rope_learned', [x, query, key, value, theta], turned, g, { query: q, key: k, value });
@@ -202,7 +202,7 @@ const carope =
       along: t2,
       term: call('power', readAt(f.tensor, [b2, t2, h2]), at(p2)),
     });
-    const at4 = (t3: Axis, h3: Axis, p3: Axis, b3: Axis): Scalar => readAt(phase.tensor, [b3, t3, h3, p3]);
+    const at4 = (t3: Axis, h3: Scalar, p3: Axis, b3: Axis): Scalar => read(phase.tensor, [at(b3), at(t3), h3, at(p3)]);
     const turned = rotary(g, query, key, { phase: at4 });
     const [q, k] = turned.map((d) => d.tensor) as [Tensor, Tensor];
     const inputs = [x, query, key, value, W, ...(biased ? [bias] : [])];
@@ -239,7 +239,8 @@ function blocks(
     ];
     const block = idiv(at(d), size);
     const old = read(input, [at(b), at(t), at(h), add(mul(block, integer(size)), at(s))]);
-    const entry = read(R.tensor, [at(t), at(h), block, imod(at(d), size), at(s)]);
+    const kvHead = input === query ? idiv(at(h), g.heads / g.kvHeads) : at(h);
+    const entry = read(R.tensor, [at(t), kvHead, block, imod(at(d), size), at(s)]);
     return reduce('sum', defined(`${input.name}_encoded`, [b, t, h, d]), [s], mul(entry, old));
   });
   return [M, R, ...encoded];
@@ -366,8 +367,3 @@ export const vectorPrograms: Readonly<Record<string, Builder>> = {
   fox,
   shaw,
 };
-
-/** Grouped heads, for tests: rope with `heads` query heads over fewer key heads. */
-export const groupedRope = rope('split');
-
-export const allTrue = boolean(true);
