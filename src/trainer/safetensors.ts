@@ -158,5 +158,5 @@ export function floatsOf(name: string, tensor: Stored): Float32Array {
   if (tensor.type !== 'F32') {
     throw new TrainerError('checkpoint', `'${name}' is stored as ${tensor.type}, and F32 is needed`);
   }
-  return new Float32Array(tensor.data.slice().buffer);
+  return new Float32Array(Uint8Array.from(tensor.data).buffer); // a Node Buffer's slice would be a view
 }

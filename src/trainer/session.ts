@@ -2,7 +2,6 @@
 // No step waits for the device; what the host needs is read when it asks.
 
 import type { Buffer, Device, DeviceBuffer, Recorded, Tape } from '../../targets/device.ts';
-import { trainingBatch } from './batches.ts';
 import type { Batch } from './batches.ts';
 import { callEntry, output, settle } from './call.ts';
 import type { Configuration } from './configuration.ts';
@@ -22,8 +21,8 @@ export const prepareModel = (device: Device, model: Model): Promise<void> =>
 export interface Trainer {
   readonly launches: number; // a step
   readonly bytes: number; // of temporaries
-  /** Enqueues optimizer step `step` (from 1). */
-  step(corpus: Uint16Array, step: number): void;
+  /** Enqueues optimizer step `step` (from 1) on these micro-batches. */
+  step(batches: (micro: number) => Batch, step: number): void;
   /** Mean loss over the `steps` steps since the last reading, and the last gradient's norm. */
   read(steps: number): Promise<{ readonly loss: number; readonly norm: number }>;
   /** The lists of a step, for profiling. */
@@ -71,15 +70,14 @@ export async function openTrainer(device: Device, model: Model, configuration: C
     launches: lists.begin.launches + accumulate * lists.micro.launches + lists.end.launches,
     bytes: Math.max(lists.begin.bytes, lists.micro.bytes, lists.end.bytes),
     recorded: [lists.begin, lists.micro, lists.end],
-    step(corpus, step) {
-      const at = { seed: configuration.seed, step };
+    step(batches, step) {
       for (const pool of ['decayed', 'plain'] as const) {
         const decay = pool === 'decayed' ? configuration.decay : 0;
         device.write(scratch.scalars[pool].storage!, 0, stepScalars(configuration, step, decay));
       }
       device.run(lists.begin);
       for (let micro = 0; micro < accumulate; micro += 1) {
-        writeBatch(device, shape, trainingBatch(corpus, { ...at, micro }, { batch, context }));
+        writeBatch(device, shape, batches(micro));
         device.run(lists.micro);
       }
       device.run(lists.end);
