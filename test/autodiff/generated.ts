@@ -50,6 +50,9 @@ export const stepKinds = [
   'scan-factor',
   'scan-factor-reverse',
   'cumulative-product',
+  'cumulative-product-inclusive',
+  'sub-range',
+  'shift-steep',
   'softmax',
   'maximum',
   'rotate-split',
@@ -231,6 +234,17 @@ const steps: Readonly<Record<StepKind, (build: Build) => Tensor>> = {
   'scan-factor': (b) => makeScan(b, { factor: true }),
   'scan-factor-reverse': (b) => makeScan(b, { factor: true, reverse: true, exclusive: true }),
   'cumulative-product': (b) => makeScan(b, { product: true, exclusive: true }),
+  'cumulative-product-inclusive': (b) => makeScan(b, { product: true }),
+  'sub-range': (b) => {
+    const x = b.pick();
+    const [t, n] = [token(), axis('n', 3)];
+    const row = reduced(b, [t], [n], read(x, [at(t), add(at(n), integer(2))]));
+    return define(b, (t2, d) => mul(here(x, t2, d), read(row, [at(t2)])));
+  },
+  'shift-steep': (b) => {
+    const x = b.pick();
+    return define(b, (t, d) => call('exp', tame(read(x, [add(at(t), integer(1)), at(d)], 0))));
+  },
   softmax: (b) => {
     const x = b.pick();
     const [t, j] = [token(), axis('j', 'keys', 'key-token')];
@@ -293,8 +307,6 @@ export function generate(kinds: readonly StepKind[], choices: readonly number[])
     results: { y: made.at(-1)! },
   });
 }
-
-export const wantedInputs = (p: Program): readonly Tensor[] => p.inputs;
 
 /** Numbers of the order of 1 from a seed, the same everywhere. */
 export function numbers(count: number, seed: number): Float64Array {
