@@ -6,6 +6,7 @@ import type { Axis, Definition, Extent, Scalar, Site, Tensor } from '../ir/ir.ts
 import type { ChainTensor, CheckedAxis, CheckedEncoding, Declaration, Index, Node } from '../check/checked.ts';
 import type { Span } from '../../grammar/span.ts';
 import { axis } from '../ir/build.ts';
+import type { Context } from '../ir/ranges.ts';
 import type { Feature } from './features.ts';
 
 /** What is in scope while the body of one definition is built; frame.ts works on it. */
@@ -42,6 +43,7 @@ export interface Lowering {
   readonly inputs: Map<string, Tensor>;
   /** `keys` for token indices that run over every token so far: the second of a pair, and what a sum binds. */
   readonly extents: Map<Index, Extent>;
+  readonly ranges: Context;
   /** Phases and matrices by the place of their expression: the targets of one line share them. */
   readonly siteValues: Map<string, Hoisted>;
   /** A name that nothing else in the program has, as near to the wanted one as can be. */

@@ -3,6 +3,7 @@
 
 import { boolean, call, integer, real, size } from '../ir/build.ts';
 import type { Axis, Scalar, Tensor } from '../ir/ir.ts';
+import { insideAxis } from '../ir/ranges.ts';
 import type { ChainTensor, Index, Node } from '../check/checked.ts';
 import { extentOf, type Lowering } from './context.ts';
 import type { Frame } from './context.ts';
@@ -15,6 +16,7 @@ export const largest = 3.4028234663852886e38;
 
 export function lowerScalar(lowering: Lowering, node: Node, frame: Frame): Scalar {
   const lowered = lowerUntyped(lowering, node, frame);
+  if (node.type === 'boolean' && lowered.type !== 'boolean') return boolean(false); // refused
   return node.type === 'integer' ? asInteger(lowered) : lowered;
 }
 
@@ -37,12 +39,8 @@ function lowerUntyped(lowering: Lowering, node: Node, frame: Frame): Scalar {
       return call(node.op, ...node.args.map((arg) => lowering.scalar(arg, frame)));
     case 'read': {
       const tensor = lowering.declared(node.of);
-      return readBatched(
-        tensor,
-        indexOf(lowering, tensor, node.items, frame),
-        frame,
-        outsideOf(lowering, tensor, node.items),
-      );
+      const index = indexOf(lowering, tensor, node.items, frame);
+      return readBatched(tensor, index, frame, outsideOf(lowering, tensor, node.items, index));
     }
     case 'chain':
       return lowerChain(lowering, node.tensor, node, frame);
@@ -78,7 +76,7 @@ function lowerChain(
   if (lowering.part === 'attend' && tensor === 'embedding') return lowering.refuse('embedding in attention', node.span);
   const made = lowering.version(tensor, node.version);
   const index = indexOf(lowering, made, node.items, frame);
-  const value = readBatched(made, index, frame, outsideOf(lowering, made, node.items));
+  const value = readBatched(made, index, frame, outsideOf(lowering, made, node.items, index));
   return tensor === 'score' ? hiddenScore(lowering, node, value, index, frame) : value;
 }
 
@@ -120,17 +118,20 @@ function headGroups(lowering: Lowering, item: Node, axis: Axis | undefined): num
   return heads / kv_heads;
 }
 
-/** 0 outside the tensor, unless every item is an index that cannot leave its axis. */
-function outsideOf(lowering: Lowering, tensor: Tensor, items: readonly Node[]): number | null {
+/** 0 outside the tensor; null where the index is proved to lie inside. */
+function outsideOf(
+  lowering: Lowering,
+  tensor: Tensor,
+  items: readonly Node[],
+  index: readonly Scalar[],
+): number | null {
   const axes = tensor.axes.filter((axis) => axis.role !== 'batch');
-  return items.every((item, k) => insideAxis(lowering, item, axes[k])) ? null : 0;
-}
-
-function insideAxis(lowering: Lowering, item: Node, axis: Axis | undefined): boolean {
-  if (axis === undefined) return false;
-  if (item.kind === 'constant') return typeof axis.extent === 'number' && item.value >= 0 && item.value < axis.extent;
-  if (item.kind !== 'index') return false;
-  return indexFits(lowering, item.index, axis);
+  const proved = axes.every((axis, k) => {
+    const [item, scalar] = [items[k], index[k]];
+    if (item?.kind === 'index' && indexFits(lowering, item.index, axis)) return true;
+    return scalar !== undefined && insideAxis(scalar, axis, lowering.ranges);
+  });
+  return proved ? null : 0;
 }
 
 function indexFits(lowering: Lowering, index: Index, axis: Axis): boolean {

@@ -7,6 +7,7 @@ import { pairAxes } from '../attention/compose.ts';
 import type { CheckedEncoding, Declaration } from '../check/checked.ts';
 import { at, call, defined, map, program, read, real } from '../ir/build.ts';
 import type { Program, Scalar, Site, Tensor } from '../ir/ir.ts';
+import { makeContext } from '../ir/ranges.ts';
 import { cachedLength } from './cached.ts';
 import type { Lowering } from './context.ts';
 import { declare } from './declare.ts';
@@ -144,6 +145,7 @@ function begin(encoding: CheckedEncoding, report: Report, part: Lowering['part']
     sites: [],
     inputs: new Map(),
     extents: new Map(),
+    ranges: makeContext(),
     siteValues: new Map(),
     name: (wanted) => allocate(taken, wanted),
     scalar: (node, frame) => lowerScalar(lowering, node, frame),
