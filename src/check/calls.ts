@@ -34,8 +34,6 @@ export function callFunction(e: NameExpression, row: FunctionRow, scope: Scope, 
 function argument(e: Expression, name: string, row: FunctionRow, scope: Scope, checker: Checker): Node | null {
   const node = checker.expression(e, scope);
   if (node?.type === 'boolean') return checker.report(scope, codes.conditionAsNumber(e.span));
-  if (node?.type === 'real' && row.whole === true && node.kind !== 'constant')
-    return checker.report(scope, codes.needsWhole(e.span, name));
   if (node?.type === 'real' && row.whole === true) return checker.report(scope, codes.needsWhole(e.span, name));
   return node;
 }
@@ -68,12 +66,13 @@ function apply(
   }
 }
 
-/** A constant that came out as no number is an error where it is used. */
+/** A constant that came out as no finite number, though made of such, is an error where it is used. */
 export function valued(node: Node, args: readonly Node[], scope: Scope, checker: Checker): Node | null {
-  if (scope.dead || node.kind !== 'constant' || !Number.isNaN(node.value)) return node;
+  if (scope.dead || node.kind !== 'constant' || Number.isFinite(node.value)) return node;
+  const finite = args.every((arg) => arg.kind === 'constant' && Number.isFinite(arg.value));
+  if (!finite && !Number.isNaN(node.value)) return node;
   if (args.some((arg) => arg.kind === 'constant' && Number.isNaN(arg.value))) return node;
-  const text = args.map((arg) => (arg.kind === 'constant' ? String(arg.value) : '?'));
-  return checker.report(scope, codes.noValue(node.span, checker.text(node.span), text));
+  return checker.report(scope, codes.noValue(node.span, checker.text(node.span), node.value));
 }
 
 export function callFn(e: NameExpression, entry: Entry, scope: Scope, checker: Checker): Node | null {
@@ -94,8 +93,7 @@ export function callFn(e: NameExpression, entry: Entry, scope: Scope, checker: C
     const wanted = `${parameters.length} argument${parameters.length === 1 ? '' : 's'}, \`${call}\``;
     return checker.report(scope, codes.wrongArgumentCount(e.span, text, wanted, args.length, declared));
   }
-  if (scope.inlining.length >= DEEPEST || !checker.spend())
-    return checker.report(scope, codes.inliningTooLarge(e.span, text));
+  if (scope.inlining.length >= DEEPEST || !checker.spend()) return checker.tooLarge(scope, e.span, text);
   const bound = new Map(parameters.map((parameter, place) => [parameter.text, args[place]!] as const));
   return checker.expression(value, {
     ...scope,

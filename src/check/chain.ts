@@ -63,8 +63,8 @@ export function checkChain(
   checker: Checker,
 ): void {
   const live = sites.filter((site) => site.live);
-  checkMoves(live, declarations, checker);
-  checkReads(live, checker);
+  const circular = checkReads(live, checker);
+  checkMoves(live, declarations, circular, checker);
   for (const site of live)
     if (site.targets.includes('embedding') && site.scope.notes.layer !== null)
       checker.report(
@@ -86,6 +86,7 @@ interface Use {
 function checkMoves(
   sites: readonly CheckedLine[],
   declarations: ReadonlyMap<Entry, Declaration>,
+  circular: ReadonlySet<CheckedLine>,
   checker: Checker,
 ): void {
   const uses: Use[] = [];
@@ -96,11 +97,13 @@ function checkMoves(
   for (const { line, site, targets } of sites)
     for (const tensor of targets) uses.push({ encoding: line.encoding, place: line.place, tensor, span: site.span });
   uses.sort((a, b) => a.place - b.place);
-  for (const { line, site, targets } of sites) {
+  for (const one of sites) {
+    const { line, site, targets } = one;
+    if (circular.has(one)) continue;
     for (const [place, target] of targets.entries()) {
       const { link } = chain[target];
       const use = uses.find(
-        (one) => one.encoding === line.encoding && one.place < line.place && chain[one.tensor].link > link,
+        (other) => other.encoding === line.encoding && other.place < line.place && chain[other.tensor].link > link,
       );
       if (use === undefined) continue;
       const labels = [{ span: use.span, text: `uses \`${use.tensor}\`` }];
@@ -120,7 +123,8 @@ function checkMoves(
 }
 
 /** A site may not need what is made from its own tensor: a later link, or, through a `let` below, its own result. */
-function checkReads(sites: readonly CheckedLine[], checker: Checker): void {
+function checkReads(sites: readonly CheckedLine[], checker: Checker): ReadonlySet<CheckedLine> {
+  const circular = new Set<CheckedLine>();
   const ordered = inChainOrder(sites);
   const maker = new Map<string, number>(); // "query 1" -> the site that makes it
   for (const [index, site] of ordered.entries())
@@ -133,6 +137,7 @@ function checkReads(sites: readonly CheckedLine[], checker: Checker): void {
       return chain[node.tensor].link > link || (made !== undefined && made >= index);
     });
     if (read === null) continue;
+    circular.add(site);
     const labels = [{ span: read.span, text: `reads \`${read.tensor}\`` }];
     checker.report(
       null,
@@ -141,6 +146,7 @@ function checkReads(sites: readonly CheckedLine[], checker: Checker): void {
         : codes.readsOwnResult(site.site.span, read.tensor, through?.name ?? read.tensor, labels),
     );
   }
+  return circular;
 }
 
 /** The first read, here or in what is read from here, that is late; and the declaration it stands in. */

@@ -3,7 +3,7 @@
 
 import type { Expression, File } from '../../grammar/ast.ts';
 import { codes } from '../diagnostics/codes.ts';
-import type { Diagnostic, Report } from '../diagnostics/diagnostic.ts';
+import type { Diagnostic, Label, Report } from '../diagnostics/diagnostic.ts';
 import { createAxes } from './axes.ts';
 import { boundNames } from './bound-names.ts';
 import { checkChain, inChainOrder, START, versionsAbove } from './chain.ts';
@@ -113,6 +113,7 @@ function createChecker(
   const texts = new Map(files.map((file) => [file.path, file.text] as const));
   let bound: ReadonlySet<string> | null = null;
   let calls = 0;
+  let grown = false;
   const declarations = createDeclarations(() => checker, options.params ?? {}, versionsAt, merged.encoding.name.span);
   const axis = createAxes(() => checker);
   const checker: Checker = {
@@ -134,15 +135,26 @@ function createChecker(
     text: ({ file, start, end }) => excerpt(texts.get(file)?.slice(start, end) ?? ''),
     line: ({ file, start }) => texts.get(file)?.slice(0, start).split('\n').length ?? 1,
     spend: () => ++calls <= MOST_CALLS,
+    tooLarge(scope, at, name) {
+      if (!grown) checker.report(scope, codes.inliningTooLarge(at, name));
+      grown = true;
+      return null;
+    },
     report(scope, diagnostic) {
       if (scope?.dead === true && diagnostic.severity !== 'error') return null;
-      const labels = [...(diagnostic.labels ?? []), ...(scope?.calls ?? [])];
+      const labels = [...(diagnostic.labels ?? []), ...shortened(scope?.calls ?? [])];
       report(labels.length === 0 ? diagnostic : { ...diagnostic, labels });
       return null;
     },
   };
   return checker;
 }
+
+const MOST_SHOWN = 4; // calls of `fn`s that led to a mistake
+
+/** The outermost and innermost calls. */
+const shortened = (calls: readonly Label[]): readonly Label[] =>
+  calls.length <= MOST_SHOWN ? calls : [...calls.slice(0, MOST_SHOWN / 2), ...calls.slice(-MOST_SHOWN / 2)];
 
 const LONGEST = 72; // of source text quoted in a message
 

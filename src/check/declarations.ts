@@ -4,13 +4,12 @@
 import type { Binder, Expression, Head } from '../../grammar/ast.ts';
 import type { Span } from '../../grammar/span.ts';
 import { codes } from '../diagnostics/codes.ts';
-import type { Label } from '../diagnostics/diagnostic.ts';
 import { nameIsFree } from './binding.ts';
 import { builtinAxes } from './builtins.ts';
 import type { CheckedAxis, Declaration, Index, Node } from './checked.ts';
 import { numeric } from './expressions.ts';
 import { staticNumber } from './static.ts';
-import { emptyScope, type Checker, type Entry, type Resolved, type Scope, type Versions } from './scope.ts';
+import { broken, emptyScope, type Checker, type Entry, type Resolved, type Scope, type Versions } from './scope.ts';
 
 export interface Declarations {
   readonly resolve: (entry: Entry, from: Span) => Resolved;
@@ -96,7 +95,12 @@ export function createDeclarations(
     const stored = entry.kind === 'learn' || entry.kind === 'fixed';
     if (stored) refuseToken(entry, body.head, axes, checker());
     const inner = indices.filter((index) => index !== null);
-    const scope: Scope = { ...outer, indices: new Map(inner.map((index) => [index.name, index] as const)) };
+    const written = (body.head.binders ?? []).map((binder) => binder.name.text);
+    const scope: Scope = {
+      ...outer,
+      indices: new Map(inner.map((index) => [index.name, index] as const)),
+      parameters: broken(written.filter((_, place) => indices[place] === null)),
+    };
     // Axes are known before the value is: whoever reads this tensor is checked against them even if the value is wrong.
     const value = body.value && valueOf(entry, body.value, scope);
     const { layer } = scope.notes;
@@ -196,8 +200,3 @@ function refuseToken(entry: Entry, head: Head, axes: readonly (CheckedAxis | nul
     return;
   }
 }
-
-export const declaredLabel = (entry: Entry): Label => ({
-  span: entry.name.span,
-  text: `\`${entry.name.text}\` is declared here`,
-});

@@ -126,14 +126,6 @@ const advice: Readonly<Record<string, Advice>> = {
     message: 'nothing here is called `inv_freq`: declare it, `let theta[p: pair] = base ^ (-2 * p / head_dim)`',
   },
   e: { message: 'nothing here is called `e`: the exponential is `exp(a)`' },
-  i: {
-    message: 'nothing here is called `i`: an index lives in one statement, and the left side binds it',
-    hint: '`score[h, i, j] += ...`, `let a[i: token] = ...`',
-  },
-  j: {
-    message: 'nothing here is called `j`: an index lives in one statement, and the left side binds it',
-    hint: '`score[h, i, j] += ...`, `sum[j: token](...)`',
-  },
 };
 
 export const foreign = (name: string): Advice | null => (Object.hasOwn(advice, name) ? advice[name]! : null);

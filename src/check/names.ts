@@ -48,8 +48,9 @@ export function nameExpression(e: NameExpression, scope: Scope, checker: Checker
   }
   const argument = scope.parameters.get(text);
   if (argument?.kind === 'node') {
+    if (argument.node === null) return null;
     if (!bareOnly(e, 'a number here', [], scope, checker)) return null;
-    return argument.node && respan(argument.node, e);
+    return respan(argument.node, e);
   }
   const name: Name = argument === undefined ? e.name : { text: argument.name, span: e.name.span };
   const entry = checker.values.get(name.text);
@@ -169,7 +170,6 @@ function readableBuiltin(text: string, position: ReturnType<Checker['position']>
 
 function unknown(e: NameExpression, name: Name, scope: Scope, checker: Checker): null {
   const { text } = name;
-  evaluateInside(e, scope, checker);
   const axis = checker.axisEntries.get(text);
   if (axis !== undefined || Object.hasOwn(builtinAxes, text)) {
     const instead = axis === undefined ? builtinAxes[text]!.number : checker.text(axis.size.span);
@@ -179,10 +179,18 @@ function unknown(e: NameExpression, name: Name, scope: Scope, checker: Checker):
   const advice = checker.foreign(text);
   if (advice !== null) return checker.report(scope, codes.foreignName(e.name.span, advice.message, advice.hint));
   const candidates = [...scope.indices.keys(), ...scope.parameters.keys(), ...checker.values.keys(), ...builtinNames];
-  const hint = checker.boundNames.has(text)
-    ? `an index lives in one statement: bind \`${text}\` on the left side, or in a reduction, \`sum[${text}: token](...)\``
-    : undefined;
+  evaluateInside(e, scope, checker);
+  const hint =
+    checker.boundNames.has(text) || usualAxis(text) !== null
+      ? `an index lives in one statement: bind it on the left side, \`[${text}: ${usualAxis(text) ?? '<axis>'}]\`, or in a reduction, \`sum[${text}: ${usualAxis(text) ?? '<axis>'}](...)\``
+      : undefined;
   return checker.report(scope, codes.unknownName(e.name.span, text, candidates, hint));
+}
+
+/** The axis that an index of this name usually runs over. */
+function usualAxis(letter: string): string | null {
+  if ('ijsk'.includes(letter) && letter.length === 1) return 'token';
+  return Object.entries(builtinAxes).find(([, row]) => row.letter === letter)?.[0] ?? null;
 }
 
 /** Mistakes inside the arguments of something unknown are independent ones. */

@@ -7,7 +7,7 @@ import { maps, type MapName, type Reduction } from './builtins.ts';
 import type { CheckedAxis, Index, Node } from './checked.ts';
 import * as nodes from './nodes.ts';
 import { bindIndex } from './binding.ts';
-import { bare, indexNames, indexOf, type Checker, type Scope } from './scope.ts';
+import { bare, broken, indexNames, indexOf, type Checker, type Scope } from './scope.ts';
 
 type NameExpression = Extract<Expression, { kind: 'name' }>;
 
@@ -25,14 +25,20 @@ export function reductionExpression(e: NameExpression, name: Reduction, scope: S
     indices.push(index);
   }
   if (e.args === null || e.args.length !== 1)
-    return checker.report(scope, codes.missingBody(e.span, name, `${bindAll(name, e.brackets.items)}`));
-  if (indices.some((index) => index === null)) return null;
-  const over = indices as readonly Index[];
-  const inside: Scope = { ...scope, indices: inner };
+    return checker.report(scope, codes.missingBody(e.span, name, bindAll(name, e.brackets.items)));
+  const failed = e.brackets.items
+    .filter((_, place) => indices[place] === null)
+    .map((item) => bare(item.value) ?? /[A-Za-z_]\w*/.exec(checker.text(item.value.span))?.[0] ?? '');
+  const inside: Scope = {
+    ...scope,
+    indices: new Map([...inner].filter(([name]) => !failed.includes(name))),
+    parameters: failed.length === 0 ? scope.parameters : new Map([...scope.parameters, ...broken(failed)]),
+  };
   const [where, facts] = whereOf(e, inside, checker);
   if (where === undefined) return null;
   const body = checker.expression(e.args[0]!, { ...inside, facts });
-  if (body === null) return null;
+  if (body === null || failed.length > 0) return null;
+  const over = indices as readonly Index[];
   if (body.type === 'boolean') return checker.report(scope, codes.conditionAsNumber(e.args[0]!.span, countHint(name)));
   warnUnused(e, name, over, where, body, scope, checker);
   return { kind: 'reduce', type: reducedType(name, body), op: name, over, where, body, span: e.span };

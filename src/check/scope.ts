@@ -84,6 +84,8 @@ export interface Checker {
   readonly line: (span: Span) => number; // from 1
   /** Counts the work of writing out `fn`s; false when it is too much. */
   readonly spend: () => boolean;
+  /** Says so, once. */
+  readonly tooLarge: (scope: Scope, at: Span, name: string) => null;
 }
 
 export const emptyScope = (versions: Versions, reads: Scope['reads'] = 'all'): Scope => ({
@@ -114,6 +116,10 @@ export function indexNames(scope: Scope): readonly (readonly [name: string, inde
     return index === null ? [] : [[name, index] as const];
   });
 }
+
+/** Names whose index could not be bound: reading them says nothing more. */
+export const broken = (names: readonly string[]): ReadonlyMap<string, Argument> =>
+  new Map(names.map((name) => [name, { kind: 'node', node: null }] as const));
 
 export const bare = (expression: Expression): string | null => {
   const inner = ungroup(expression);

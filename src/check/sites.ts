@@ -3,14 +3,13 @@
 
 import type { Binder, Name, Site } from '../../grammar/ast.ts';
 import { codes } from '../diagnostics/codes.ts';
-import type { Label } from '../diagnostics/diagnostic.ts';
 import { nameIsFree } from './binding.ts';
 import { builtinKind, chain, isChain } from './builtins.ts';
 import type { CheckedAxis, CheckedSite, ChainTensor, Index, Node } from './checked.ts';
 import { condition, numeric } from './expressions.ts';
 import { declaredAt, describe } from './names.ts';
 import { staticCondition, staticNumber } from './static.ts';
-import { emptyScope, type Checker, type Line, type Scope, type Versions } from './scope.ts';
+import { broken, emptyScope, type Checker, type Line, type Scope, type Versions } from './scope.ts';
 
 const accepts: Readonly<Record<Exclude<Site['kind'], 'assign'>, readonly ChainTensor[]>> = {
   rotate: ['query', 'key', 'value', 'output'],
@@ -86,9 +85,18 @@ export function checkSite(known: SiteLine, versions: Versions, checker: Checker)
   const { site } = known;
   const base = { ...emptyScope(versions), dead: !known.live };
   const checked = known.targets.flatMap((target): readonly CheckedSite[] => {
-    const indices = bindTargets(target, site, base, checker);
-    if (indices === null) return [];
-    const scope: Scope = { ...base, indices: new Map(indices.map((index) => [index.name, index] as const)) };
+    const bound = bindTargets(target, site, base, checker);
+    const indices = bound.filter((index) => index !== null);
+    const written = (site.targets.binders ?? []).map((binder) => binder.name.text);
+    const scope: Scope = {
+      ...base,
+      indices: new Map(indices.map((index) => [index.name, index] as const)),
+      parameters: broken(written.filter((_, place) => (bound[place] ?? null) === null)),
+    };
+    if (indices.length < bound.length) {
+      if (written.length > 0) checker.expression(site.kind === 'assign' ? site.value : site.by, scope); // its own mistakes
+      return [];
+    }
     const one = siteOf(target, site, indices, scope, checker);
     return one === null ? [] : [one];
   });
@@ -203,23 +211,23 @@ function formsOf(target: ChainTensor, kind: Site['kind']): readonly { slots: rea
   }
 }
 
-/** Fresh indices for one target of a site; null after an error. */
-function bindTargets(target: ChainTensor, site: Site, scope: Scope, checker: Checker): readonly Index[] | null {
+/** Fresh indices for one target of a site; null for each that is wrong. */
+function bindTargets(target: ChainTensor, site: Site, scope: Scope, checker: Checker): readonly (Index | null)[] {
   const binders = site.targets.binders ?? [];
   const forms = formsOf(target, site.kind);
   const form = forms.find(({ slots }) => slots.length === binders.length);
   if (form === undefined) {
     const text = forms.map((one) => `\`${one.text}\``).join(' or ');
-    return checker.report(scope, codes.siteIndices(site.targets.span, target, binders.length, text));
+    checker.report(scope, codes.siteIndices(site.targets.span, target, binders.length, text));
+    return [null, ...binders.slice(1).map(() => null)];
   }
-  const indices = binders.map((binder, place) => {
+  return binders.map((binder, place) => {
     const axis = slotAxis(form.slots[place]!, binder, target, site, form.text, scope, checker);
     const twice = binders.slice(0, place).some((other) => other.name.text === binder.name.text);
     if (twice) return checker.report(scope, codes.boundTwice(binder.name.span, binder.name.text));
     const free = nameIsFree(binder.name, scope, checker);
     return axis && free ? { name: binder.name.text, axis, span: binder.name.span } : null;
   });
-  return indices.some((index) => index === null) ? null : (indices as readonly Index[]);
 }
 
 function slotAxis(
@@ -234,7 +242,7 @@ function slotAxis(
   const { text } = binder.name;
   if (binder.axis === null) {
     if (slot.kind !== 'named') return checker.axis({ text: slot.axis, span: binder.span }, scope);
-    return checker.report(scope, codes.siteAxisUnknown(binder.span, text, site.kind, form));
+    return checker.report(scope, codes.siteAxisUnknown(site.targets.span, text, site.kind, form));
   }
   const axis = checker.axis(binder.axis, scope);
   if (axis === null) return null;
@@ -244,5 +252,3 @@ function slotAxis(
     return checker.report(scope, codes.rotateAxis(binder.span, text, axis.name));
   return axis;
 }
-
-export const siteLabel = (line: SiteLine, text: string): Label => ({ span: line.site.span, text });

@@ -62,7 +62,7 @@ export function subscript(e: NameExpression, tensor: Readable, scope: Scope, che
     return checker.report(scope, diagnostic);
   }
   const wrong = misplaced(items, values, tensor, checker);
-  if (wrong !== null) return checker.report(scope, wrongAxis(items, values, wrong, tensor, scope));
+  if (wrong !== null) return checker.report(scope, wrongAxis(items, values, wrong, tensor, scope, checker));
   const placed = items.map((item, place) => placeItem(item, values[place] ?? null, tensor, place, scope, checker));
   if (placed.some((item) => item === null)) return null;
   const read = placed as readonly Node[];
@@ -103,6 +103,7 @@ function wrongAxis(
   place: number,
   tensor: Readable,
   scope: Scope,
+  checker: Checker,
 ) {
   const node = values[place] as Extract<Node, { kind: 'index' }>;
   const wants = tensor.axes[place]!.name;
@@ -114,7 +115,9 @@ function wrongAxis(
       ? `did you mean \`${tensor.name}[${reordered.join(', ')}]\`?`
       : fitting !== undefined
         ? `did you mean \`${fitting}\`?`
-        : `\`${written}: ${wants}\` reads it as a place on \`${wants}\``;
+        : node.index.axis.size === 'tokens'
+          ? `a computed number may stand here: \`clamp(${written}, 0, ${lastOf(tensor.axes[place]!, checker)})\``
+          : `\`${written}: ${wants}\` reads it as a place on \`${wants}\``;
   return codes.wrongAxis(items[place]!.span, written, node.index.axis.name, tensor.name, wants, hint, [
     ...saidAt(tensor, place),
     { span: node.index.span, text: `\`${node.index.name}\` runs over \`${node.index.axis.name}\`` },

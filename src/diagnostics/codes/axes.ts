@@ -2,7 +2,6 @@
 
 import { error } from '../code.ts';
 import type { Label } from '../diagnostic.ts';
-import { didYouMean } from '../suggest.ts';
 
 export const axisCodes = {
   wrongAxis: error(
@@ -141,12 +140,4 @@ export const axisCodes = {
       message: `\`${kind}\` must know the axis of \`${index}\`: \`${suggestion}\``,
     }),
   ),
-  lonelyCast: error('PE0321', 'a colon where nothing is bound', (name: string, hint?: string) => ({
-    message: `\`${name}\` binds no index here`,
-    hint,
-  })),
-  indexAsTensor: error('PE0322', 'an index with indices', (name: string, candidates: Iterable<string>) => ({
-    message: `\`${name}\` is an index, a number: it has no indices of its own`,
-    hint: didYouMean(name, candidates),
-  })),
 } as const;

@@ -53,8 +53,8 @@ export const valueCodes = {
       hint,
     }),
   ),
-  noValue: error('PE0409', 'a compile-time value that does not exist', (text: string, values: readonly string[]) => ({
-    message: `this has no value: \`${text}\` of ${values.join(' and ')}`,
+  noValue: error('PE0409', 'a compile-time value that does not exist', (text: string, value: number) => ({
+    message: Number.isNaN(value) ? `\`${text}\` has no value` : `\`${text}\` is infinite`,
     hint: 'guard it: `if ... then ... else ...` takes one branch and never looks at the other',
   })),
   mayBeOutside: warning(
