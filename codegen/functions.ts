@@ -312,7 +312,8 @@ export const power = define(
 
 // ---- functions of learning
 
-const growth = apply(exponential, negate(abs(x))); // e^-|x|, never above 1
+/** e^-|x|, never above 1. The target's own exp: where it is inexact the result is small beside what it is added to. */
+const growth = call('exp', negate(abs(x)));
 
 export const sigmoid = define(
   'sigmoid_f32',
@@ -349,7 +350,7 @@ export const hyperbolicTangent = define(
         ),
       ),
     ),
-    letOf('decay', apply(exponential, multiply(f32(-2), abs(x)))),
+    letOf('decay', call('exp', multiply(f32(-2), abs(x)))),
     letOf('far', divide(subtract(f32(1), real('decay')), add(f32(1), real('decay')))),
   ],
   select(less(abs(x), f32(0.625)), real('near'), select(less(x, f32(0)), negate(real('far')), real('far'))),

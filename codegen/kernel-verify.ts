@@ -1,0 +1,262 @@
+// What every kernel must satisfy before it is printed or run: a body comes in, the list of its faults goes out, empty for a
+// sound kernel. Names are bound once and before use, types agree, barriers and subgroup operations stand where every lane
+// comes by, and the limits that all WebGPU adapters guarantee are kept.
+
+import type { Expression, KernelBody, KernelFunction, Statement, ValueType } from './kernel.ts';
+import { resultType } from './kernel-ops.ts';
+import { isReserved } from './names.ts';
+
+/** Guaranteed by every WebGPU adapter. */
+export const portableLimits = { lanes: 256, bindings: 8, sharedBytes: 16384, privateBytes: 8192 } as const;
+
+interface Local {
+  readonly type: ValueType;
+  readonly assignable: boolean;
+  uniform: boolean;
+}
+type Scope = ReadonlyMap<string, Local>;
+
+export function verifyKernel(body: KernelBody): readonly string[] {
+  const faults: string[] = [];
+  const fault = (text: string): void => void faults.push(`${body.name}: ${text}`);
+  const declared = new Set<string>();
+  const declare = (name: string): void => {
+    if (!/^[A-Za-z][A-Za-z0-9_]*$/.test(name) || isReserved(name)) fault(`${name} cannot be a name in every target`);
+    if (declared.has(name)) fault(`${name} is declared twice`);
+    declared.add(name);
+  };
+  const typed = (items: readonly { readonly name: string; readonly type: ValueType }[]) =>
+    new Map(items.map(({ name, type }) => [name, type]));
+  const [buffers, shared, arrays] = [typed(body.bindings), typed(body.shared), typed(body.arrays)];
+  for (const { name } of [body, ...body.bindings, ...body.shared, ...body.arrays]) declare(name);
+  checkLimits(body, fault);
+
+  /** Whether all lanes have the same value; faults on the way. */
+  const uniform = (expression: Expression, scope: Scope): boolean => {
+    const inner = (each: Expression): boolean => uniform(each, scope);
+    const array = (kinds: ReadonlyMap<string, ValueType>, name: string, what: string): void => {
+      if (!kinds.has(name)) fault(`${what} ${name} is not declared`);
+      else if (kinds.get(name) !== expression.type) fault(`${name} is read as ${expression.type}`);
+    };
+    switch (expression.kind) {
+      case 'literal':
+      case 'size':
+      case 'workgroup':
+      case 'subgroup_size':
+        return true;
+      case 'lane':
+      case 'subgroup_lane':
+        return false;
+      case 'local': {
+        const found = scope.get(expression.name);
+        if (found === undefined) fault(`${expression.name} is used before it is bound`);
+        else if (found.type !== expression.type)
+          fault(`${expression.name} is ${found.type}, used as ${expression.type}`);
+        return found?.uniform ?? true;
+      }
+      case 'load':
+        array(buffers, expression.buffer, 'the buffer');
+        inner(expression.index);
+        return false; // as Tint sees it
+      case 'shared':
+        array(shared, expression.array, 'the workgroup array');
+        inner(expression.index);
+        return false;
+      case 'element':
+        array(arrays, expression.array, 'the private array');
+        inner(expression.index);
+        return false;
+      case 'subgroup':
+        inner(expression.value);
+        return false;
+      case 'call':
+        try {
+          const types = expression.args.map((argument) => argument.type);
+          if (resultType(expression.op, types) !== expression.type) fault(`${expression.op} is not ${expression.type}`);
+        } catch (error) {
+          fault((error as Error).message);
+        }
+        return expression.args.map(inner).every(Boolean);
+      case 'apply':
+        verifyHelper(expression.of);
+        return expression.args.map(inner).every(Boolean);
+      default:
+        return expression satisfies never;
+    }
+  };
+
+  const helpers = new Set<KernelFunction>();
+  const helperNames = new Set<string>();
+  const verifyHelper = (of: KernelFunction): void => {
+    if (helpers.has(of)) return;
+    helpers.add(of);
+    if (helperNames.has(of.name) || declared.has(of.name)) fault(`two functions are named ${of.name}`);
+    helperNames.add(of.name);
+    const parameters = of.parameters.map(
+      ({ name, type }) => [name, { type, assignable: false, uniform: true }] as const,
+    );
+    const scope = verify(of.body, new Map(parameters), { uniform: false, top: false, barrier: true });
+    uniform(of.value, scope);
+  };
+
+  interface Place {
+    readonly uniform: boolean; // every lane comes by
+    readonly top: boolean;
+    barrier: boolean; // one has been passed
+  }
+
+  const verify = (statements: readonly Statement[], outer: Scope, place: Place): Scope => {
+    const scope = new Map(outer);
+    const value = (expression: Expression): boolean => {
+      if (!place.uniform && hasSubgroup(expression)) fault('a subgroup operation stands where lanes may part');
+      return uniform(expression, scope);
+    };
+    for (const statement of statements) {
+      switch (statement.kind) {
+        case 'let':
+        case 'var': {
+          const same = value(statement.value) && place.uniform;
+          if (scope.has(statement.name)) fault(`${statement.name} is bound twice`);
+          if (declared.has(statement.name)) fault(`${statement.name} is declared twice`);
+          scope.set(statement.name, {
+            type: statement.value.type,
+            assignable: statement.kind === 'var',
+            uniform: same && (statement.kind === 'let' || !assignedUnevenly(statements, statement.name)),
+          });
+          break;
+        }
+        case 'set': {
+          const found = scope.get(statement.name);
+          const same = value(statement.value) && place.uniform;
+          if (found === undefined || !found.assignable) fault(`${statement.name} is set, but no variable`);
+          else if (found.type !== statement.value.type) fault(`${statement.name} is ${found.type}`);
+          if (found !== undefined && !same) found.uniform = false;
+          break;
+        }
+        case 'store':
+        case 'store-shared':
+        case 'store-element': {
+          value(statement.index);
+          value(statement.value);
+          const name = statement.kind === 'store' ? statement.buffer : statement.array;
+          const kinds = { store: buffers, 'store-shared': shared, 'store-element': arrays }[statement.kind];
+          if (kinds.get(name) !== statement.value.type) fault(`${name} does not take ${statement.value.type}`);
+          if (statement.kind === 'store' && !body.bindings.some((b) => b.name === name && b.access === 'read_write')) {
+            fault(`${name} is written, but bound for reading`);
+          }
+          break;
+        }
+        case 'for': {
+          const same = [value(statement.from), value(statement.to)].every(Boolean);
+          if (statement.step < 1) fault(`the loop over ${statement.variable} does not advance`);
+          const inside = new Map(scope);
+          inside.set(statement.variable, { type: 'i32', assignable: false, uniform: same && place.uniform });
+          verify(statement.body, inside, { uniform: same && place.uniform, top: false, barrier: place.barrier });
+          break;
+        }
+        case 'if': {
+          const same = value(statement.condition) && place.uniform;
+          if (statement.condition.type !== 'bool') fault('a condition is not bool');
+          for (const branch of [statement.then, statement.otherwise]) {
+            const leaves = branch.some(({ kind }) => kind === 'return');
+            if (leaves && (!place.top || place.barrier)) fault('a lane leaves after a barrier or inside a loop');
+            if (leaves && !same && hasBarrier(body.statements)) fault('a lane leaves before a barrier');
+            verify(
+              branch.filter(({ kind }) => kind !== 'return'),
+              scope,
+              { uniform: same, top: false, barrier: place.barrier },
+            );
+          }
+          break;
+        }
+        case 'barrier':
+          if (!place.uniform) fault('a barrier stands where lanes may part');
+          place.barrier = true;
+          break;
+        case 'return':
+          if (!place.top || place.barrier) fault('a lane leaves after a barrier or inside a loop');
+          break;
+        case 'comment':
+          break;
+        default:
+          statement satisfies never;
+      }
+    }
+    return scope;
+  };
+  verify(body.statements, new Map(), { uniform: true, top: true, barrier: false });
+  return [...new Set(faults)];
+}
+
+function checkLimits(body: KernelBody, fault: (text: string) => void): void {
+  const bytes = (arrays: KernelBody['shared']): number => arrays.reduce((sum, { size }) => sum + size * 4, 0);
+  const limit = (what: string, value: number, most: number): void => {
+    if (value > most) fault(`${value} ${what}; ${most} are guaranteed`);
+  };
+  limit('lanes', body.workgroup, portableLimits.lanes);
+  limit('buffers', body.bindings.length, portableLimits.bindings);
+  limit('bytes of workgroup memory', bytes(body.shared), portableLimits.sharedBytes);
+  limit('bytes of private arrays', bytes(body.arrays), portableLimits.privateBytes);
+  if (body.workgroup < 1 || !Number.isInteger(body.workgroup)) fault(`${body.workgroup} lanes`);
+}
+
+/** Statements inside statements, outermost first. */
+function* nested(statements: readonly Statement[]): Generator<Statement, void> {
+  for (const statement of statements) {
+    yield statement;
+    if (statement.kind === 'for') yield* nested(statement.body);
+    if (statement.kind === 'if') {
+      yield* nested(statement.then);
+      yield* nested(statement.otherwise);
+    }
+  }
+}
+
+function hasBarrier(statements: readonly Statement[]): boolean {
+  return [...nested(statements)].some(({ kind }) => kind === 'barrier');
+}
+
+/** Whether a variable is set to something that can differ between lanes: a load, a lane index, a branch. */
+function assignedUnevenly(statements: readonly Statement[], name: string): boolean {
+  for (const statement of nested(statements)) {
+    if (statement.kind === 'set' && statement.name === name && !constantForLanes(statement.value, name)) return true;
+    if (
+      statement.kind === 'if' &&
+      [...nested([...statement.then, ...statement.otherwise])].some((s) => s.kind === 'set' && s.name === name)
+    ) {
+      return true;
+    }
+  }
+  return false;
+}
+
+function constantForLanes(expression: Expression, name: string): boolean {
+  switch (expression.kind) {
+    case 'literal':
+    case 'size':
+    case 'workgroup':
+      return true;
+    case 'local':
+      return expression.name === name;
+    case 'call':
+      return expression.args.every((argument) => constantForLanes(argument, name));
+    default:
+      return false;
+  }
+}
+
+function hasSubgroup(expression: Expression): boolean {
+  switch (expression.kind) {
+    case 'subgroup':
+      return true;
+    case 'load':
+    case 'shared':
+    case 'element':
+      return hasSubgroup(expression.index);
+    case 'call':
+    case 'apply':
+      return expression.args.some(hasSubgroup);
+    default:
+      return false;
+  }
+}
