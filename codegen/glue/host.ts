@@ -5,6 +5,7 @@
 
 import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
 import { operandsOf, readsOf, scalarsOf, tensorsOf } from '../../src/ir/visit.ts';
+import type { NameAllocator } from '../names.ts';
 import type { BufferPlan, HostTable, Plan } from '../plan/plan.ts';
 import type { HelperName } from './helpers.ts';
 import { stringLiteral } from './literals.ts';
@@ -14,7 +15,8 @@ import { sizeText } from './sizes.ts';
 
 /** What host code may use of the module around it. */
 export interface HostContext {
-  readonly local: (wanted: string) => string;
+  /** Names of the function at hand; each definition's loops name their indices in an inner scope. */
+  readonly names: NameAllocator;
   readonly helper: (name: HelperName) => string;
   /** A comment on where a definition comes from: '// theta [32], rope.pe:4'. */
   readonly comment: (definition: Definition) => string;
@@ -43,7 +45,7 @@ export function hostProgram(plan: Plan, context: HostContext): HostProgram {
   const takeGiven = (tensor: Tensor): HostArray => {
     if (tensor.origin.kind !== 'given') throw new Error(`the host reads ${tensor.name}, which it has not computed`);
     const dimensions = tensor.axes.map((axis) => dimension(axis, true));
-    const array = { name: context.local(tensor.name), dimensions };
+    const array = { name: context.names.allocate(tensor.name), dimensions };
     const length = product(dimensions.map(({ extent }) => extent));
     const byDefault = tensor.origin.given === 'position' && tensor.axes.length === 1 && tensor.name === 'position';
     const value = byDefault
@@ -56,6 +58,7 @@ export function hostProgram(plan: Plan, context: HostContext): HostProgram {
 
   const loopContext = (all: (axis: Axis) => boolean): LoopContext => ({
     dimension: (axis) => dimension(axis, all(axis)),
+    index: context.names.inner().allocate,
     scope: {
       element(tensor, index) {
         const array = arrayOf(tensor);
@@ -66,7 +69,7 @@ export function hostProgram(plan: Plan, context: HostContext): HostProgram {
       random: () => {
         throw new Error('the host draws no random numbers');
       },
-      local: context.local,
+      local: context.names.allocate,
     },
   });
 
@@ -80,7 +83,7 @@ export function hostProgram(plan: Plan, context: HostContext): HostProgram {
     const own = new Set(definition.tensor.axes);
     const all = (axis: Axis): boolean => own.has(axis) && whole.has(definition.tensor);
     const dimensions = definition.tensor.axes.map((axis) => dimension(axis, all(axis)));
-    const array = { name: context.local(definition.tensor.name), dimensions };
+    const array = { name: context.names.allocate(definition.tensor.name), dimensions };
     lines.push(context.comment(definition), ...printDefinition(definition, array, loopContext(all)));
     arrays.set(definition.tensor, array);
   };
@@ -97,18 +100,13 @@ export function hostProgram(plan: Plan, context: HostContext): HostProgram {
       ({ extent, start }, n) => extent === source.dimensions[n]?.extent && start === source.dimensions[n].start,
     );
     if (same) return `${type}.from(${source.name})`;
-    const target = { name: context.local(`${tensor.name}_rows`), dimensions };
-    const loops = tensor.axes.map((axis) =>
-      loop(
-        axis,
-        loopContext(() => true),
-      ),
-    );
+    const target = { name: context.names.allocate(`${tensor.name}_rows`), dimensions };
+    const inner = loopContext((axis) => dimensions[tensor.axes.indexOf(axis)]!.start !== 'first');
+    const loops = tensor.axes.map((axis) => loop(axis, inner));
     const names = loops.map(({ name }) => name);
-    const window = (axis: Axis): boolean => dimensions[tensor.axes.indexOf(axis)]!.start !== 'first';
     lines.push(
       `const ${target.name} = new ${type}(${product(dimensions.map(({ extent }) => extent))});`,
-      ...nest(loops, loopContext(window), [
+      ...nest(loops, inner, [
         `${target.name}[${flatIndex(target, names)}] = ${source.name}[${flatIndex(source, names)}]!;`,
       ]),
     );

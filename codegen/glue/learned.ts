@@ -45,11 +45,12 @@ export function printLearned(
 
 function initial(learned: LearnedPlan, context: HostContext): string[] {
   const dimensions = learned.axes.map((axis) => ({ extent: String(axis.extent), start: '0' }));
-  const array: HostArray = { name: context.local('values'), dimensions };
+  const array: HostArray = { name: context.names.allocate('values'), dimensions };
   let sites = 0;
   const numbered = new Map<Scalar, number>();
   const loops: LoopContext = {
     dimension: (axis) => ({ extent: String(axis.extent), start: '0' }),
+    index: context.names.allocate,
     scope: {
       element(tensor: Tensor): never {
         throw new Error(`the initial value of ${learned.tensor.name} reads ${tensor.name}`);
@@ -69,7 +70,7 @@ function initial(learned: LearnedPlan, context: HostContext): string[] {
         );
         return `${context.helper(helper)}(random, ${element}, ${site}, ${args.join(', ')})`;
       },
-      local: context.local,
+      local: context.names.allocate,
     },
   };
   const definition = {

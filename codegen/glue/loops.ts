@@ -19,6 +19,8 @@ export interface HostArray {
 /** What expressions in loops need besides axes. */
 export interface LoopContext {
   readonly scope: Omit<Scope, 'axes'>;
+  /** A name for the index of a loop. */
+  index(wanted: string): string;
   /** The dimension that a loop over an axis runs through. */
   dimension(axis: Axis): Dimension;
 }
@@ -79,7 +81,7 @@ export function printDefinition(definition: Definition, array: HostArray, contex
 }
 
 export function loop(axis: Axis, context: LoopContext): Loop {
-  return { axis, name: context.scope.local(axis.name) };
+  return { axis, name: context.index(axis.name) };
 }
 
 /** Loops around a body, the first axis outermost. */

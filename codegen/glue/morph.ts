@@ -45,8 +45,7 @@ function structure(statement: Statement, morph: typeof Morph): Printed {
         docs: docs(statement.docs),
         parameters: statement.parameters.map(({ name, type }) => ({ name, type })),
         returnType: statement.result,
-        statements: [...statement.body],
-        leadingTrivia: '\n',
+        statements: statement.body.join('\n'),
       };
     case 'constant':
       return {
