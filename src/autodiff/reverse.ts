@@ -8,6 +8,7 @@ import { call, readAt } from '../ir/scalar.ts';
 import { freshAxes, substitute, tensorsOf } from '../ir/visit.ts';
 import { assignSlots, slotNames } from '../passes/slots.ts';
 import type { Slot } from '../passes/slots.ts';
+import { uniqueNames } from '../passes/unique.ts';
 import { pullDefinition } from './rules.ts';
 import type { Sweep } from './rules.ts';
 
@@ -30,14 +31,8 @@ export function reverse(program: Program, seeds: ReadonlyMap<Tensor, Tensor>, wa
   }
   const slots = assignSlots(program, { late: wanted });
   const slotOf = (via: Definition | null): Slot => (via === null ? 'layer' : slots.of.get(via)!);
-  const names = new Set([...program.inputs, ...program.definitions.map((d) => d.tensor)].map(({ name }) => name));
-  for (const seed of seeds.values()) names.add(seed.name);
-  const unique = (name: string): string => {
-    let free = name;
-    for (let n = 2; names.has(free); n++) free = `${name}_${n}`;
-    names.add(free);
-    return free;
-  };
+  const seeded = [...seeds.values()].filter((seed) => !program.inputs.includes(seed));
+  const unique = uniqueNames({ ...program, inputs: [...program.inputs, ...seeded] });
 
   const made: Definition[] = [];
   const emit = (name: string, axes: readonly Axis[], rule: Rule, via: Definition | null, of?: Tensor): Tensor => {
@@ -106,10 +101,9 @@ export function reverse(program: Program, seeds: ReadonlyMap<Tensor, Tensor>, wa
   }
   for (const input of program.inputs) keep(input, total(input));
 
-  const given = [...seeds.values()].filter((seed) => !program.inputs.includes(seed));
   return makeProgram({
     name: program.name,
-    inputs: [...program.inputs, ...given],
+    inputs: [...program.inputs, ...seeded],
     definitions: [...program.definitions, ...made],
     sites: program.sites,
     results,

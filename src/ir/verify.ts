@@ -1,11 +1,12 @@
 // The invariants of the tensor IR, one function each: a program in, what is wrong with it out (nothing, for a program
 // made by the constructors and the passes). Run after each pass in tests.
 
-import type { Axis, Definition, Program, Scalar, Tensor } from './ir.ts';
-import { assume, axisRange, inside, makeContext } from './ranges.ts';
+import { eachRead } from './conditions.ts';
+import type { Axis, Definition, Program, Tensor } from './ir.ts';
+import { axisRange, inside, makeContext } from './ranges.ts';
 import type { Context } from './ranges.ts';
-import { call, isConstant, typeOfCall } from './scalar.ts';
-import { axesOf, children, domainOf, operandsOf, scalarsOf, tensorsOf, visit } from './visit.ts';
+import { isConstant, typeOfCall } from './scalar.ts';
+import { axesOf, domainOf, operandsOf, scalarsOf, tensorsOf, visit } from './visit.ts';
 import type { Read } from './visit.ts';
 
 export type Rule = (program: Program) => string[];
@@ -90,36 +91,9 @@ export const bounded: Rule = (program) => {
 /** Reads without a value outside whose index is not proved inside, given the conditions under which they are evaluated. */
 export function unprovedReads(d: Definition, context: Context): Read[] {
   const found = new Set<Read>();
-  const seen = new Map<Context, Set<Scalar>>();
-  const branches = new Map<Context, Map<Scalar, Context>>();
-  const under = (inner: Context, condition: Scalar): Context => {
-    const known = branches.get(inner) ?? new Map<Scalar, Context>();
-    branches.set(inner, known);
-    const next = known.get(condition) ?? assume(inner, condition);
-    known.set(condition, next);
-    return next;
-  };
-  const enter = (s: Scalar, inner: Context): void => {
-    const done = seen.get(inner) ?? new Set<Scalar>();
-    seen.set(inner, done);
-    if (done.has(s)) return;
-    done.add(s);
-    if (s.kind === 'call' && s.op === 'select') {
-      const [condition, then, otherwise] = s.args as [Scalar, Scalar, Scalar];
-      enter(condition, inner);
-      enter(then, under(inner, condition));
-      enter(otherwise, under(inner, call('not', condition)));
-      return;
-    }
-    for (const child of children(s)) enter(child, inner);
-    if (s.kind === 'read' && s.outside === null && !inside(s, inner)) found.add(s);
-  };
-  if (d.kind === 'softmax') {
-    enter(d.where, context);
-    enter(d.body, assume(context, d.where));
-  } else {
-    scalarsOf(d).forEach((s) => enter(s, context));
-  }
+  eachRead(d, context, (read, inner) => {
+    if (read.outside === null && !inside(read, inner)) found.add(read);
+  });
   return [...found];
 }
 

@@ -7,11 +7,12 @@ import { mapScalars, operandsOf, replaceTensors, scalarMapper } from '../ir/visi
 import { withDefinitions } from './pass.ts';
 import type { Pass } from './pass.ts';
 import { assignSlots } from './slots.ts';
+import type { Slot } from './slots.ts';
 
 export const cse: Pass = (program) => {
   const keys = makeKeys();
   const slots = assignSlots(program).of;
-  const kept = new Map<string, Definition>();
+  const kept = new Map<string, { definition: Definition; slot: Slot | undefined }>();
   const replaced = new Map<Tensor, Tensor>();
   const definitions: Definition[] = [];
   for (const old of program.definitions) {
@@ -22,12 +23,12 @@ export const cse: Pass = (program) => {
     const key = keys.definition(d);
     const same = kept.get(key);
     // What is added up over layers must not become what is computed once a step.
-    if (same !== undefined && (same.adjointOf === null || slots.get(same) === slots.get(old))) {
-      replaced.set(old.tensor, same.tensor);
+    if (same !== undefined && (same.definition.adjointOf === null || same.slot === slots.get(old))) {
+      replaced.set(old.tensor, same.definition.tensor);
       continue;
     }
     const shared = mapScalars(d, sharer(keys.scalar));
-    kept.set(key, shared);
+    kept.set(key, { definition: shared, slot: slots.get(old) });
     definitions.push(shared);
   }
   if (replaced.size === 0) return withDefinitions(program, definitions);

@@ -4,14 +4,15 @@ import type { Program } from '../ir/ir.ts';
 import { verify } from '../ir/verify.ts';
 import { cse } from './cse.ts';
 import { dead } from './dead.ts';
+import { factorScatter } from './factor-scatter.ts';
 import { fold } from './fold.ts';
 import { mergeSums } from './merge-sums.ts';
 import type { Pass } from './pass.ts';
 import { pullFactors } from './pull-factors.ts';
 
-export const passes: Readonly<Record<string, Pass>> = { dead, fold, cse, mergeSums, pullFactors };
+export const passes: Readonly<Record<string, Pass>> = { dead, fold, cse, mergeSums, pullFactors, factorScatter };
 
-const order = [dead, fold, cse, mergeSums, pullFactors, cse, dead] as const;
+const order = [dead, fold, cse, mergeSums, pullFactors, factorScatter, cse, dead] as const;
 
 /** Runs the passes; results keep their names and values. `check` verifies after each one and throws. */
 export function simplify(program: Program, check = false): Program {

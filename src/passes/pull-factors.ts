@@ -7,6 +7,7 @@ import { call, integer, readAt, real, size } from '../ir/scalar.ts';
 import { axesOf, freshAxes, substitute } from '../ir/visit.ts';
 import { withDefinitions } from './pass.ts';
 import type { Pass } from './pass.ts';
+import { uniqueNames } from './unique.ts';
 
 /** The factors of a product; a negation is the factor -1. */
 function factorsOf(s: Scalar): Scalar[] {
@@ -24,13 +25,7 @@ const product = (factors: readonly Scalar[]): Scalar =>
 const count = ({ extent }: Axis): Scalar => call('real', typeof extent === 'number' ? integer(extent) : size(extent));
 
 export const pullFactors: Pass = (program) => {
-  const names = new Set([...program.inputs, ...program.definitions.map((d) => d.tensor)].map(({ name }) => name));
-  const unique = (name: string): string => {
-    let free = name;
-    for (let n = 2; names.has(free); n++) free = `${name}_${n}`;
-    names.add(free);
-    return free;
-  };
+  const unique = uniqueNames(program);
   return withDefinitions(
     program,
     program.definitions.flatMap((d) => pullFrom(d, unique)),
