@@ -22,6 +22,7 @@ export interface Configuration {
   readonly clip: number; // longest gradient; 0: as it comes
   readonly seed: number;
   readonly tokens: 'characters' | 'bytes';
+  readonly vocabulary: number; // rows of the embedding table; 0: as many as there are tokens
   readonly evaluate: number; // held-out windows for the perplexity
   readonly report: number; // steps between readings of the loss
   readonly checkpoint: number; // steps between checkpoints; 0: only at the end
@@ -47,6 +48,7 @@ export const defaults: Configuration = {
   clip: 1,
   seed: 1,
   tokens: 'characters',
+  vocabulary: 0,
   evaluate: 32,
   report: 10,
   checkpoint: 100,
@@ -55,7 +57,17 @@ export const defaults: Configuration = {
 /** Published sizes, by the name a user gives. */
 export const presets: Readonly<Record<string, Partial<Configuration>>> = {
   small: {},
-  'gpt2-124m': { layers: 12, heads: 12, kv_heads: 12, width: 768, context: 1024, batch: 4, rate: 6e-4, warmup: 700 },
+  'gpt2-124m': {
+    layers: 12,
+    heads: 12,
+    kv_heads: 12,
+    width: 768,
+    context: 1024,
+    vocabulary: 50257,
+    batch: 4,
+    rate: 6e-4,
+    warmup: 700,
+  },
 };
 
 type Check = readonly [what: string, holds: (value: number) => boolean];
@@ -83,6 +95,7 @@ const checks: Readonly<Record<Exclude<keyof Configuration, 'tokens'>, Check>> = 
   decay: notNegative,
   clip: notNegative,
   seed: countOrNone,
+  vocabulary: countOrNone,
   evaluate: count,
   report: count,
   checkpoint: countOrNone,
@@ -111,4 +124,17 @@ export function configure(given: Partial<Configuration>): Configuration {
   }
   if (wrong.length > 0) throw new TrainerError('configuration', wrong.join('\n'));
   return made;
+}
+
+/** Rows of the embedding table for this many tokens. */
+export function vocabularyRows(configuration: Configuration, tokens: number): number {
+  const rows = configuration.vocabulary === 0 ? tokens : configuration.vocabulary;
+  if (rows < tokens) {
+    throw new TrainerError(
+      'configuration',
+      `the corpus has ${tokens} different tokens, and the embedding table would have ${rows} rows`,
+      'raise --vocabulary, or leave it out',
+    );
+  }
+  return rows;
 }

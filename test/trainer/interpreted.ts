@@ -8,10 +8,12 @@ import { given } from '../../src/ir/build.ts';
 import type { Axis, Program, Tensor } from '../../src/ir/ir.ts';
 import type { Buffer, Device, DeviceBuffer, Entry, Module, Recorded, Sizes, Tape } from '../../targets/device.ts';
 
-const arrays = new WeakMap<object, Float64Array>();
+type Numbers = Float64Array | Float32Array;
+
+const arrays = new WeakMap<object, Numbers>();
 
 /** A buffer's numbers, as a view that can be written. */
-function numbers(buffer: Buffer): Float64Array {
+function numbers(buffer: Buffer): Numbers {
   const all = arrays.get(buffer.storage ?? buffer);
   if (all === undefined) throw new Error(`${buffer.name} is of no device`);
   return all.subarray(buffer.offset, buffer.offset + buffer.elements);
@@ -49,7 +51,9 @@ export interface InterpretedDevice extends Device {
   readonly allocated: () => number;
 }
 
-export function interpretedDevice(maxBufferBytes = 2 ** 30): InterpretedDevice {
+/** `single`: what stays on the device has float32 numbers, as on a real one, so that a checkpoint loses nothing. */
+export function interpretedDevice(options: { maxBufferBytes?: number; single?: boolean } = {}): InterpretedDevice {
+  const { maxBufferBytes = 2 ** 30, single = false } = options;
   let allocated = 0;
   return {
     name: 'interpreted',
@@ -60,7 +64,7 @@ export function interpretedDevice(maxBufferBytes = 2 ** 30): InterpretedDevice {
     prepare: async () => undefined,
     allocate(bytes, label) {
       const buffer: DeviceBuffer = { label, bytes };
-      arrays.set(buffer, new Float64Array(bytes / 4));
+      arrays.set(buffer, single ? new Float32Array(bytes / 4) : new Float64Array(bytes / 4));
       allocated += 1;
       return buffer;
     },
@@ -85,7 +89,7 @@ export function interpretedDevice(maxBufferBytes = 2 ** 30): InterpretedDevice {
 }
 
 /** The float64 numbers of a device's buffer, which `read` would round. */
-export const exactly = (buffer: Buffer): Float64Array => numbers(buffer).slice();
+export const exactly = (buffer: Buffer): Numbers => numbers(buffer).slice();
 
 const count = (axes: readonly Axis[], sizes: Sizes): number =>
   axes.reduce((product, { extent }) => product * (typeof extent === 'number' ? extent : sizes[extent]), 1);

@@ -1,0 +1,41 @@
+// Compiled parts become a model on a device: parameters laid out, initial weights uploaded, pipelines compiled.
+
+import type { Device } from '../../targets/device.ts';
+import type { Configuration } from './configuration.ts';
+import { bringsGradientOfX, encodingParameters, positionValues } from './encoding.ts';
+import type { EncodingModules } from './encoding.ts';
+import { refuseTooLarge } from './memory.ts';
+import type { Model } from './model.ts';
+import { compileOperations } from './modules.ts';
+import type { CompileProgram } from './modules.ts';
+import { layOut } from './parameters.ts';
+import type { Layout } from './parameters.ts';
+import { prepareModel } from './session.ts';
+import { initialWeights, openStore } from './store.ts';
+
+export interface Assembled {
+  readonly model: Model;
+  readonly layout: Layout;
+  readonly vocabulary: number; // rows of the embedding table
+}
+
+/** With initial weights. */
+export async function assemble(
+  device: Device,
+  encoding: EncodingModules,
+  configuration: Configuration,
+  vocabulary: number,
+  compile: CompileProgram,
+): Promise<Assembled> {
+  for (const layer of new Set(encoding.layers)) positionValues(layer, 1); // refuses what a text cannot supply
+  const { heads, kv_heads, width } = configuration;
+  const layout = layOut(configuration, vocabulary, encodingParameters(encoding));
+  refuseTooLarge(configuration, vocabulary, layout, device);
+  const sizes = { width, heads, kv_heads, head_dim: width / heads, vocabulary };
+  const operations = await compileOperations(sizes, layout, bringsGradientOfX(encoding), compile);
+  const store = openStore(device, layout);
+  store.write('weight', initialWeights(layout));
+  const model = { operations, encoding, store };
+  await prepareModel(device, model);
+  return { model, layout, vocabulary };
+}

@@ -1,0 +1,49 @@
+// A `.pe` text becomes the encoding of a model: compiled for each layer where it says `layer`, once where it does not,
+// and loaded from the text of its generated module. Diagnostics come back as data; with errors there are no modules.
+
+import { compile, compileProgram } from '../compile.ts';
+import type { Diagnostic } from '../diagnostics/diagnostic.ts';
+import { hasErrors } from '../front-end.ts';
+import { createLoader } from '../load-module.ts';
+import { defaultGeometry } from '../options.ts';
+import type { EncodingChoice } from './choice.ts';
+import type { Configuration } from './configuration.ts';
+import type { EncodingModules, LayerEncoding } from './encoding.ts';
+import type { CompileProgram } from './modules.ts';
+
+export interface CompiledEncoding {
+  readonly encoding: EncodingModules | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+type Load = ReturnType<typeof createLoader>;
+
+export async function compileEncoding(
+  choice: EncodingChoice,
+  configuration: Configuration,
+  load: Load = createLoader(),
+): Promise<CompiledEncoding> {
+  const { layers, heads, kv_heads, width, context } = configuration;
+  const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
+  const texts = [choice.source.text, ...Object.values(choice.source.imports ?? {})];
+  const byLayer = texts.some((text) => /\blayer\b/.test(text));
+  const made: LayerEncoding[] = [];
+  let name = '';
+  let diagnostics: readonly Diagnostic[] = [];
+  for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
+    const geometry = { ...defaultGeometry, ...sizes, layer };
+    const compiled = await compile(choice.source, { ...choice, geometry, laws: layer === 0 });
+    if (layer === 0 || hasErrors(compiled.diagnostics)) diagnostics = compiled.diagnostics;
+    const { plan, encoding, module } = compiled;
+    if (plan === null || encoding === null || module === null) return { encoding: null, diagnostics };
+    name = encoding.name;
+    made.push({ module: await load(module), attend: plan.attend.program, embed: plan.embed?.program ?? null });
+  }
+  const all = Array.from({ length: layers }, (_, layer) => made[byLayer ? layer : 0]!);
+  return { encoding: { name, layers: all }, diagnostics };
+}
+
+/** GPT-2's own operations, by the same compiler. */
+export function programCompiler(load: Load = createLoader()): CompileProgram {
+  return async (program, options) => load(await compileProgram(program, options));
+}

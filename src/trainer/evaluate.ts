@@ -1,0 +1,40 @@
+// Held-out perplexity: exp of the mean loss over windows spread over text that training never sees.
+
+import type { Device } from '../../targets/device.ts';
+import { evaluationStarts, windows } from './batches.ts';
+import type { Configuration } from './configuration.ts';
+import type { Model } from './model.ts';
+import { openReader } from './session.ts';
+
+export interface Evaluation {
+  readonly tokens: number; // window length
+  readonly windows: number;
+  readonly loss: number; // mean, natural logarithm
+  readonly perplexity: number;
+}
+
+/** Windows of `tokens` tokens; about as many tokens in all, whatever the length. */
+export async function evaluate(
+  device: Device,
+  model: Model,
+  configuration: Configuration,
+  vocabulary: number,
+  text: Uint16Array,
+  tokens: number,
+): Promise<Evaluation> {
+  const share = configuration.context / tokens;
+  const count = Math.max(1, Math.round(configuration.evaluate * share));
+  const batch = Math.max(1, Math.min(count, Math.round(configuration.batch * share)));
+  const starts = evaluationStarts(text, count, tokens);
+  const reader = await openReader(device, model, batch, tokens, vocabulary);
+  let total = 0;
+  for (let from = 0; from < starts.length; from += batch) {
+    const own = starts.slice(from, from + batch);
+    const filled = Array.from({ length: batch }, (_, n) => own[n] ?? own[0]!); // the last batch may be short
+    const losses = await reader.losses(windows(text, filled, tokens));
+    for (const loss of losses.subarray(0, own.length * tokens)) total += loss;
+  }
+  reader.free();
+  const loss = total / (starts.length * tokens);
+  return { tokens, windows: starts.length, loss, perplexity: Math.exp(loss) };
+}

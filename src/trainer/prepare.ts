@@ -1,0 +1,44 @@
+// From a choice of encoding and sizes to a model on a device: everything before the first step that compiles.
+
+import type { Device } from '../../targets/device.ts';
+import type { Diagnostic } from '../diagnostics/diagnostic.ts';
+import { createLoader } from '../load-module.ts';
+import { assemble } from './assemble.ts';
+import type { Assembled } from './assemble.ts';
+import { compileEncoding, programCompiler } from './compile-encoding.ts';
+import type { EncodingChoice } from './choice.ts';
+import { vocabularyRows } from './configuration.ts';
+import type { Configuration } from './configuration.ts';
+import { refuseTooLarge } from './memory.ts';
+import { layOut } from './parameters.ts';
+
+/** The errors of a `.pe` file, for the caller to show. */
+export class EncodingRefused extends Error {
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(`the encoding has errors: ${diagnostics.map(({ message }) => message).join('; ')}`);
+    this.name = 'EncodingRefused';
+    this.diagnostics = diagnostics;
+  }
+}
+
+export interface Prepared extends Assembled {
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Compiles and places everything. Nothing is allocated for a model that cannot fit. */
+export async function prepareModelOn(
+  device: Device,
+  choice: EncodingChoice,
+  configuration: Configuration,
+  tokens: number, // of the tokenizer
+): Promise<Prepared> {
+  const vocabulary = vocabularyRows(configuration, tokens);
+  refuseTooLarge(configuration, vocabulary, layOut(configuration, vocabulary, []), device);
+  const load = createLoader();
+  const { encoding, diagnostics } = await compileEncoding(choice, configuration, load);
+  if (encoding === null) throw new EncodingRefused(diagnostics);
+  const prepared = await assemble(device, encoding, configuration, vocabulary, programCompiler(load));
+  return { ...prepared, warnings: diagnostics };
+}
