@@ -70,9 +70,6 @@ function lowerChain(
     const [head, query, key] = node.items.map((item) => lowering.scalar(item, frame));
     return lowering.visible(node.version, { head: head!, query: query!, key: key! }, frame);
   }
-  if (lowering.part === 'embed' && tensor !== 'embedding') {
-    return lowering.refuse('attention in embedding', node.span, tensor);
-  }
   if (lowering.part === 'attend' && tensor === 'embedding') return lowering.refuse('embedding in attention', node.span);
   const made = lowering.version(tensor, node.version);
   const index = indexOf(lowering, made, node.items, frame);

@@ -14,7 +14,6 @@ export const notCompiled = {
   training: compileCodes.trainingNotCompiled,
   'length in cache': compileCodes.lengthInCache,
   'embedding in attention': compileCodes.embeddingInAttention,
-  'attention in embedding': compileCodes.attentionInEmbedding,
   'sum in initial value': compileCodes.sumInInitial,
 } as const satisfies Record<string, (span: Span, subject: string) => Diagnostic>;
 

@@ -38,11 +38,7 @@ export const compileCodes = {
     message: '`embedding` is not at hand inside attention: it exists once, before the first layer',
     hint: "read `x[t, m]`, the block's normalised input",
   })),
-  attentionInEmbedding: error('PE0510', "attention's tensors read in a site on `embedding`", (name: string) => ({
-    message: `\`${name}\` does not exist yet where \`embedding\` is made`,
-    hint: 'a site on `embedding` reads positions, learned tensors and `embedding`',
-  })),
-  sumInInitial: error('PE0511', 'a sum or softmax in an initial value', () => ({
+  sumInInitial: error('PE0510', 'a sum or softmax in an initial value', () => ({
     message: 'an initial value is one expression of its own indices: sums and maps are not compiled there',
     hint: 'write the sum out, or its value',
   })),

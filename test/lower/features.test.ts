@@ -1,0 +1,87 @@
+// What the language can say and the compiler does not compile: one table, one code a feature, one place in the file.
+
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { notCompiled, type Feature } from '../../src/lower/features.ts';
+import { loadFile, loadText, root, small } from './load.ts';
+
+/** For each feature a smallest program, its code, and the text that the diagnostic points at. */
+const refused: Record<Feature, readonly [string, string, string]> = {
+  transport: ['transport key [t, h, r, c] by delta(r, c)', 'PE0501', 'transport'],
+  rank: ['given a[t: token]\n let r[t: token] = 1 * rank[t](a[t])', 'PE0502', 'rank'],
+  inverse: [
+    'axis n = 3\n given a[r: n, c: n]\n let b[r: n, c: n] = inverse[r, c](a[r, c])',
+    'PE0503',
+    'inverse[r, c](a[r, c])',
+  ],
+  loss: ['loss += 1', 'PE0504', 'loss += 1'],
+  draw: ['draw u ~ uniform(0, 1)\n score[h, i, j] += u', 'PE0505', 'u'],
+  'x site': ['x[t, m] *= 2', 'PE0506', 'x[t, m] *= 2'],
+  training: ['score[h, i, j] += if training then 1 else 0', 'PE0507', 'training'],
+  'length in cache': ['key[t, h, d] *= length', 'PE0508', 'key[t, h, d] *= length'],
+  'embedding in attention': ['score[h, i, j] += embedding[i, 0]', 'PE0509', 'embedding[i, 0]'],
+  'sum in initial value': [
+    'axis n = 3\n learn w[k: n] ~ sum[l: n](l)\n score[h, i, j] += w[0]',
+    'PE0510',
+    'sum[l: n](l)',
+  ],
+};
+
+describe('features that are not compiled', () => {
+  it('the table and this test name the same', () => {
+    expect(Object.keys(refused).sort()).toEqual(Object.keys(notCompiled).sort());
+  });
+
+  it.each(Object.entries(refused))('%s', (_, [source, code, place]) => {
+    const text = `encoding test {\n ${source}\n}`;
+    const { checked, lowered, diagnostics } = loadText(text);
+    const errors = diagnostics.filter((d) => d.severity === 'error');
+    expect(errors.map((d) => d.code)).toEqual([code]);
+    expect(checked).not.toBeNull();
+    expect(lowered).toBeNull();
+    const { start, end } = errors[0]!.span;
+    expect(text.slice(start, end)).toContain(place);
+  });
+
+  it('reports every place, each once', () => {
+    const source =
+      'encoding test {\n transport key [t, h, r, c] by delta(r, c)\n let b[t: token] = rank[t](position[t])\n loss += 1\n}';
+    const { diagnostics } = loadText(source);
+    expect(diagnostics.map((d) => d.code).sort()).toEqual(['PE0501', 'PE0502', 'PE0504']);
+  });
+
+  it('length may be read where nothing is cached', () => {
+    expect(
+      loadText('encoding test {\n query[t, h, d] *= log(length)\n score[h, i, j] *= length\n}').lowered,
+    ).not.toBeNull();
+  });
+});
+
+describe('the programs of the catalogue', () => {
+  /** Programs of which something is not compiled; all others lower. */
+  const partly: Readonly<Record<string, readonly string[]>> = {
+    abacus: ['PE0505', 'PE0507'],
+    canon: ['PE0506'],
+    cape: ['PE0505', 'PE0507'],
+    knarpe: ['PE0502'],
+    longrope: ['PE0508'],
+    path: ['PE0501'],
+    path_fox: ['PE0501'],
+    randomised: ['PE0502', 'PE0507'],
+    rope_ntk_dynamic: ['PE0508'],
+    seqpe: ['PE0504', 'PE0505'],
+    sinespe: ['PE0505'],
+    string_cayley: ['PE0503'],
+  };
+  const folder = 'test/fixtures/programs';
+  const names = readdirSync(join(root, folder)).map((file) => file.replace('.pe', ''));
+
+  it.each(names)('%s', (name) => {
+    const head_dim = name.startsWith('mrope') ? 128 : 16;
+    const { lowered, diagnostics } = loadFile(`${folder}/${name}.pe`, { geometry: { ...small, head_dim } });
+    const codes = diagnostics.filter((d) => d.severity === 'error').map((d) => d.code);
+    expect([...new Set(codes)].sort()).toEqual(partly[name] ?? []);
+    expect(lowered === null).toBe(name in partly);
+  });
+});

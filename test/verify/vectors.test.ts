@@ -1,0 +1,81 @@
+// The vectors made by PyTorch, through parser, checker, lowering, interpreter and reverse mode: all outputs within 1e-9
+// and all gradients within 1e-8, relative to the largest magnitude of each tensor.
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readCase, type Case } from '../../src/verify/case.ts';
+import { geometryOf, reference, verify } from '../../src/verify/run.ts';
+import { loadFile, loadText, root } from '../lower/load.ts';
+
+export function vectors(name: string): Case {
+  const read = readCase(readFileSync(join(root, `test/fixtures/vectors/${name}.json`), 'utf8'));
+  if (!read.ok) throw new Error(read.problems.join('; '));
+  return read.case;
+}
+
+/** Vectors, the program where it has another name, and params. */
+const cases: readonly (readonly [string, string, Readonly<Record<string, number>>])[] = [
+  ['rope_split', 'rope', {}],
+  ['rope_interleaved', 'rope_interleaved', {}],
+  ['rope_partial', 'rope_partial', {}],
+  ['rope_learned_frequencies', 'rope_learned', {}],
+  ['carope', 'carope', {}],
+  ['carope_bias', 'carope_rope_init', {}],
+  ['comrope_ap', 'comrope_ap', { block: 4 }],
+  ['comrope_ld', 'comrope_ld', { block: 4 }],
+  ['comrope_ld_1d', 'comrope_ld_1d', {}],
+  ['alibi', 'alibi', {}],
+  ['urpe', 'urpe', {}],
+  ['fox', 'fox', {}],
+  ['shaw', 'shaw', { far: 4 }],
+];
+
+function pathOf(program: string): string {
+  const example = `examples/${program}.pe`;
+  return existsSync(join(root, example)) ? example : `test/fixtures/programs/${program}.pe`;
+}
+
+describe('PyTorch vectors', () => {
+  it.each(cases)('%s', async (name, program, params) => {
+    const made = vectors(name);
+    const { lowered, diagnostics } = loadFile(pathOf(program), { geometry: geometryOf(made.sizes), params });
+    expect(diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
+    const { rows, problems, passed } = await verify(lowered!.attend, made, reference, 1e-9);
+    expect(problems).toEqual([]);
+    expect(rows.map((row) => row.tensor).toSorted()).toEqual(
+      [...Object.keys(made.outputs), ...Object.keys(made.gradients)].toSorted(),
+    );
+    for (const row of rows) expect(row.error, row.tensor).toBeLessThan(1e-12);
+    expect(passed).toBe(true);
+  });
+
+  it('t5, with the table by the name it has in the case', async () => {
+    const made = vectors('t5');
+    const text = readFileSync(join(root, 'test/fixtures/programs/t5.pe'), 'utf8').replaceAll(/\bB\[/g, 'table[');
+    const options = { geometry: geometryOf(made.sizes), params: { buckets: 8, far: 16 } };
+    const { lowered } = loadText(text, 'test/fixtures/programs/t5.pe', options);
+    const { rows, passed } = await verify(lowered!.attend, made, reference, 1e-12);
+    expect(rows.every((row) => row.error !== null)).toBe(true);
+    expect(passed).toBe(true);
+  });
+});
+
+describe('a wrong program fails', () => {
+  const wrong: readonly (readonly [string, string, string, string])[] = [
+    ['carope', 's <= t', 's < t', 'output'],
+    ['alibi', '-slope[h] * (i - j)', '-slope[h] * (i - j + 1) * 1.001', 'output'],
+    ['rope_interleaved', 'interleaved\n', '\n', 'query_encoded'],
+    ['comrope_ld_1d', 'P[h, b, r, c] - P[h, b, c, r]', 'P[h, b, c, r] - P[h, b, r, c]', 'P'],
+  ];
+  it.each(wrong)('%s with %s as %s', async (name, right, mistake, tensor) => {
+    const made = vectors(name);
+    const path = `examples/${name}.pe`;
+    const text = readFileSync(join(root, path), 'utf8');
+    expect(text).toContain(right);
+    const { lowered } = loadText(text.replace(right, mistake), path, { geometry: geometryOf(made.sizes) });
+    const { rows, passed } = await verify(lowered!.attend, made, reference, 1e-4);
+    expect(passed).toBe(false);
+    expect(rows.find((row) => row.tensor === tensor)?.passed).toBe(false);
+  });
+});
