@@ -16,7 +16,7 @@ export const extentSize = (extent: Extent): Size =>
 export function product(factors: readonly Size[]): Size {
   const flat = factors.flatMap((factor) => (factor.kind === 'product' ? factor.factors : [factor]));
   const constant = flat.reduce((all, factor) => (factor.kind === 'number' ? all * factor.value : all), 1);
-  const rest = flat.filter((factor) => factor.kind !== 'number');
+  const rest: Size[] = flat.filter((factor) => factor.kind !== 'number');
   if (constant === 0 || rest.length === 0) return numberSize(constant);
   if (constant !== 1) rest.push(numberSize(constant));
   return rest.length === 1 ? rest[0]! : { kind: 'product', factors: rest };
@@ -26,7 +26,10 @@ export function product(factors: readonly Size[]): Size {
 export function sum(terms: readonly Size[]): Size {
   const parts = new Map<string, { rest: readonly Size[]; count: number }>();
   const add = (term: Size): void => {
-    if (term.kind === 'sum') return term.terms.forEach(add);
+    if (term.kind === 'sum') {
+      term.terms.forEach(add);
+      return;
+    }
     const factors = term.kind === 'product' ? term.factors : [term];
     const count = factors.reduce((all, factor) => (factor.kind === 'number' ? all * factor.value : all), 1);
     const rest = factors.filter((factor) => factor.kind !== 'number');
@@ -71,7 +74,9 @@ export function printSize(size: Size): string {
     case 'size':
       return size.size;
     case 'product':
-      return size.factors.map((factor) => (factor.kind === 'sum' ? `(${printSize(factor)})` : printSize(factor))).join(' * ');
+      return size.factors
+        .map((factor) => (factor.kind === 'sum' ? `(${printSize(factor)})` : printSize(factor)))
+        .join(' * ');
     case 'sum':
       return size.terms.map(printSize).join(' + ');
     case 'ceil-divide':

@@ -1,0 +1,165 @@
+// A program of the tensor IR -> the kernel plan: gradients, slots, tables, roots, nests, kernels, entries. Pure.
+
+import type { Definition, Program, Tensor } from '../../src/ir/ir.ts';
+import { tensorsOf } from '../../src/ir/visit.ts';
+import { assignSlots } from '../../src/passes/slots.ts';
+import { createNames } from '../names.ts';
+import { differentiate } from './differentiate.ts';
+import { buildEntry } from './entries.ts';
+import { group, readBy } from './group.ts';
+import { inline } from './inline.ts';
+import type { Root } from './nest.ts';
+import { planOptions } from './options.ts';
+import { place } from './place.ts';
+import type { BufferPlan, EntryPlan, HostTable, KernelPlan, LearnedPlan, Plan, PlanOptions, Slot } from './plan.ts';
+import { assignStages, type Stage } from './stages.ts';
+import { bufferOf } from './storage.ts';
+import { tabulate } from './tabulate.ts';
+
+const kernelStages = ['step', 'forward', 'backward', 'finish'] as const;
+
+export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): Plan {
+  const options = planOptions(program, given);
+  const { all, wanted } = differentiate(program, options);
+  const slots = assignSlots(all, { late: wanted });
+  const stageOf = assignStages(all, slots);
+  const { tables: turns, turns: turnOf } = tabulate(all.definitions, hostTensors(all, stageOf));
+  const roots = inline({
+    program: all,
+    roots: place({ program: all, stages: stageOf, turns: turnOf, options }),
+    stages: stageOf,
+    turns: turnOf,
+  });
+  const stageOfRoot = (root: Root): Stage => stageByTensor.get(root.definition.tensor)!;
+  const stageByTensor = new Map([...stageOf].map(([d, stage]) => [d.tensor, stage]));
+
+  const names = createNames();
+  const kernelNames = createNames();
+  const buffers = new Map<Tensor, BufferPlan>();
+  const buffer = (tensor: Tensor): BufferPlan => {
+    const known = buffers.get(tensor) ?? bufferOf(tensor, tensor.name);
+    buffers.set(tensor, known);
+    return known;
+  };
+  for (const tensor of [...all.inputs, ...all.definitions.map((d) => d.tensor)]) names.allocate(tensor.name);
+
+  const accumulate = accumulated(all, slots.boundaries, stageByTensor, options);
+  const kernels: KernelPlan[] = [];
+  const entries: EntryPlan[] = [];
+  for (const stage of kernelStages) {
+    const own = roots.filter((root) => stageOfRoot(root) === stage);
+    const outputs = resultsOf(all, stage, stageByTensor, options);
+    const isEmpty = own.length === 0 && outputs.size === 0;
+    if (isEmpty && (stage !== 'forward' || wanted.length === 0) && stage !== 'forward') continue;
+    const later = kernelStages.slice(kernelStages.indexOf(stage) + 1);
+    const saved = new Set(
+      roots.filter((root) => later.some((each) => each === stageOfRoot(root))).flatMap((root) => [...readBy(root)]),
+    );
+    const { plan, kernels: made } = buildEntry({
+      name: stage,
+      mode: 'whole',
+      nests: group(own, options),
+      outputs,
+      saved,
+      accumulate,
+      buffer,
+      options,
+      kernelName: (wish) => kernelNames.allocate(wish),
+      temporaryName: (wish) => names.allocate(wish),
+    });
+    kernels.push(...made);
+    entries.push(plan);
+  }
+  const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];
+  const hostSlots = new Map<Definition, Slot>([
+    ...slots.of,
+    ...turns.map((d): [Definition, Slot] => [d, tableSlot(d)]),
+  ]);
+  return {
+    name: program.name,
+    program,
+    gradients: wanted.length === 0 ? null : all,
+    slots: hostSlots,
+    learned: learnedOf(program),
+    host,
+    tables: tablesOf(host, roots, buffer, hostSlots),
+    kernels,
+    entries,
+  };
+}
+
+function hostTensors(program: Program, stageOf: ReadonlyMap<Definition, Stage>): (tensor: Tensor) => boolean {
+  const late = new Map([...stageOf].map(([d, stage]) => [d.tensor, stage !== 'host']));
+  const slots = assignSlots(program).tensors;
+  return (tensor) => {
+    const known = late.get(tensor);
+    if (known !== undefined) return !known;
+    const slot = slots.get(tensor);
+    return slot === 'static' || slot === 'table';
+  };
+}
+
+const tableSlot = (d: Definition): Slot =>
+  d.tensor.axes.some(({ extent }) => extent === 'tokens' || extent === 'keys') ? 'table' : 'static';
+
+/** Gradients the caller adds up, and what every layer adds for the part that runs once a step. */
+function accumulated(
+  program: Program,
+  boundaries: ReadonlySet<Definition>,
+  stages: ReadonlyMap<Tensor, Stage>,
+  options: PlanOptions,
+): ReadonlySet<Tensor> {
+  const result = new Set<Tensor>();
+  for (const name of options.accumulate) {
+    const gradient = program.results.get(`d_${name}`);
+    if (gradient !== undefined && gradient.origin.kind === 'defined') result.add(gradient);
+  }
+  const finish = program.definitions.filter((d) => stages.get(d.tensor) === 'finish');
+  const crossing = new Set(finish.flatMap((d) => [...tensorsOf(d)]).filter((t) => stages.get(t) === 'backward'));
+  for (const d of boundaries) if (crossing.has(d.tensor)) result.add(d.tensor);
+  for (const tensor of crossing) result.add(tensor);
+  return result;
+}
+
+/** Results asked for that are made in this stage; one that is an input or a table is handed through. */
+function resultsOf(
+  program: Program,
+  stage: Stage,
+  stages: ReadonlyMap<Tensor, Stage>,
+  options: PlanOptions,
+): ReadonlyMap<string, Tensor> {
+  return new Map(
+    [...program.results].filter(([name, tensor]) => {
+      const made = stages.get(tensor);
+      if (made !== undefined && made !== 'host') return made === stage;
+      return stage === (options.outputs.includes(name) ? 'forward' : 'backward');
+    }),
+  );
+}
+
+function learnedOf(program: Program): readonly LearnedPlan[] {
+  return program.inputs.flatMap((tensor) => {
+    const { origin, axes } = tensor;
+    if (origin.kind !== 'learned') return [];
+    const shape = axes.map(({ extent, name }) => {
+      if (typeof extent !== 'number') throw new Error(`axis '${name}' of '${tensor.name}' has no fixed size`);
+      return extent;
+    });
+    const { shared, trained, initial, axes: own } = origin;
+    return [{ tensor, shape, shared, trained, axes: own, initial }];
+  });
+}
+
+function tablesOf(
+  host: readonly Definition[],
+  roots: readonly Root[],
+  buffer: (tensor: Tensor) => BufferPlan,
+  slots: ReadonlyMap<Definition, Slot>,
+): readonly HostTable[] {
+  const read = new Set(roots.flatMap((root) => [...readBy(root)]));
+  return host.flatMap((definition): HostTable[] => {
+    if (!read.has(definition.tensor)) return [];
+    const slot = slots.get(definition) === 'static' ? 'static' : 'table';
+    return [{ buffer: buffer(definition.tensor), slot, definition }];
+  });
+}

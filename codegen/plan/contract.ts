@@ -1,0 +1,102 @@
+// Sums of products as matrix products: the factors of the body split into a left and a right group by the axes they
+// depend on. batch: both; m: left only; n: right only; factors that do not depend on what is summed go after the sum.
+
+import type { Axis, Definition, Scalar } from '../../src/ir/ir.ts';
+import { call, real } from '../../src/ir/scalar.ts';
+import { axesOf } from '../../src/ir/visit.ts';
+import type { ContractionNest, Root } from './nest.ts';
+import type { PlanOptions } from './plan.ts';
+import { nominal } from './size.ts';
+
+type Reduce = Extract<Definition, { kind: 'reduce' }>;
+
+/** The factors of a product, a sign and division by constants among them. */
+function factorsOf(body: Scalar): readonly Scalar[] {
+  if (body.kind !== 'call') return [body];
+  if (body.op === 'multiply') return body.args.flatMap(factorsOf);
+  if (body.op === 'negate') return [real(-1), ...factorsOf(body.args[0]!)];
+  if (body.op === 'divide' && body.args[1]!.kind === 'constant') {
+    return [real(1 / body.args[1]!.value), ...factorsOf(body.args[0]!)];
+  }
+  return [body];
+}
+
+const times = (factors: readonly Scalar[]): Scalar => factors.reduce((all, factor) => call('multiply', all, factor));
+
+const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
+
+/** Lanes that keep a device busy. */
+const busy = 2048;
+const tile = 16;
+const steps = 16;
+const work = 2 ** 20;
+
+export function asContraction(root: Root, options: PlanOptions): ContractionNest | null {
+  const d = root.definition;
+  if (options.contract === 'never' || d.kind !== 'reduce' || d.op !== 'sum') return null;
+  const over = new Set(d.over);
+  const out = new Set(d.tensor.axes);
+  const all = factorsOf(d.body);
+  const depends = (factor: Scalar, on: ReadonlySet<Axis>): boolean => [...axesOf(factor)].some((axis) => on.has(axis));
+  const scale = all.filter((factor) => !depends(factor, over));
+  const summed = all.filter((factor) => depends(factor, over));
+  const groups = twoGroups(summed, out);
+  if (groups === null) return null;
+  const [left, right] = groups.map(times) as [Scalar, Scalar];
+  const byLeft = axesOf(left);
+  const byRight = axesOf(right);
+  const batch = d.tensor.axes.filter((axis) => byLeft.has(axis) && byRight.has(axis));
+  const m = d.tensor.axes.filter((axis) => byLeft.has(axis) && !byRight.has(axis));
+  const n = d.tensor.axes.filter((axis) => !byLeft.has(axis) && byRight.has(axis));
+  if (batch.length + m.length + n.length !== d.tensor.axes.length) return null;
+  if (pointsIn(m) === 1 || pointsIn(n) === 1) return null;
+  const k = pointsIn(d.over);
+  if (options.contract === 'auto' && (k < steps || pointsIn(d.tensor.axes) * k < work)) return null;
+  // The group of the last axis of the output stands right, so that neighbouring lanes store neighbours.
+  const flip = m.includes(d.tensor.axes.at(-1)!);
+  return {
+    kind: 'contraction',
+    root,
+    batch,
+    m: flip ? n : m,
+    n: flip ? m : n,
+    over: d.over,
+    left: flip ? right : left,
+    right: flip ? left : right,
+    scale: scale.length === 0 ? null : times(scale),
+    split: splitOf(d, options),
+    epilogue: [],
+  };
+}
+
+/** Two groups of factors such that each group has axes of the output that the other lacks. */
+function twoGroups(factors: readonly Scalar[], out: ReadonlySet<Axis>): [Scalar[], Scalar[]] | null {
+  const axes = (factor: Scalar): Set<Axis> => new Set([...axesOf(factor)].filter((axis) => out.has(axis)));
+  const within = (a: Set<Axis>, b: Set<Axis>): boolean => [...a].every((axis) => b.has(axis));
+  const sorted = factors
+    .map((factor) => ({ factor, axes: axes(factor) }))
+    .toSorted((a, b) => b.axes.size - a.axes.size);
+  const groups: { factors: Scalar[]; axes: Set<Axis> }[] = [];
+  for (const { factor, axes: own } of sorted) {
+    const home = groups.find((group) => within(own, group.axes));
+    if (home !== undefined) home.factors.push(factor);
+    else groups.push({ factors: [factor], axes: own });
+  }
+  return groups.length === 2 ? [groups[0]!.factors, groups[1]!.factors] : null;
+}
+
+/** Too few tiles for the lanes of a device, and many rows to add: partial sums. */
+function splitOf(d: Reduce, options: PlanOptions): ContractionNest['split'] {
+  const tiles = pointsIn(d.tensor.axes) / tile;
+  const axis = d.over.findIndex(({ extent }) => typeof extent !== 'number');
+  if (axis < 0 || tiles >= busy) return null;
+  return { axis: splitAxis(d.over), chunk: options.chunk };
+}
+
+/** The axis whose chunks are summed apart: the tokens, where they are among what is summed. */
+export function splitAxis(over: readonly Axis[]): number {
+  const tokens = over.findIndex(({ extent }) => extent === 'tokens' || extent === 'keys');
+  if (tokens >= 0) return tokens;
+  const largest = Math.max(...over.map((axis) => nominal(axis.extent)));
+  return over.findIndex((axis) => nominal(axis.extent) === largest);
+}

@@ -1,0 +1,62 @@
+// What a kernel must move and do at least: each buffer read or written once, each body evaluated once a point.
+
+import type { Axis, Definition, Scalar } from '../../src/ir/ir.ts';
+import { operations } from '../../src/ir/ops.ts';
+import { domainOf, scalarsOf, visit } from '../../src/ir/visit.ts';
+import type { KernelBuffer } from '../simt/scope.ts';
+import type { Root } from './nest.ts';
+import type { Size } from './plan.ts';
+import { extentSize, numberSize, product, sum } from './size.ts';
+
+/** Floating-point operations of scalars at one point; integer arithmetic is free. */
+export function weightOf(scalars: readonly Scalar[]): number {
+  let weight = 0;
+  visit(scalars, (s) => {
+    if (s.kind === 'call' && s.type === 'real') weight += operations[s.op].weight;
+  });
+  return weight;
+}
+
+const points = (axes: readonly Axis[]): readonly Size[] => axes.map((axis) => extentSize(axis.extent));
+
+/** Beyond the scalars: what the rule itself does at a point. */
+function ruleWeight(d: Definition): number {
+  switch (d.kind) {
+    case 'map':
+      return 0;
+    case 'reduce':
+    case 'scatter':
+      return 1;
+    case 'scan':
+      return 2;
+    case 'softmax':
+      return operations.exp.weight + 4;
+    case 'rotate':
+      return 6;
+    case 'expm':
+      return matrixWork(d);
+    default:
+      return d satisfies never;
+  }
+}
+
+/** Operations an element: about 16 products of n x n matrices; 4 times as many for the adjoint. */
+function matrixWork(d: Extract<Definition, { kind: 'expm' }>): number {
+  const n = d.tensor.axes.at(-1)!.extent;
+  return (typeof n === 'number' ? 2 * n : 0) * 16 * (d.cotangent === null ? 1 : 4);
+}
+
+export function flopsOf(roots: readonly Root[]): Size {
+  return sum(
+    roots.map(({ definition, turn }) => {
+      const scalars = turn === null ? scalarsOf(definition) : [turn.cos, turn.sin];
+      const weight = weightOf(scalars) + ruleWeight(definition);
+      return product([...points(domainOf(definition)), numberSize(weight)]);
+    }),
+  );
+}
+
+/** Bytes of each buffer, twice where a kernel reads and writes it. `readBack`: buffers whose old contents matter. */
+export function bytesOf(buffers: readonly KernelBuffer[], readBack: ReadonlySet<KernelBuffer['buffer']>): Size {
+  return sum(buffers.map(({ buffer }) => product([...buffer.shape, numberSize(readBack.has(buffer) ? 8 : 4)])));
+}

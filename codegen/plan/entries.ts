@@ -1,0 +1,147 @@
+// Stages -> entry points: which buffers each takes and returns, which it needs only while it runs, and its launches.
+
+import type { Tensor } from '../../src/ir/ir.ts';
+import type { Draft, Setting } from '../simt/draft.ts';
+import { lowerNest } from '../simt/lower.ts';
+import type { Mode } from '../simt/scope.ts';
+import { bytesOf } from './cost.ts';
+import { readBy } from './group.ts';
+import { madeBy, membersOf, type Nest } from './nest.ts';
+import type { BufferPlan, EntryName, EntryPlan, KernelPlan, LaunchPlan, PlanOptions } from './plan.ts';
+import { inPlace } from './storage.ts';
+
+export interface EntryInput {
+  readonly name: EntryName;
+  readonly mode: Mode;
+  readonly nests: readonly Nest[];
+  /** What the caller asked for, by the name of the result. */
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** What later entries read. */
+  readonly saved: ReadonlySet<Tensor>;
+  /** Gradients that are added to a buffer of the caller's. */
+  readonly accumulate: ReadonlySet<Tensor>;
+  /** The buffer of a tensor by itself. */
+  readonly buffer: (tensor: Tensor) => BufferPlan;
+  readonly options: PlanOptions;
+  readonly kernelName: (wanted: string) => string;
+  readonly temporaryName: (wanted: string) => string;
+}
+
+/** Inputs that rotations and maps may overwrite: attention's own tensors. */
+function mayTake(tensor: Tensor): boolean {
+  const { origin } = tensor;
+  return origin.kind === 'given' && ['query', 'key', 'embedding'].includes(origin.given);
+}
+
+export function buildEntry(entry: EntryInput): { plan: EntryPlan; kernels: readonly KernelPlan[] } {
+  const { nests, outputs, saved, accumulate, options } = entry;
+  const made = new Set(nests.flatMap((nest) => madeBy(nest)));
+  const needed = new Set<Tensor>([...outputs.values(), ...saved]);
+  const registers = inRegisters(nests, needed);
+  const taken = inPlace({ nests, needed, mayTake, accumulate, registers });
+  const storage = new Map<Tensor, BufferPlan>();
+  const read = new Set(nests.flatMap((nest) => membersOf(nest).flatMap((root) => [...readBy(root)])));
+  for (const tensor of [...read, ...made]) storage.set(tensor, entry.buffer(tensor));
+  const aliases = new Map<Tensor, string>();
+  for (const chain of chainsOf(taken)) {
+    const first = chain[0]!;
+    const kept = chain.find((tensor) => needed.has(tensor));
+    const home = made.has(first) && kept !== undefined ? kept : first;
+    for (const tensor of chain) storage.set(tensor, entry.buffer(home));
+    if (!made.has(first)) for (const tensor of chain.slice(1)) aliases.set(tensor, first.name);
+  }
+  for (const tensor of registers) storage.delete(tensor);
+
+  const temporaries: BufferPlan[] = [];
+  const setting: Setting = {
+    mode: entry.mode,
+    storage,
+    accumulate,
+    registers,
+    options,
+    kernelName: entry.kernelName,
+    temporary(name, shape, comment) {
+      const unique = entry.temporaryName(name);
+      const buffer: BufferPlan = { name: unique, tensor: null, shape, type: 'f32', rows: 'window', comment };
+      temporaries.push(buffer);
+      return buffer;
+    },
+  };
+  const kernels: KernelPlan[] = [];
+  const launches: LaunchPlan[] = [];
+  for (const nest of nests) {
+    const own = new Set(madeBy(nest));
+    const before = new Set(
+      [...own].flatMap((tensor) => (accumulate.has(tensor) || taken.has(tensor) ? [storage.get(tensor)!] : [])),
+    );
+    for (const draft of lowerNest(nest, setting)) {
+      const kernel = kernelOf(draft, before);
+      kernels.push(kernel);
+      launches.push({ kernel, buffers: draft.buffers.map(({ buffer }) => buffer) });
+    }
+  }
+
+  const result = (tensor: Tensor, name: string, isSaved: boolean): EntryPlan['outputs'][number] => {
+    const own = entry.buffer(tensor);
+    const given = made.has(tensor) ? (aliases.get(tensor) ?? null) : tensor.name;
+    return { buffer: own.name === name ? own : { ...own, name }, saved: isSaved, aliases: given };
+  };
+  const returned = [...outputs].filter(([, tensor]) => !accumulate.has(tensor));
+  const outputPlans = returned.map(([name, tensor]) => result(tensor, name, saved.has(tensor)));
+  const listed = new Set(outputs.values());
+  for (const tensor of made) {
+    if (saved.has(tensor) && !listed.has(tensor) && !accumulate.has(tensor)) {
+      outputPlans.push(result(tensor, entry.buffer(tensor).name, true));
+    }
+  }
+  const passed = returned.map(([, tensor]) => tensor).filter((tensor) => !made.has(tensor));
+  const taking = [...new Set([...read, ...passed])].filter((tensor) => !made.has(tensor));
+  const inputs = taking.map((tensor) => ({ buffer: entry.buffer(tensor), accumulate: false }));
+  for (const tensor of made)
+    if (accumulate.has(tensor)) inputs.push({ buffer: entry.buffer(tensor), accumulate: true });
+  const outside = new Set([...inputs, ...outputPlans].map(({ buffer }) => buffer.name));
+  const used = new Set(launches.flatMap(({ buffers }) => buffers));
+  for (const buffer of used) {
+    if (buffer.tensor !== null && !outside.has(buffer.name)) temporaries.push(buffer);
+  }
+  return { plan: { name: entry.name, inputs, outputs: outputPlans, temporaries, launches }, kernels };
+}
+
+function kernelOf(draft: Draft, before: ReadonlySet<BufferPlan>): KernelPlan {
+  return {
+    name: draft.name,
+    span: draft.definitions.find((d) => d.span !== null)?.span ?? null,
+    comment: draft.comment,
+    bindings: draft.buffers.map(({ binding }) => binding),
+    variants: draft.variants,
+    definitions: draft.definitions,
+    cost: { bytes: bytesOf(draft.buffers, before), flops: draft.flops },
+  };
+}
+
+/** Values of a row, or of a point, that only their own nest reads. */
+function inRegisters(nests: readonly Nest[], needed: ReadonlySet<Tensor>): ReadonlySet<Tensor> {
+  const result = new Set<Tensor>();
+  nests.forEach((nest) => {
+    if (nest.kind !== 'rows' && nest.kind !== 'contraction') return;
+    for (const { definition } of membersOf(nest)) {
+      const { tensor } = definition;
+      if (needed.has(tensor)) continue;
+      if (nests.some((other) => other !== nest && membersOf(other).some((root) => readBy(root).has(tensor)))) continue;
+      const isRow = nest.kind === 'rows' && tensor.axes.length === nest.grid.length && definition.kind !== 'softmax';
+      if (nest.kind === 'contraction' || (isRow && definition.kind !== 'rotate')) result.add(tensor);
+    }
+  });
+  return result;
+}
+
+/** Tensors that share a buffer, the one that had it first in front. */
+function chainsOf(taken: ReadonlyMap<Tensor, Tensor>): readonly (readonly Tensor[])[] {
+  const next = new Map([...taken].map(([tensor, from]) => [from, tensor]));
+  const starts = [...taken.values()].filter((tensor) => !taken.has(tensor));
+  return starts.map((start) => {
+    const chain = [start];
+    for (let tensor = next.get(start); tensor !== undefined; tensor = next.get(tensor)) chain.push(tensor);
+    return chain;
+  });
+}

@@ -1,0 +1,154 @@
+// Roots of one stage -> nests in the order in which they run. Each root becomes a nest of the kind of its rule, or joins
+// an earlier nest: rows over the same points, maps at the end of a matrix product. Nothing is reordered past what it reads.
+
+import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { at, call, real } from '../../src/ir/scalar.ts';
+import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
+import { asContraction, splitAxis } from './contract.ts';
+import { madeBy, membersOf, type ColumnsNest, type Nest, type Root, type RowsNest } from './nest.ts';
+import type { PlanOptions } from './plan.ts';
+import { nominal } from './size.ts';
+
+const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
+
+const sameExtents = (a: readonly Axis[], b: readonly Axis[]): boolean =>
+  a.length === b.length && a.every((axis, n) => axis.extent === b[n]!.extent);
+
+export const scalarsOfRoot = (root: Root): readonly Scalar[] =>
+  root.turn === null ? scalarsOf(root.definition) : [root.turn.cos, root.turn.sin];
+
+export function readBy(root: Root): ReadonlySet<Tensor> {
+  return new Set([...readsOf(scalarsOfRoot(root)).map((read) => read.tensor), ...operandsOf(root.definition)]);
+}
+
+/** Fewer results than this, each of more terms than `manyTerms`, are summed by chunks. */
+const fewResults = 8192;
+const manyTerms = 512;
+
+/** Terms that a lane of a column sum adds, at least. */
+function isColumns(d: Extract<Definition, { kind: 'reduce' }>): boolean {
+  if (d.op !== 'sum') return false;
+  const rest = d.over.some(({ extent }) => typeof extent !== 'number' || extent > manyTerms);
+  return rest && pointsIn(d.over) >= manyTerms && pointsIn(d.tensor.axes) <= fewResults;
+}
+
+/** A scatter is a sum with a condition: every result looks at all points. */
+function gathered(root: Root): Root {
+  const d = root.definition;
+  if (d.kind !== 'scatter') return root;
+  const here = d.index.reduce<Scalar | null>((all, index, n) => {
+    const hit = call('equal', index, at(d.tensor.axes[n]!));
+    return all === null ? hit : call('and', all, hit);
+  }, null);
+  const body = here === null ? d.body : call('select', here, d.body, real(0));
+  const { tensor, span, adjointOf, over } = d;
+  return { ...root, definition: { tensor, span, adjointOf, kind: 'reduce', op: 'sum', over, body } };
+}
+
+function nestOf(given: Root, options: PlanOptions): Nest {
+  const root = gathered(given);
+  const d = root.definition;
+  switch (d.kind) {
+    case 'map':
+      return { kind: 'rows', grid: d.tensor.axes, inner: [], members: [root] };
+    case 'rotate':
+      return { kind: 'rows', grid: [...d.tensor.axes.slice(0, -1), d.pair], inner: [], members: [root] };
+    case 'softmax':
+      return { kind: 'rows', grid: d.tensor.axes.filter((axis) => axis !== d.over), inner: [d.over], members: [root] };
+    case 'reduce': {
+      const contraction = asContraction(root, options);
+      if (contraction !== null) return contraction;
+      if (!isColumns(d)) return { kind: 'rows', grid: d.tensor.axes, inner: d.over, members: [root] };
+      const axes = d.tensor.axes;
+      return { kind: 'columns', axes, over: d.over, split: splitAxis(d.over), chunk: options.chunk, members: [root] };
+    }
+    case 'scan':
+      return { kind: 'scan', chunk: options.chunk, root };
+    case 'expm':
+      return { kind: 'matrix', root };
+    case 'scatter':
+      throw new Error('a scatter is a sum');
+    default:
+      return d satisfies never;
+  }
+}
+
+export function group(roots: readonly Root[], options: PlanOptions): readonly Nest[] {
+  const nests: Nest[] = [];
+  const placeOf = new Map<Tensor, number>();
+  for (const root of roots) {
+    const nest = nestOf(root, options);
+    const after = Math.max(-1, ...[...readBy(root)].map((tensor) => placeOf.get(tensor) ?? -1));
+    let home = -1;
+    for (let n = Math.max(after, 0); n < nests.length && home < 0; n += 1) {
+      const joined = join(nests[n]!, nest, n === after, options);
+      if (joined === null) continue;
+      nests[n] = joined;
+      home = n;
+    }
+    if (home < 0) home = nests.push(nest) - 1;
+    placeOf.set(root.definition.tensor, home);
+  }
+  return nests;
+}
+
+/** `into` with the one root of `nest`, or null. `depends`: the root reads what `into` makes. */
+function join(into: Nest, nest: Nest, depends: boolean, options: PlanOptions): Nest | null {
+  const root = membersOf(nest)[0]!;
+  const joined = joinKinds(into, nest, root, depends);
+  if (joined === null || buffersOf(joined) > options.maxBindings) return null;
+  return joined;
+}
+
+function joinKinds(into: Nest, nest: Nest, root: Root, depends: boolean): Nest | null {
+  if (into.kind === 'rows' && nest.kind === 'rows') return joinRows(into, nest, root, depends);
+  if (into.kind === 'columns' && nest.kind === 'columns' && !depends) return joinColumns(into, nest);
+  if (into.kind === 'contraction' && nest.kind === 'rows' && depends && into.split === null) {
+    const d = root.definition;
+    const { axes } = into.root.definition.tensor;
+    if (d.kind !== 'map' || !sameExtents(d.tensor.axes, axes)) return null;
+    return readsOnlyHere(root, madeBy(into), d.tensor.axes) ? { ...into, epilogue: [...into.epilogue, root] } : null;
+  }
+  return null;
+}
+
+function joinColumns(into: ColumnsNest, nest: ColumnsNest): ColumnsNest | null {
+  if (!sameExtents(into.axes, nest.axes) || !sameExtents(into.over, nest.over)) return null;
+  return { ...into, members: [...into.members, ...nest.members] };
+}
+
+/** Every read of `tensors` is at the point itself: its axes are the first of `point`, in order. */
+function readsOnlyHere(root: Root, tensors: readonly Tensor[], point: readonly Axis[]): boolean {
+  const made = new Set(tensors);
+  if (operandsOf(root.definition).some((operand) => made.has(operand))) return false;
+  return readsOf(scalarsOfRoot(root)).every(
+    (read) =>
+      !made.has(read.tensor) || read.index.every((index, n) => index.kind === 'axis' && index.axis === point[n]),
+  );
+}
+
+function joinRows(into: RowsNest, nest: RowsNest, root: Root, depends: boolean): RowsNest | null {
+  const d = root.definition;
+  const made = madeBy(into);
+  const withRoot = (inner: readonly Axis[]): RowsNest => ({ ...into, inner, members: [...into.members, root] });
+  if (into.inner.length === 0) {
+    if (nest.inner.length > 0 || !sameExtents(into.grid, nest.grid)) return null;
+    // Kinds of points that have different stores stay apart only where one reads the other.
+    return readsOnlyHere(root, made, nest.grid) ? withRoot([]) : null;
+  }
+  if (nest.inner.length > 0) {
+    if (!sameExtents(into.grid, nest.grid) || !sameExtents(into.inner, nest.inner)) return null;
+    return readsOnlyHere(root, made, [...nest.grid, ...nest.inner]) ? withRoot(into.inner) : null;
+  }
+  if (d.kind !== 'map' || !depends) return null;
+  if (sameExtents(d.tensor.axes, into.grid))
+    return readsOnlyHere(root, made, d.tensor.axes) ? withRoot(into.inner) : null;
+  const all = [...into.grid, ...into.inner];
+  return sameExtents(d.tensor.axes, all) && readsOnlyHere(root, made, d.tensor.axes) ? withRoot(into.inner) : null;
+}
+
+function buffersOf(nest: Nest): number {
+  const all = new Set<Tensor>(madeBy(nest));
+  for (const root of membersOf(nest)) for (const tensor of readBy(root)) all.add(tensor);
+  return all.size;
+}

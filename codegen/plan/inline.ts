@@ -1,0 +1,90 @@
+// Roots that read only roots, inputs and host tables: every other definition is written out where it is read, at the
+// index it is read at. Short reductions become sums of their terms.
+
+import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { call, integer, real } from '../../src/ir/scalar.ts';
+import { mapScalar, mapScalars, substitute, type Read } from '../../src/ir/visit.ts';
+import type { Root } from './nest.ts';
+import type { Stage } from './stages.ts';
+import type { Turn } from './tabulate.ts';
+
+export interface InlineInput {
+  readonly program: Program;
+  readonly roots: ReadonlySet<Tensor>;
+  readonly stages: ReadonlyMap<Definition, Stage>;
+  readonly turns: ReadonlyMap<Definition, Turn>;
+}
+
+export function inline({ program, roots, stages, turns }: InlineInput): readonly Root[] {
+  const inlined = new Map<Tensor, Definition>();
+  const result: Root[] = [];
+  for (const d of program.definitions) {
+    if (stages.get(d) === 'host') continue;
+    const hints = new Map<Scalar, string>();
+    const expand = expander(inlined, hints);
+    const turn = turns.get(d);
+    const changed = turn === undefined ? mapScalars(d, expand) : d;
+    if (roots.has(d.tensor)) result.push({ definition: changed, hints, turn: turn ?? null });
+    else inlined.set(d.tensor, changed);
+  }
+  return result;
+}
+
+function expander(inlined: ReadonlyMap<Tensor, Definition>, hints: Map<Scalar, string>): (s: Scalar) => Scalar {
+  const done = new Map<Tensor, { index: readonly Scalar[]; value: Scalar }[]>();
+  const expandRead = (read: Read): Scalar | null => {
+    const d = inlined.get(read.tensor);
+    if (d === undefined) return null;
+    const known = done.get(read.tensor)?.find((each) => each.index.every((one, n) => same(one, read.index[n]!)));
+    const value = known?.value ?? guarded(read, d);
+    if (known === undefined) done.set(read.tensor, [...(done.get(read.tensor) ?? []), { index: read.index, value }]);
+    if (value.kind === 'call') hints.set(value, d.tensor.name);
+    return value;
+  };
+  return (root) => mapScalar(root, (s) => (s.kind === 'read' ? expandRead(s) : null));
+}
+
+const same = (a: Scalar, b: Scalar): boolean =>
+  a === b ||
+  (a.kind === 'axis' && b.kind === 'axis' && a.axis === b.axis) ||
+  (a.kind === 'constant' && b.kind === 'constant' && a.value === b.value);
+
+/** The body at an index; where that may lie outside, at the nearest index inside, if it is needed at all. */
+function guarded(read: Read, d: Definition): Scalar {
+  if (read.outside === null) return bodyAt(d, read.index);
+  let inside: Scalar | null = null;
+  const index = read.index.map((one, n) => {
+    const axis = d.tensor.axes[n]!;
+    if (one.kind === 'axis' && one.axis.extent === axis.extent) return one;
+    const { low, high } = limits(axis);
+    const within = call('and', call('less_equal', low, one), call('less_equal', one, high));
+    inside = inside === null ? within : call('and', inside, within);
+    return call('max', low, call('min', one, high));
+  });
+  const value = bodyAt(d, index);
+  const outside = d.tensor.type === 'real' ? real(read.outside) : integer(read.outside);
+  return inside === null ? value : call('select', inside, value, outside);
+}
+
+function limits(axis: Axis): { low: Scalar; high: Scalar } {
+  const start: Scalar = axis.extent === 'tokens' ? { kind: 'size', type: 'integer', size: 'first' } : integer(0);
+  const extent: Scalar =
+    typeof axis.extent === 'number' ? integer(axis.extent) : { kind: 'size', type: 'integer', size: axis.extent };
+  return { low: start, high: call('subtract', call('add', start, extent), integer(1)) };
+}
+
+function bodyAt(d: Definition, index: readonly Scalar[]): Scalar {
+  const by = new Map(d.tensor.axes.map((axis, n) => [axis, index[n]!]));
+  if (d.kind === 'map') return substitute(d.body, by);
+  if (d.kind !== 'reduce' || d.op === 'argmax') throw new Error(`'${d.tensor.name}' cannot be inlined`);
+  let points: Map<Axis, Scalar>[] = [new Map(by)];
+  for (const axis of d.over) {
+    const { extent } = axis;
+    if (typeof extent !== 'number') throw new Error(`'${d.tensor.name}' has no fixed number of terms`);
+    points = points.flatMap((point) =>
+      Array.from({ length: extent }, (_, k) => new Map([...point, [axis, integer(k)] as const])),
+    );
+  }
+  const terms = points.map((point) => substitute(d.body, point));
+  return terms.reduce((all, term) => call(d.op === 'sum' ? 'add' : 'multiply', all, term));
+}

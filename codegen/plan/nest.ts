@@ -1,0 +1,79 @@
+// Loop nests: what a kernel, or a few kernels, compute together. Roots have a buffer (or live in registers of their nest)
+// and read only other roots, inputs and host tables: everything else has been inlined into their scalars.
+
+import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
+import type { Hints } from '../point.ts';
+
+export interface Root {
+  readonly definition: Definition;
+  /** Names of inlined definitions, for readable kernels. */
+  readonly hints: Hints;
+  /** Cosine and sine of a rotation's phase: reads of host tables, or calls. */
+  readonly turn: { readonly cos: Scalar; readonly sin: Scalar } | null;
+}
+
+/** grid: independent points; inner: the axes that reductions of the nest run over, the same for all of them. */
+export interface RowsNest {
+  readonly kind: 'rows';
+  readonly grid: readonly Axis[];
+  readonly inner: readonly Axis[];
+  readonly members: readonly Root[];
+}
+
+/** Sums of many rows into few numbers: partial sums by chunk of `over[split]`, added up by a second kernel. */
+export interface ColumnsNest {
+  readonly kind: 'columns';
+  readonly axes: readonly Axis[];
+  readonly over: readonly Axis[];
+  readonly split: number;
+  readonly chunk: number;
+  readonly members: readonly Root[];
+}
+
+/** out[batch, m, n] = after(sum over k of left[batch, m, k] * right[batch, n, k]), axes in the order of the output. */
+export interface ContractionNest {
+  readonly kind: 'contraction';
+  readonly root: Root;
+  readonly batch: readonly Axis[];
+  readonly m: readonly Axis[];
+  readonly n: readonly Axis[];
+  readonly over: readonly Axis[];
+  readonly left: Scalar;
+  readonly right: Scalar;
+  /** Factors that do not depend on `over`. */
+  readonly scale: Scalar | null;
+  /** Partial sums by chunk of over[split], where m and n alone are too few points; null: one lane sums all of a point. */
+  readonly split: { readonly axis: number; readonly chunk: number } | null;
+  /** Maps over the same points that read the sum at their own point only. */
+  readonly epilogue: readonly Root[];
+}
+
+export interface ScanNest {
+  readonly kind: 'scan';
+  readonly chunk: number;
+  readonly root: Root;
+}
+
+export interface MatrixNest {
+  readonly kind: 'matrix';
+  readonly root: Root;
+}
+
+export type Nest = RowsNest | ColumnsNest | ContractionNest | ScanNest | MatrixNest;
+
+export function membersOf(nest: Nest): readonly Root[] {
+  switch (nest.kind) {
+    case 'rows':
+    case 'columns':
+      return nest.members;
+    case 'contraction':
+      return [nest.root, ...nest.epilogue];
+    case 'scan':
+    case 'matrix':
+      return [nest.root];
+    default:
+      return nest satisfies never;
+  }
+}
+
+export const madeBy = (nest: Nest): readonly Tensor[] => membersOf(nest).map((root) => root.definition.tensor);

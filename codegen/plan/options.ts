@@ -1,0 +1,28 @@
+// The defaults of plan options.
+
+import type { Program } from '../../src/ir/ir.ts';
+import type { PlanOptions } from './plan.ts';
+
+export const defaultOptions: Omit<PlanOptions, 'seeds'> = {
+  contract: 'auto',
+  chunk: 64,
+  rows: 'auto',
+  inline: [],
+  root: [],
+  outputs: ['output'],
+  gradients: [],
+  accumulate: [],
+  maxBindings: 8,
+};
+
+export function planOptions(program: Program, given: Partial<PlanOptions>): PlanOptions {
+  const outputs = given.outputs ?? defaultOptions.outputs;
+  for (const name of [...outputs, ...(given.seeds ?? [])]) {
+    if (!program.results.has(name)) throw new Error(`'${program.name}' has no result '${name}'`);
+  }
+  for (const name of given.gradients ?? []) {
+    if (!program.inputs.some((input) => input.name === name))
+      throw new Error(`'${program.name}' has no input '${name}'`);
+  }
+  return { ...defaultOptions, seeds: program.results.has('output') ? ['output'] : outputs, ...given };
+}

@@ -1,0 +1,70 @@
+// Points numbered by lanes: the flat index of a lane, taken apart into an index for each axis.
+
+import type { Axis } from '../../src/ir/ir.ts';
+import type { Expression, Statement } from '../kernel.ts';
+import {
+  add,
+  i32,
+  laneIndex,
+  leave,
+  less,
+  multiply,
+  not,
+  quotient,
+  remainder,
+  when,
+  workgroupIndex,
+} from '../kernel-build.ts';
+import { ceilDivide, extentSize, product } from '../plan/size.ts';
+import type { Size } from '../plan/plan.ts';
+import { extentOf, indexAt, type Grid, type Scope } from './scope.ts';
+
+export const lanesInGroup = 64;
+
+export const countOf = (axes: readonly Axis[]): Expression =>
+  axes.reduce((count: Expression, axis) => multiply(count, extentOf(axis.extent)), i32(1));
+
+export const pointsOf = (axes: readonly Axis[]): Size => product(axes.map((axis) => extentSize(axis.extent)));
+
+/** Takes a flat index apart. The grid is known to the scope, so that rows of it are addressed by the flat index. */
+export function takeApart(scope: Scope, axes: readonly Axis[], flat: Expression): Grid {
+  const local: Expression[] = [];
+  const prefix: Expression[] = [];
+  prefix[axes.length] = flat;
+  for (let k = axes.length - 1; k >= 0; k -= 1) {
+    const whole = prefix[k + 1]!;
+    const axis = axes[k]!;
+    const extent = extentOf(axis.extent);
+    const rest = k === 0 ? i32(0) : quotient(whole, extent);
+    local[k] = k === 0 ? whole : remainder(whole, extent);
+    if (extent.kind === 'literal' && extent.value === 1) local[k] = i32(0);
+    prefix[k] = rest;
+    scope.hint(local[k]!, axis.name);
+  }
+  const grid: Grid = { axes, local, prefix };
+  scope.grids.push(grid);
+  return grid;
+}
+
+/** A lane a point; lanes past the last one leave. */
+export function laneGrid(scope: Scope, axes: readonly Axis[], name = 'index'): Grid {
+  const index = scope.bind(name, add(multiply(workgroupIndex, i32(lanesInGroup)), laneIndex));
+  scope.emit(...leaveUnless(less(index, countOf(axes))));
+  return takeApart(scope, axes, index);
+}
+
+/** A workgroup a point. */
+export function groupGrid(scope: Scope, axes: readonly Axis[], name = 'row'): Grid {
+  const index = scope.bind(name, workgroupIndex);
+  scope.emit(...leaveUnless(less(index, countOf(axes))));
+  return takeApart(scope, axes, index);
+}
+
+const leaveUnless = (condition: Expression): readonly Statement[] => when(not(condition), [leave]);
+
+export const laneGroups = (points: Size): Size => ceilDivide(points, lanesInGroup);
+
+/** The indices of a definition's own axes at a point of a grid whose axes have the same extents in the same order. */
+export function indicesAt(scope: Scope, own: readonly Axis[], local: readonly Expression[]): [Axis, Expression][] {
+  return own.map((axis, n) => [axis, indexAt(scope, axis, local[n]!)]);
+}

@@ -1,0 +1,26 @@
+// A nest -> its kernels, in the order in which they run.
+
+import type { Nest } from '../plan/nest.ts';
+import { lowerColumns } from './columns.ts';
+import { lowerContraction } from './contraction.ts';
+import type { Draft, Setting } from './draft.ts';
+import { lowerMatrix } from './matrix.ts';
+import { lowerRows } from './rows.ts';
+import { lowerScan } from './scan.ts';
+
+export function lowerNest(nest: Nest, setting: Setting): readonly Draft[] {
+  switch (nest.kind) {
+    case 'rows':
+      return [lowerRows(nest, setting)];
+    case 'columns':
+      return lowerColumns(nest, setting);
+    case 'contraction':
+      return lowerContraction(nest, setting);
+    case 'scan':
+      return lowerScan(nest, setting);
+    case 'matrix':
+      return [lowerMatrix(nest, setting)];
+    default:
+      return nest satisfies never;
+  }
+}

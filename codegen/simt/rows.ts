@@ -1,0 +1,240 @@
+// A nest of rows -> one kernel: independent points, or rows whose reductions run over the inner axes in as many passes as
+// they depend on each other. A lane a row, or the lanes of a workgroup together on one row.
+
+import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
+import { domainOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
+import type { Expression } from '../kernel.ts';
+import { add, equal, i32, laneIndex, local, loop, toF32, when } from '../kernel-build.ts';
+import { openPoint } from '../point.ts';
+import { flopsOf } from '../plan/cost.ts';
+import type { Root, RowsNest } from '../plan/nest.ts';
+import type { Profile } from '../plan/plan.ts';
+import { nominal } from '../plan/size.ts';
+import type { Lanes } from './combine.ts';
+import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from './draft.ts';
+import { countOf, groupGrid, indicesAt, laneGrid, laneGroups, lanesInGroup, pointsOf, takeApart } from './grid.ts';
+import { pointMap, reduction, rowPoint, softmaxPart, type State, type Work } from './row-work.ts';
+import { extentOf, type Grid, type Scope } from './scope.ts';
+import { axesAsScalars, storeInto } from './store.ts';
+import { passOthers, turned } from './turn.ts';
+
+export function lowerRows(nest: RowsNest, setting: Setting): Draft {
+  const wanted = buffersOf(nest.members, setting);
+  const name = setting.kernelName(
+    nest.members
+      .map(({ definition }) => definition.tensor.name)
+      .slice(0, 3)
+      .join('_'),
+  );
+  const rows = pointsOf(nest.grid);
+  const made = profilesFor(nest, setting).map((profile) => {
+    const together = profile !== 'software';
+    const lanes: Lanes = { count: lanesInGroup, subgroups: profile === 'subgroups' };
+    const { body, buffers } = writeBody(setting, name, lanesInGroup, wanted, (scope) => {
+      const grid = together ? groupGrid(scope, nest.grid) : laneGrid(scope, nest.grid);
+      writeRows(scope, nest, setting, grid, together ? lanes : null);
+    });
+    return { variant: variant(profile, together ? rows : laneGroups(rows), body), buffers };
+  });
+  return {
+    name,
+    comment: describe(nest.members),
+    definitions: nest.members.map((root) => root.definition),
+    buffers: made[0]!.buffers,
+    variants: made.map((each) => each.variant),
+    flops: flopsOf(nest.members),
+  };
+}
+
+/** Rows of more than this are shared by the lanes of a workgroup. */
+const longRow = 64;
+
+function profilesFor(nest: RowsNest, setting: Setting): readonly Profile[] {
+  if (nest.inner.length === 0) return ['software'];
+  switch (setting.options.rows) {
+    case 'thread':
+      return ['software'];
+    case 'workgroup':
+      return ['portable'];
+    case 'subgroup':
+      return ['subgroups'];
+    case 'auto': {
+      const length = nest.inner.reduce((all, axis) => all * nominal(axis.extent), 1);
+      return length <= longRow ? ['software'] : ['software', 'portable', 'subgroups'];
+    }
+    default:
+      return setting.options.rows satisfies never;
+  }
+}
+
+interface Timed {
+  readonly root: Root;
+  /** The pass over the inner axes (or, for what is computed once a row, the place before it) in which it starts. */
+  readonly start: number;
+  /** From which pass on its value is known. */
+  readonly known: number;
+  readonly kind: 'point' | 'row' | 'reduce' | 'softmax';
+}
+
+function timetable(nest: RowsNest): Timed[] {
+  const known = new Map<Tensor, number>();
+  return nest.members.map((root) => {
+    const d = root.definition;
+    const reads = readsOf(scalarsOf(d)).map((read) => known.get(read.tensor) ?? 0);
+    const start = Math.max(0, ...reads);
+    const kind =
+      d.kind === 'reduce'
+        ? 'reduce'
+        : d.kind === 'softmax'
+          ? 'softmax'
+          : nest.inner.length > 0 && domainOf(d).length === nest.grid.length
+            ? 'row'
+            : 'point';
+    const end = start + (kind === 'reduce' ? 1 : kind === 'softmax' ? 2 : 0);
+    known.set(d.tensor, end);
+    return { root, start, known: end, kind };
+  });
+}
+
+function writeRows(scope: Scope, nest: RowsNest, setting: Setting, grid: Grid, lanes: Lanes | null): void {
+  const table = timetable(nest);
+  const state: State = { row: new Map(), softmax: new Map() };
+  const passes = Math.max(0, ...table.map(({ known }) => known));
+  const single = nest.inner.length === 0;
+  for (let pass = 0; pass <= passes; pass += 1) {
+    for (const { root, start, kind } of table) {
+      if (kind === 'row' && start === pass) writeRowMap(scope, setting, root, grid, state, lanes);
+    }
+    if (single) writePoint(scope, setting, table, grid);
+    else writePass(scope, nest, setting, table, pass, grid, state, lanes);
+  }
+}
+
+const onlyFirst = (lanes: Lanes | null, scope: Scope, write: () => void): void => {
+  if (lanes === null) write();
+  else scope.emit(...when(equal(laneIndex, i32(0)), scope.block(write)));
+};
+
+function putRow(
+  scope: Scope,
+  setting: Setting,
+  tensor: Tensor,
+  index: readonly Expression[],
+  value: Expression,
+  lanes: Lanes | null,
+): void {
+  if (setting.registers.has(tensor)) return;
+  onlyFirst(lanes, scope, () => storeInto(scope, setting, tensor, index, value));
+}
+
+function writeRowMap(scope: Scope, setting: Setting, root: Root, grid: Grid, state: State, lanes: Lanes | null): void {
+  const d = root.definition as Extract<Definition, { kind: 'map' }>;
+  const point = rowPoint(scope, root, d.tensor.axes, grid, state);
+  const raw = point.value(d.body);
+  const value = scope.bind(d.tensor.name, d.tensor.type === 'real' ? toF32(raw) : raw);
+  state.row.set(d.tensor, value);
+  putRow(scope, setting, d.tensor, point.index(axesAsScalars(d.tensor.axes)), value, lanes);
+}
+
+/** A nest without inner axes: every member at one point, all values before all stores. */
+function writePoint(scope: Scope, setting: Setting, table: readonly Timed[], grid: Grid): void {
+  const values = new Map<Tensor, Expression>();
+  const stores: (() => void)[] = [];
+  for (const { root } of table) {
+    const d = root.definition;
+    const domain = domainOf(d);
+    const at = indicesAt(scope, domain, grid.local);
+    const point = openPoint(scope, root.hints).with(at, values);
+    const index = at.map(([, expression]) => expression);
+    if (d.kind === 'rotate') {
+      const outer = index.slice(0, -1);
+      for (const each of turned(scope, { ...root, definition: d }, point, outer, index.at(-1)!)) {
+        stores.push(() => storeInto(scope, setting, d.tensor, each.index, each.value));
+      }
+      stores.push(() => passOthers(scope, d, outer, index.at(-1)!));
+    } else if (d.kind === 'map') {
+      const raw = point.value(d.body);
+      const value = scope.hint(d.tensor.type === 'real' ? toF32(raw) : raw, d.tensor.name);
+      values.set(d.tensor, value);
+      if (!setting.registers.has(d.tensor)) {
+        stores.push(() => storeInto(scope, setting, d.tensor, index, value));
+      }
+    } else {
+      throw new Error(`'${d.tensor.name}' is no map`);
+    }
+  }
+  for (const store of stores) store();
+}
+
+/** One pass over the inner axes: reductions that start now, later parts of softmax, and maps whose values are known. */
+function writePass(
+  scope: Scope,
+  nest: RowsNest,
+  setting: Setting,
+  table: readonly Timed[],
+  pass: number,
+  grid: Grid,
+  state: State,
+  lanes: Lanes | null,
+): void {
+  const work: Work[] = [];
+  for (const timed of table) {
+    const { root, start, kind } = timed;
+    const part = pass - start;
+    if (kind === 'reduce' && part === 0) work.push(reduction(scope, root, grid, state));
+    if (kind === 'softmax' && part >= 0 && part <= 2) work.push(softmaxPart(scope, setting, root, part, grid, state));
+    if (kind === 'point' && part === 0) work.push(pointMap(scope, setting, root, grid, state));
+  }
+  if (work.length === 0) return;
+  const values = new Map<Tensor, Expression>();
+  const bounds = work.map((each) => each.bound);
+  const bound =
+    bounds[0] !== undefined && bounds.every((each) => each !== null && same(each, bounds[0]!)) ? bounds[0]! : null;
+  const inBound = bound === null ? null : scope.bind('end', bound);
+  overInner(scope, nest.inner, lanes, null, inBound, (inner) => {
+    const stores: (() => void)[] = [];
+    for (const each of work) each.body(inner, values, stores);
+    for (const store of stores) store();
+  });
+  if (inBound !== null && work.some((each) => each.rest !== null)) {
+    overInner(scope, nest.inner, lanes, inBound, null, (inner) => {
+      for (const each of work) each.rest?.(inner);
+    });
+  }
+  for (const each of work) each.after(lanes);
+  for (const { root, kind, known } of table) {
+    if (kind !== 'reduce' || known !== pass + 1) continue;
+    const { tensor } = root.definition;
+    const index = rowPoint(scope, root, tensor.axes, grid, state).index(axesAsScalars(tensor.axes));
+    putRow(scope, setting, tensor, index, state.row.get(tensor)!, lanes);
+  }
+}
+
+const same = (a: Expression, b: Expression): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/** A loop over the inner axes; shared by the lanes of a workgroup, or all of it by one lane. */
+function overInner(
+  scope: Scope,
+  inner: readonly Axis[],
+  lanes: Lanes | null,
+  from: Expression | null,
+  to: Expression | null,
+  write: (inner: readonly Expression[]) => void,
+): void {
+  if (lanes !== null) {
+    const name = scope.fresh(inner.length === 1 ? inner[0]!.name : 'item');
+    const begin = from === null ? laneIndex : add(from, laneIndex);
+    const body = scope.block(() => write(takeApart(scope, inner, local(name, 'i32')).local));
+    scope.emit(loop(name, begin, to ?? countOf(inner), body, { step: lanes.count }));
+    return;
+  }
+  const nested = (k: number, positions: readonly Expression[]): void => {
+    if (k === inner.length) return write(positions);
+    const axis = inner[k]!;
+    const name = scope.fresh(axis.name);
+    const position = local(name, 'i32');
+    const body = scope.block(() => nested(k + 1, [...positions, position]));
+    scope.emit(loop(name, from ?? i32(0), to ?? extentOf(axis.extent), body));
+  };
+  nested(0, []);
+}

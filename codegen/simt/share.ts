@@ -1,0 +1,247 @@
+// Binds what a kernel computes twice. Statements with expression trees come in; the same statements come out, where a
+// pure expression used twice in a block, or used in a loop that does not change it, is a `let` before its first use.
+// A load is never moved out of a branch or loop that may not run, and nothing moves across a change of what it reads.
+
+import type { Binding, Expression, Statement } from '../kernel.ts';
+import { rewriteExpression, rewriteStatement, rootsOf } from './walk-kernel.ts';
+
+interface Node {
+  readonly id: number;
+  readonly expression: Expression;
+  readonly children: readonly Node[];
+  readonly locals: ReadonlySet<string>;
+  readonly loads: boolean;
+  /** Reads something that may change: shared or private arrays, a buffer the kernel writes, other lanes. */
+  readonly volatile: boolean;
+  readonly trivial: boolean;
+}
+
+type Intern = (expression: Expression) => Node;
+
+const none: ReadonlySet<string> = new Set();
+
+function interner(writable: ReadonlySet<string>): Intern {
+  const byKey = new Map<string, Node>();
+  const known = new Map<Expression, Node>();
+  const intern: Intern = (e) => {
+    const done = known.get(e);
+    if (done !== undefined) return done;
+    const children = childrenOf(e).map(intern);
+    const key = `${label(e)}(${children.map((child) => child.id).join(',')})`;
+    let node = byKey.get(key);
+    if (node === undefined) {
+      node = {
+        id: byKey.size,
+        expression: e,
+        children,
+        locals: localsOf(e, children),
+        loads: e.kind === 'load' || children.some((child) => child.loads),
+        volatile: isVolatile(e, writable) || children.some((child) => child.volatile),
+        trivial: children.length === 0,
+      };
+      byKey.set(key, node);
+    }
+    known.set(e, node);
+    return node;
+  };
+  return intern;
+}
+
+function localsOf(e: Expression, children: readonly Node[]): ReadonlySet<string> {
+  if (e.kind === 'local') return new Set([e.name]);
+  const withLocals = children.filter((child) => child.locals.size > 0);
+  if (withLocals.length === 0) return none;
+  if (withLocals.length === 1) return withLocals[0]!.locals;
+  return new Set(withLocals.flatMap((child) => [...child.locals]));
+}
+
+function isVolatile(e: Expression, writable: ReadonlySet<string>): boolean {
+  if (e.kind === 'load') return writable.has(e.buffer);
+  return e.kind === 'shared' || e.kind === 'element' || e.kind === 'subgroup';
+}
+
+export function childrenOf(e: Expression): readonly Expression[] {
+  switch (e.kind) {
+    case 'call':
+    case 'apply':
+      return e.args;
+    case 'load':
+    case 'shared':
+    case 'element':
+      return [e.index];
+    case 'subgroup':
+      return [e.value];
+    default:
+      return [];
+  }
+}
+
+function label(e: Expression): string {
+  switch (e.kind) {
+    case 'literal':
+      return `${e.type}:${Object.is(e.value, -0) ? '-0' : e.value}`;
+    case 'local':
+      return `local:${e.name}`;
+    case 'size':
+      return `size:${e.size}`;
+    case 'load':
+      return `load:${e.buffer}`;
+    case 'shared':
+    case 'element':
+      return `${e.kind}:${e.array}`;
+    case 'call':
+      return `${e.op}:${e.type}`;
+    case 'apply':
+      return `apply:${e.of.name}`;
+    case 'subgroup':
+      return `subgroup:${e.op}`;
+    default:
+      return e.kind;
+  }
+}
+
+interface Use {
+  count: number;
+  unconditional: number;
+  first: number; // statement of the block
+}
+
+interface Frame {
+  readonly visible: ReadonlySet<string>;
+  readonly bound: ReadonlyMap<number, Expression>;
+}
+
+/** Cheap enough to be written twice. */
+function isSlight(node: Node): boolean {
+  const e = node.expression;
+  if (e.kind === 'load' || e.kind === 'apply') return false;
+  if (e.kind !== 'call') return true;
+  if (e.op === 'to_f32' || e.op === 'negate' || e.op === 'not') return node.children[0]!.trivial;
+  return (
+    (e.op === 'add' || e.op === 'subtract' || e.op === 'less' || e.op === 'less_equal' || e.op === 'equal') &&
+    node.children.every((child) => child.trivial) &&
+    node.children.some((child) => child.expression.kind === 'literal')
+  );
+}
+
+export interface ShareOptions {
+  readonly bindings: readonly Binding[];
+  readonly hints: ReadonlyMap<Expression, string>;
+  readonly fresh: (wanted: string) => string;
+}
+
+export function share(statements: readonly Statement[], options: ShareOptions): Statement[] {
+  const writable = new Set(options.bindings.filter((b) => b.access === 'read_write').map((b) => b.name));
+  const intern = interner(writable);
+  const names = new Map<number, string>();
+  for (const [expression, name] of options.hints) {
+    const { id } = intern(expression);
+    if (!names.has(id)) names.set(id, name);
+  }
+
+  const process = (block: readonly Statement[], frame: Frame): Statement[] => {
+    const { visibleAt, uses } = countUses(block, frame, intern);
+    const bound = new Map(frame.bound);
+    const result: Statement[] = [];
+    const replace = (e: Expression): Expression => {
+      const node = intern(e);
+      return bound.get(node.id) ?? rewriteExpression(node.expression, replace);
+    };
+    block.forEach((statement, s) => {
+      const place = (node: Node): void => {
+        if (node.trivial || bound.has(node.id)) return;
+        node.children.forEach(place);
+        const use = uses.get(node.id);
+        if (use === undefined || use.first !== s || !worthIt(node, use)) return;
+        const value = rewriteExpression(node.expression, replace);
+        const name = options.fresh(names.get(node.id) ?? defaultName(node.expression));
+        result.push({ kind: 'let', name, value });
+        bound.set(node.id, { kind: 'local', type: value.type, name });
+      };
+      for (const { expression } of rootsOf(statement)) place(intern(expression));
+      const visible = new Set([...frame.visible, ...visibleAt[s]!]);
+      const inner = (nested: readonly Statement[], loopVariable: string | null): Statement[] =>
+        process(nested, { visible: loopVariable === null ? visible : new Set([...visible, loopVariable]), bound });
+      result.push(rewriteStatement(statement, replace, inner));
+      if (statement.kind === 'let') {
+        const node = intern(statement.value);
+        if (!node.volatile && !node.trivial && !bound.has(node.id) && isStable(node, visible)) {
+          bound.set(node.id, { kind: 'local', type: statement.value.type, name: statement.name });
+        }
+      }
+    });
+    return result;
+  };
+  return process(statements, { visible: none, bound: new Map() });
+}
+
+const isStable = (node: Node, visible: ReadonlySet<string>): boolean =>
+  [...node.locals].every((name) => visible.has(name));
+
+function worthIt(node: Node, use: Use): boolean {
+  if (use.count < 2 || isSlight(node)) return false;
+  return !node.loads || use.unconditional > 0;
+}
+
+function defaultName(e: Expression): string {
+  if (e.type === 'i32') return e.kind === 'load' ? 'item' : 'offset';
+  return e.type === 'bool' ? 'holds' : 'value';
+}
+
+/** For each statement the names that can be read there and do not change any more; for each node how often it is used. */
+function countUses(
+  block: readonly Statement[],
+  frame: Frame,
+  intern: Intern,
+): { visibleAt: ReadonlySet<string>[]; uses: Map<number, Use> } {
+  const lastSet = new Map<string, number>();
+  const declared = new Map<string, number>();
+  block.forEach((statement, s) => {
+    if (statement.kind === 'let' || statement.kind === 'var') declared.set(statement.name, s);
+    for (const name of setsOf(statement)) lastSet.set(name, s);
+  });
+  const visibleAt = block.map((_, s) => {
+    const names = new Set<string>();
+    for (const [name, at] of declared) if (at < s && (lastSet.get(name) ?? -1) < s) names.add(name);
+    return names;
+  });
+  const uses = new Map<number, Use>();
+  block.forEach((statement, s) => {
+    const names = visibleAt[s]!;
+    const movable = (node: Node): boolean =>
+      !node.volatile && [...node.locals].every((name) => frame.visible.has(name) || names.has(name));
+    const count = (node: Node, weight: number, conditional: boolean): void => {
+      if (node.trivial || frame.bound.has(node.id)) return;
+      if (!movable(node)) return node.children.forEach((child) => count(child, weight, conditional));
+      const use = uses.get(node.id);
+      if (use === undefined) {
+        uses.set(node.id, { count: weight, unconditional: conditional ? 0 : weight, first: s });
+        node.children.forEach((child) => count(child, weight, conditional));
+      } else {
+        use.count += weight;
+        if (!conditional) {
+          // The children of a node seen only in branches so far are now certain too.
+          if (use.unconditional === 0) node.children.forEach((child) => count(child, 0, false));
+          use.unconditional += Math.max(weight, 1);
+        }
+      }
+    };
+    for (const { expression, loops, conditional } of rootsOf(statement)) {
+      count(intern(expression), loops > 0 ? 2 : 1, conditional);
+    }
+  });
+  return { visibleAt, uses };
+}
+
+function setsOf(statement: Statement): readonly string[] {
+  switch (statement.kind) {
+    case 'set':
+      return [statement.name];
+    case 'for':
+      return statement.body.flatMap(setsOf);
+    case 'if':
+      return [...statement.then, ...statement.otherwise].flatMap(setsOf);
+    default:
+      return [];
+  }
+}

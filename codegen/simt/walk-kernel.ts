@@ -1,0 +1,107 @@
+// Walks over kernel IR: the expressions that stand in a statement and everything nested in it, and rebuilding.
+
+import type { Expression, Statement } from '../kernel.ts';
+
+/** An expression of a statement: how many loops around it (inside the statement), and whether it may not be reached. */
+export interface Root {
+  readonly expression: Expression;
+  readonly loops: number;
+  readonly conditional: boolean;
+}
+
+/** How often a loop runs, where that is literal. */
+export function literalTrip(statement: Extract<Statement, { kind: 'for' }>): number | null {
+  const { from, to, step } = statement;
+  if (from.kind !== 'literal' || to.kind !== 'literal') return null;
+  return Math.max(0, Math.ceil((to.value - from.value) / step));
+}
+
+/** In the order of execution. */
+export function rootsOf(statement: Statement, loops = 0, conditional = false): Root[] {
+  const here = (...expressions: readonly Expression[]): Root[] =>
+    expressions.map((expression) => ({ expression, loops, conditional }));
+  switch (statement.kind) {
+    case 'let':
+    case 'var':
+    case 'set':
+      return here(statement.value);
+    case 'store':
+    case 'store-shared':
+    case 'store-element':
+      return here(statement.index, statement.value);
+    case 'for': {
+      const certain = (literalTrip(statement) ?? 0) > 0;
+      const inner = statement.body.flatMap((each) => rootsOf(each, loops + 1, conditional || !certain));
+      return [...here(statement.from, statement.to), ...inner];
+    }
+    case 'if': {
+      const inner = [...statement.then, ...statement.otherwise].flatMap((each) => rootsOf(each, loops, true));
+      return [...here(statement.condition), ...inner];
+    }
+    case 'barrier':
+    case 'return':
+    case 'comment':
+      return [];
+    default:
+      return statement satisfies never;
+  }
+}
+
+/** The same expression over changed children. */
+export function rewriteExpression(e: Expression, change: (child: Expression) => Expression): Expression {
+  switch (e.kind) {
+    case 'call':
+    case 'apply': {
+      const args = e.args.map(change);
+      return args.every((arg, n) => arg === e.args[n]) ? e : { ...e, args };
+    }
+    case 'load':
+    case 'shared':
+    case 'element': {
+      const index = change(e.index);
+      return index === e.index ? e : { ...e, index };
+    }
+    case 'subgroup':
+      return { ...e, value: change(e.value) };
+    default:
+      return e;
+  }
+}
+
+/** The same statement over changed expressions; `inner` rebuilds a nested block, given the variable of its loop. */
+export function rewriteStatement(
+  statement: Statement,
+  change: (e: Expression) => Expression,
+  inner: (block: readonly Statement[], loopVariable: string | null) => Statement[],
+): Statement {
+  switch (statement.kind) {
+    case 'let':
+    case 'var':
+    case 'set':
+      return { ...statement, value: change(statement.value) };
+    case 'store':
+    case 'store-shared':
+    case 'store-element':
+      return { ...statement, index: change(statement.index), value: change(statement.value) };
+    case 'for':
+      return {
+        ...statement,
+        from: change(statement.from),
+        to: change(statement.to),
+        body: inner(statement.body, statement.variable),
+      };
+    case 'if':
+      return {
+        ...statement,
+        condition: change(statement.condition),
+        then: inner(statement.then, null),
+        otherwise: inner(statement.otherwise, null),
+      };
+    case 'barrier':
+    case 'return':
+    case 'comment':
+      return statement;
+    default:
+      return statement satisfies never;
+  }
+}

@@ -1,0 +1,108 @@
+// Runs a plan in the kernel simulator: entry by entry, launch by launch, in every order of lanes, and gives every output
+// of every entry. Host tables come from the float64 interpreter. New buffers hold NaN, so that what is not written shows.
+
+import { simulate } from '../../codegen/simulate.ts';
+import { evaluateSize } from '../../codegen/plan/size.ts';
+import type { BufferPlan, EntryPlan, Plan, Profile } from '../../codegen/plan/plan.ts';
+import { interpret } from '../../src/interpret/interpret.ts';
+import type { KernelSizes } from '../../codegen/kernel.ts';
+import type { Program } from '../../src/ir/ir.ts';
+
+export type Values = Record<string, ArrayLike<number>>;
+type Data = Float32Array | Int32Array;
+
+export interface RunOptions {
+  readonly order?: 'forward' | 'reverse' | 'random';
+  readonly profile?: Profile;
+  readonly subgroup?: number;
+  readonly only?: readonly string[]; // entries
+}
+
+export function wholeSizes(batch: number, tokens: number): KernelSizes {
+  return { batch, tokens, keys: tokens, first: 0, capacity: tokens };
+}
+
+/** The values of host definitions, by name. */
+export function hostTables(plan: Plan, sizes: KernelSizes, inputs: Values): Values {
+  const all = plan.gradients ?? plan.program;
+  const known = new Set(Object.keys(inputs));
+  const program: Program = {
+    name: `${plan.name}_host`,
+    inputs: all.inputs.filter(({ name }) => known.has(name)),
+    definitions: plan.host,
+    sites: [],
+    results: new Map(),
+  };
+  const { batch, tokens, first } = sizes;
+  const made = interpret(program, { batch, tokens, first }, inputs as Record<string, ArrayLike<number>>);
+  return Object.fromEntries(plan.tables.map(({ buffer }) => [buffer.name, made.get(buffer.tensor!.name)!]));
+}
+
+export function runPlan(plan: Plan, sizes: KernelSizes, inputs: Values, options: RunOptions = {}): Map<string, Data> {
+  const values = new Map<string, Data>();
+  const elements = (buffer: BufferPlan): number =>
+    buffer.shape.reduce((all, size) => all * evaluateSize(size, sizes), 1);
+  const fresh = (buffer: BufferPlan): Data =>
+    buffer.type === 'f32'
+      ? new Float32Array(elements(buffer)).fill(NaN)
+      : new Int32Array(elements(buffer)).fill(-(2 ** 31));
+  const given: Values = { ...inputs, ...hostTables(plan, sizes, inputs) };
+  for (const entry of plan.entries) {
+    if (options.only !== undefined && !options.only.includes(entry.name)) continue;
+    runEntry(entry);
+  }
+  return values;
+
+  function runEntry(entry: EntryPlan): void {
+    const storage = new Map<string, Data>();
+    for (const { buffer, accumulate } of entry.inputs) {
+      let data = values.get(buffer.name);
+      if (data === undefined && given[buffer.name] !== undefined) {
+        const from = given[buffer.name]!;
+        data = buffer.type === 'f32' ? Float32Array.from(from) : Int32Array.from(from);
+      }
+      if (data === undefined && accumulate) data = fresh(buffer).fill(0);
+      if (data === undefined) throw new Error(`${entry.name} needs '${buffer.name}'`);
+      if (data.length !== elements(buffer))
+        throw new Error(`'${buffer.name}' has ${data.length} elements, not ${elements(buffer)}`);
+      storage.set(buffer.name, data);
+      values.set(buffer.name, data);
+    }
+    for (const { buffer, aliases } of entry.outputs) {
+      storage.set(buffer.name, aliases === null ? fresh(buffer) : storage.get(aliases)!);
+    }
+    for (const buffer of entry.temporaries) storage.set(buffer.name, fresh(buffer));
+    for (const { kernel, buffers } of entry.launches) {
+      const bound = Object.fromEntries(
+        kernel.bindings.map(({ name }, n) => {
+          const data = storage.get(buffers[n]!.name);
+          if (data === undefined) throw new Error(`${kernel.name}: '${buffers[n]!.name}' is nowhere in ${entry.name}`);
+          return [name, data];
+        }),
+      );
+      const chosen =
+        kernel.variants.find(({ profile }) => profile === (options.profile ?? 'software')) ?? kernel.variants[0]!;
+      const { order = 'forward', subgroup = 4 } = options;
+      simulate(chosen.body, evaluateSize(chosen.groups, sizes), bound, sizes, { order, subgroup });
+    }
+    for (const { buffer, aliases } of entry.outputs) {
+      values.set(buffer.name, storage.get(buffer.name)!);
+      if (aliases !== null && aliases !== buffer.name) values.delete(aliases);
+    }
+  }
+}
+
+export const orders = ['forward', 'reverse', 'random'] as const;
+
+/** The largest error, relative to the largest magnitude. */
+export function worstError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (actual.length !== expected.length) return Infinity;
+  let worst = 0;
+  let largest = 1e-30;
+  for (let n = 0; n < expected.length; n += 1) {
+    const difference = Math.abs(actual[n]! - expected[n]!);
+    if (!(difference <= worst)) worst = difference;
+    largest = Math.max(largest, Math.abs(expected[n]!));
+  }
+  return worst / largest;
+}
