@@ -1,7 +1,10 @@
 // Adapters in Node, from the npm package `webgpu` (Dawn), loaded when first asked for. Everything that `create` returns is
 // kept for the life of the process: Dawn crashes when it is collected while anything of it is still in use.
 
-import { swiftShaderFiles, useSwiftShader } from './swiftshader.ts';
+import { readdirSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { loadLoader, swiftShaderFiles, useSwiftShader } from './swiftshader.ts';
 
 const kept = Symbol.for('pegen.dawn');
 
@@ -28,16 +31,41 @@ async function adapterOf(gpu: GPU | null): Promise<GPUAdapter | null> {
   }
 }
 
-/** Of the driver that the machine has. */
+/** Of the driver that the machine has; null without a question to Dawn, which would complain, where it has none. */
 export async function systemAdapter(): Promise<GPUAdapter | null> {
+  if (process.platform === 'linux') {
+    if (!hasVulkanDriver()) return null;
+    // A container may have a driver but no loader; then the software driver's will do.
+    loadLoader((await swiftShaderFiles())?.loader ?? null);
+  }
   return adapterOf(await createGpu());
+}
+
+/** Whether any driver describes itself where the Vulkan loader looks. */
+function hasVulkanDriver(): boolean {
+  if (['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'].some((name) => process.env[name])) return true;
+  const env = (name: string, otherwise: string): readonly string[] => (process.env[name] || otherwise).split(':');
+  const roots = [
+    ...env('XDG_CONFIG_HOME', join(homedir(), '.config')),
+    ...env('XDG_CONFIG_DIRS', '/etc/xdg'),
+    '/etc',
+    ...env('XDG_DATA_HOME', join(homedir(), '.local/share')),
+    ...env('XDG_DATA_DIRS', '/usr/local/share:/usr/share'),
+  ];
+  return roots.some((root) => {
+    try {
+      return readdirSync(join(root, 'vulkan', 'icd.d')).some((name) => name.endsWith('.json'));
+    } catch {
+      return false;
+    }
+  });
 }
 
 /** Of the software driver in the npm package @sparticuz/chromium; null where that is not installed. */
 export async function swiftShaderAdapter(): Promise<GPUAdapter | null> {
   const files = await swiftShaderFiles();
   if (files === null) return null;
-  const restore = await useSwiftShader(files);
+  const restore = useSwiftShader(files);
   try {
     return await adapterOf(await createGpu());
   } finally {

@@ -3,7 +3,7 @@
 
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { constants, homedir, tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -27,6 +27,8 @@ export async function swiftShaderFiles(): Promise<SwiftShaderFiles | null> {
   for (const parent of cacheFolders()) {
     const folder = join(parent, `swiftshader-${hash}`);
     try {
+      await mkdir(parent, { recursive: true, mode: 0o700 });
+      if (!(await isPrivate(parent))) continue;
       if (!wanted.every((name) => existsSync(join(folder, name)))) await unpack(packed, parent, folder);
       return { loader: join(folder, 'libvulkan.so.1'), driver: join(folder, 'vk_swiftshader_icd.json') };
     } catch {
@@ -36,23 +38,9 @@ export async function swiftShaderFiles(): Promise<SwiftShaderFiles | null> {
   return null;
 }
 
-/**
- * From now on Vulkan is SwiftShader, until the function that it returns is called. Dawn looks for the loader by its
- * soname; a library with that soname that is loaded already is what it then gets.
- */
-export async function useSwiftShader(files: SwiftShaderFiles): Promise<() => void> {
-  if (!(await hasLoader())) {
-    const keepLoaded = 0x1000; // RTLD_NODELETE, which Node has no name for
-    try {
-      process.dlopen(
-        { exports: {} },
-        files.loader,
-        constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL | keepLoaded,
-      );
-    } catch {
-      // It is no Node module, and says so; it stays loaded all the same.
-    }
-  }
+/** From now on Vulkan is SwiftShader, until the function that it returns is called. */
+export function useSwiftShader(files: SwiftShaderFiles): () => void {
+  loadLoader(files.loader);
   const names = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
   const before = names.map((name) => process.env[name]);
   for (const name of names) process.env[name] = files.driver;
@@ -65,10 +53,25 @@ export async function useSwiftShader(files: SwiftShaderFiles): Promise<() => voi
   };
 }
 
-/** Whether a Vulkan loader is mapped into this process already: a second one would be of no use. */
-async function hasLoader(): Promise<boolean> {
-  const maps = await readFile('/proc/self/maps', 'utf8').catch(() => '');
-  return maps.includes('/libvulkan.so');
+/**
+ * Loads the system's Vulkan loader or else this one. Dawn looks for it by its soname, and gets a library of that soname
+ * that is in the process already.
+ */
+export function loadLoader(own: string | null): void {
+  if (load('libvulkan.so.1') || own === null) return;
+  load(own);
+}
+
+function load(library: string): boolean {
+  const keepLoaded = 0x1000; // RTLD_NODELETE, which Node has no name for
+  try {
+    const flags = constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL | keepLoaded;
+    process.dlopen({ exports: {} }, library, flags);
+    return true;
+  } catch (error) {
+    // A library that is no module for Node is loaded, and then complained of; it stays loaded all the same.
+    return /self-register/.test(String(error));
+  }
 }
 
 function findArchive(): string | null {
@@ -92,9 +95,14 @@ function cacheFolders(): readonly string[] {
   return [join(cache !== undefined && cache !== '' ? cache : join(homedir(), '.cache'), 'pegen'), join(tmpdir(), own)];
 }
 
+/** Whether nobody else can write there: a library is loaded from it. */
+async function isPrivate(folder: string): Promise<boolean> {
+  const { uid, mode } = await stat(folder);
+  return uid === userInfo().uid && (mode & 0o022) === 0;
+}
+
 /** Unpacks beside and renames, so that a folder of this name is always whole. */
 async function unpack(packed: Buffer, parent: string, folder: string): Promise<void> {
-  await mkdir(parent, { recursive: true, mode: 0o700 });
   const files = readTar(await promisify(brotliDecompress)(packed));
   const beside = await mkdtemp(join(parent, 'unpack-'));
   try {
