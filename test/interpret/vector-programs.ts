@@ -301,7 +301,8 @@ const t5: Builder = (g) => {
     const n = call('max', offset(p), integer(0));
     const ratio = call('log', div(call('max', n, integer(1)), real(4)));
     const far = add(integer(4), call('floor', mul(div(ratio, real(Math.log(16 / 4))), real(4))));
-    return call('select', call('less', n, integer(4)), n, call('min', far, integer(7)));
+    const place = call('select', call('less', n, integer(4)), n, far);
+    return call('min', call('max', place, integer(0)), integer(7));
   };
   const term = (p: Point): Scalar => read(table, [bucket(p), at(p.h)]);
   return finish('t5', [x, query, key, value, table], [], g, { query, key, value, term });
