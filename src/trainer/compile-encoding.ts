@@ -3,9 +3,9 @@
 
 import { compile, compileProgram } from '../compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
-import { hasErrors } from '../front-end.ts';
+import { frontEnd, hasErrors } from '../front-end.ts';
 import { createLoader } from '../load-module.ts';
-import { defaultGeometry } from '../options.ts';
+import { compileOptions, defaultGeometry } from '../options.ts';
 import type { EncodingChoice } from './choice.ts';
 import type { Configuration } from './configuration.ts';
 import type { EncodingModules, LayerEncoding } from './encoding.ts';
@@ -32,12 +32,14 @@ export async function compileEncoding(
   let diagnostics: readonly Diagnostic[] = [];
   for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
     const geometry = { ...defaultGeometry, ...sizes, layer };
-    const compiled = await compile(choice.source, { ...choice, geometry, laws: layer === 0 });
+    const { encoding: wanted, params } = choice;
+    const options = { encoding: wanted, params, geometry, laws: layer === 0 };
+    const compiled = await compile(choice.source, options);
     if (layer === 0 || hasErrors(compiled.diagnostics)) diagnostics = compiled.diagnostics;
-    const { plan, encoding, module } = compiled;
-    if (plan === null || encoding === null || module === null) return { encoding: null, diagnostics };
-    name = encoding.name;
-    made.push({ module: await load(module), attend: plan.attend.program, embed: plan.embed?.program ?? null });
+    const { checked, lowered } = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result
+    if (compiled.module === null || checked === null || lowered === null) return { encoding: null, diagnostics };
+    name = checked.name;
+    made.push({ module: await load(compiled.module), ...lowered });
   }
   const all = Array.from({ length: layers }, (_, layer) => made[byLayer ? layer : 0]!);
   return { encoding: { name, layers: all }, diagnostics };

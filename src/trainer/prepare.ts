@@ -5,6 +5,7 @@ import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { createLoader } from '../load-module.ts';
 import { assemble } from './assemble.ts';
 import type { Assembled } from './assemble.ts';
+import { refuseLookingAhead } from './causal.ts';
 import { compileEncoding, programCompiler } from './compile-encoding.ts';
 import type { EncodingChoice } from './choice.ts';
 import { vocabularyRows } from './configuration.ts';
@@ -39,6 +40,10 @@ export async function prepareModelOn(
   const load = createLoader();
   const { encoding, diagnostics } = await compileEncoding(choice, configuration, load);
   if (encoding === null) throw new EncodingRefused(diagnostics);
+  for (const { attend, embed } of new Set(encoding.layers)) {
+    refuseLookingAhead(attend, 'output', choice.source);
+    if (embed !== null) refuseLookingAhead(embed, 'embedding_encoded', choice.source);
+  }
   const prepared = await assemble(device, encoding, configuration, vocabulary, programCompiler(load));
   return { ...prepared, warnings: diagnostics };
 }

@@ -43,12 +43,12 @@ const folder = (): Promise<string> => mkdtemp(join(tmpdir(), 'pegen-run-'));
 describe('training', () => {
   it('learns, evaluates at twice its context, and writes what it learned', async () => {
     const events: Progress[] = [];
-    const configuration = tiny({ width: 8, steps: 40, rate: 0.1, decay: 0 });
+    const configuration = tiny({ width: 8, steps: 80, rate: 0.02, decay: 0 });
     const { device, data, prepared, trained } = await run(configuration, { progress: (event) => events.push(event) });
     expect(trained.curve[0]!.loss).toBeCloseTo(Math.log(3), 1);
     expect(trained.curve.at(-1)!.loss).toBeLessThan(0.2);
-    expect(trained.curve.map(({ step }) => step)).toEqual([1, ...Array.from({ length: 20 }, (_, n) => 2 * n + 2)]);
-    expect(events.filter(({ kind }) => kind === 'step').length).toBe(21);
+    expect(trained.curve.map(({ step }) => step)).toEqual([1, ...Array.from({ length: 40 }, (_, n) => 2 * n + 2)]);
+    expect(events.filter(({ kind }) => kind === 'step').length).toBe(41);
     for (const tokens of [4, 8]) {
       const held = await evaluate(device, prepared.model, configuration, 3, data.tokens.heldOut, tokens);
       expect(held.windows).toBe(16 / tokens);
