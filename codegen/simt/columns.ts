@@ -1,5 +1,258 @@
-import type { Draft, Setting } from './draft.ts';
-import type { ColumnsNest } from '../plan/nest.ts';
-export function lowerColumns(_nest: ColumnsNest, _setting: Setting): readonly Draft[] {
-  throw new Error('Columns');
+// Sums of many rows into few numbers, in two kernels: partial sums, a lane for each result and chunk of rows, and the sums
+// of the partial sums. The order of additions depends on the shape only. Where the partial sums of a single number are
+// many, they are summed the same way once more.
+
+import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
+import type { Expression } from '../kernel.ts';
+import { add, assign, f32, i32, load, local, loop, minimum, multiply, quotient, remainder, store } from '../kernel-build.ts';
+import { openPoint } from '../point.ts';
+import { flopsOf } from '../plan/cost.ts';
+import type { ColumnsNest, Root } from '../plan/nest.ts';
+import type { BufferPlan, Size } from '../plan/plan.ts';
+import { ceilDivide, extentSize, nominal, product } from '../plan/size.ts';
+import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
+import { countOf, laneGrid, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
+import { extentOf, indexAt, type Scope } from './scope.ts';
+import { storeInto } from './store.ts';
+
+type Sum = Extract<Definition, { kind: 'reduce' }>;
+
+/** Chunks of rows: every point of the axes before the one that is cut, and pieces of that one. */
+export interface Chunks {
+  readonly outer: readonly Axis[];
+  readonly cut: Axis;
+  readonly inner: readonly Axis[];
+  readonly length: number;
 }
+
+export function chunksOf(over: readonly Axis[], split: number, length: number): Chunks {
+  return { outer: over.slice(0, split), cut: over[split]!, inner: over.slice(split + 1), length };
+}
+
+export const chunkCount = ({ outer, cut, length }: Chunks): Size =>
+  product([...outer.map((axis) => extentSize(axis.extent)), ceilDivide(extentSize(cut.extent), length)]);
+
+const piecesOf = ({ cut, length }: Chunks): Expression =>
+  quotient(add(extentOf(cut.extent), i32(length - 1)), i32(length));
+
+/** The number of chunks, in a kernel. */
+export const chunksIn = (chunks: Chunks): Expression => multiply(countOf(chunks.outer), piecesOf(chunks));
+
+/** Loops over the points of one chunk; indices in the order of the axes summed over. */
+export function overChunk(
+  scope: Scope,
+  chunks: Chunks,
+  chunk: Expression,
+  write: (index: readonly [Axis, Expression][]) => void,
+): void {
+  const pieces = piecesOf(chunks);
+  const outer = chunks.outer.length === 0 ? [] : takeApart(scope, chunks.outer, quotient(chunk, pieces)).local;
+  const piece = chunks.outer.length === 0 ? chunk : remainder(chunk, pieces);
+  const from = multiply(piece, i32(chunks.length));
+  const to = minimum(add(from, i32(chunks.length)), extentOf(chunks.cut.extent));
+  const axes = [chunks.cut, ...chunks.inner];
+  const fixed = chunks.outer.map((axis, n): [Axis, Expression] => [axis, indexAt(scope, axis, outer[n]!)]);
+  const nested = (k: number, index: readonly [Axis, Expression][]): void => {
+    const axis = axes[k];
+    if (axis === undefined) return write(index);
+    const name = scope.fresh(axis.name);
+    const at = indexAt(scope, axis, local(name, 'i32'));
+    const body = scope.block(() => nested(k + 1, [...index, [axis, at]]));
+    scope.emit(loop(name, k === 0 ? from : i32(0), k === 0 ? to : extentOf(axis.extent), body));
+  };
+  nested(0, fixed);
+}
+
+export function lowerColumns(nest: ColumnsNest, setting: Setting): readonly Draft[] {
+  const perPoint = nest.over.slice(nest.split + 1).reduce((all, axis) => all * nominal(axis.extent), 1);
+  const length = Math.max(1, Math.round(nest.chunk / Math.min(perPoint, nest.chunk)));
+  const chunks = chunksOf(nest.over, nest.split, length);
+  const count = chunkCount(chunks);
+  const name = setting.kernelName(`${nest.members[0]!.definition.tensor.name}_partial`);
+  const partials = nest.members.map((root) => partialBuffer(setting, root.definition.tensor, count));
+  const made = new Set(nest.members.map((root) => root.definition.tensor));
+  const wanted: Wanted[] = [
+    ...buffersOf(nest.members, setting).filter(({ buffer, write }) => !write && !made.has(buffer.tensor!)),
+    ...partials.map((buffer) => ({ buffer, write: true })),
+  ];
+  const { body, buffers } = writeBody(setting, name, 64, wanted, (scope, nameOf) => {
+    const results = countOf(nest.axes);
+    const index = laneIndexOf(scope, chunksIn(chunks), nest.axes);
+    const chunk = scope.hint(nest.axes.length === 0 ? index : quotient(index, results), 'chunk');
+    const out = takeApart(scope, nest.axes, nest.axes.length === 0 ? i32(0) : remainder(index, results));
+    const totals = nest.members.map((root) => scope.variable(`${root.definition.tensor.name}_sum`, f32(0)));
+    overChunk(scope, chunks, chunk, (row) => {
+      const values = nest.members.map((root) => valueAt(scope, root, out.local, row));
+      values.forEach((value, n) => scope.emit(assign(nameOfVariable(totals[n]!), add(totals[n]!, value))));
+    });
+    partials.forEach((buffer, n) => scope.emit(store(nameOf(buffer), index, totals[n]!)));
+  });
+  const first: Draft = {
+    name,
+    comment: `partial sums of ${describe(nest.members)}`,
+    definitions: nest.members.map((root) => root.definition),
+    buffers,
+    variants: [variant('software', laneGroups(product([count, pointsOf(nest.axes)])), body)],
+    flops: flopsOf(nest.members),
+  };
+  return [first, ...nest.members.flatMap((root, n) => sumPartials(setting, root, partials[n]!, count, nest.chunk))];
+}
+
+const nameOfVariable = (variable: Expression): string => {
+  if (variable.kind !== 'local') throw new Error('not a variable');
+  return variable.name;
+};
+
+/** The flat index of a lane over (chunk, result). */
+const laneIndexOf = (scope: Scope, chunks: Expression, axes: readonly Axis[]): Expression =>
+  laneNumber(scope, multiply(chunks, countOf(axes)));
+
+function valueAt(
+  scope: Scope,
+  root: Root,
+  out: readonly Expression[],
+  row: readonly [Axis, Expression][],
+): Expression {
+  const d = root.definition as Sum;
+  const axes = d.tensor.axes.map((axis, n): [Axis, Expression] => [axis, indexAt(scope, axis, out[n]!)]);
+  const over = d.over.map((axis, n): [Axis, Expression] => [axis, row[n]![1]]);
+  return openPoint(scope, root.hints).with([...axes, ...over]).real(d.body);
+}
+
+export function partialBuffer(setting: Setting, tensor: Tensor, count: Size): BufferPlan {
+  const shape = [count, ...tensor.axes.map((axis) => extentSize(axis.extent))];
+  const name = `${tensor.name}_partial`;
+  return setting.temporary(name, shape, `partial sums of ${tensor.name}`);
+}
+
+/** More partial sums of a single number than a lane should add. */
+const manyPartials = 4096;
+
+/** The second kernel: a lane a result adds the partial sums, in order. */
+export function sumPartials(
+  setting: Setting,
+  root: Root,
+  partial: BufferPlan,
+  count: Size,
+  chunk: number,
+  after: ((scope: Scope, total: Expression, index: readonly Expression[]) => void) | null = null,
+): readonly Draft[] {
+  const { tensor } = root.definition;
+  const results = pointsOf(tensor.axes);
+  const few = tensor.axes.reduce((all, axis) => all * nominal(axis.extent), 1) <= 16;
+  const isLong = few && nominalCount(count) > manyPartials;
+  const drafts: Draft[] = [];
+  let from = partial;
+  let terms = count;
+  if (isLong) {
+    const fewer = ceilDivide(count, chunk);
+    const next = partialBuffer(setting, tensor, fewer);
+    drafts.push(partialStep(setting, root, from, next, terms, fewer, chunk));
+    from = next;
+    terms = fewer;
+  }
+  const name = setting.kernelName(tensor.name);
+  const made = setting.storage.get(tensor);
+  const wanted: Wanted[] = [{ buffer: from, write: false }];
+  if (made !== undefined && after === null) wanted.push({ buffer: made, write: true });
+  const { body, buffers } = writeBody(setting, name, 64, wanted, (scope, nameOf) => {
+    const grid = laneGrid(scope, tensor.axes);
+    const total = addUp(scope, nameOf(from), sizeExpression(terms), countOf(tensor.axes), flat(grid.prefix, tensor));
+    const index = grid.local.map((each, n) => indexAt(scope, tensor.axes[n]!, each));
+    if (after !== null) after(scope, total, index);
+    else storeInto(scope, setting, tensor, index, total);
+  });
+  drafts.push({
+    name,
+    comment: `${describe([root])}, the sum of the partial sums`,
+    definitions: [root.definition],
+    buffers,
+    variants: [variant('software', laneGroups(results), body)],
+    flops: product([terms, results]),
+  });
+  return drafts;
+}
+
+const flat = (prefix: readonly Expression[], tensor: Tensor): Expression => prefix[tensor.axes.length]!;
+
+function addUp(scope: Scope, buffer: string, terms: Expression, stride: Expression, from: Expression): Expression {
+  const total = scope.variable('total', f32(0));
+  const name = scope.fresh('chunk');
+  const at = add(multiply(local(name, 'i32'), stride), from);
+  scope.emit(loop(name, i32(0), terms, [assign(nameOfVariable(total), add(total, load(buffer, at)))]));
+  return total;
+}
+
+function partialStep(
+  setting: Setting,
+  root: Root,
+  from: BufferPlan,
+  to: BufferPlan,
+  terms: Size,
+  fewer: Size,
+  chunk: number,
+): Draft {
+  const { tensor } = root.definition;
+  const name = setting.kernelName(`${tensor.name}_partial`);
+  const wanted: Wanted[] = [
+    { buffer: from, write: false },
+    { buffer: to, write: true },
+  ];
+  const { body, buffers } = writeBody(setting, name, 64, wanted, (scope, nameOf) => {
+    const results = countOf(tensor.axes);
+    const index = laneIndexOf(scope, sizeExpression(fewer), tensor.axes);
+    const piece = quotient(index, results);
+    const result = remainder(index, results);
+    const total = scope.variable('total', f32(0));
+    const start = multiply(piece, i32(chunk));
+    const end = minimum(add(start, i32(chunk)), sizeExpression(terms));
+    const term = scope.fresh('chunk');
+    const at = add(multiply(local(term, 'i32'), results), result);
+    scope.emit(loop(term, start, end, [assign(nameOfVariable(total), add(total, load(nameOf(from), at)))]));
+    scope.emit(store(nameOf(to), index, total));
+  });
+  return {
+    name,
+    comment: `partial sums of ${tensor.name}, fewer`,
+    definitions: [root.definition],
+    buffers,
+    variants: [variant('software', laneGroups(product([fewer, pointsOf(tensor.axes)])), body)],
+    flops: product([terms, pointsOf(tensor.axes)]),
+  };
+}
+
+function nominalCount(size: Size): number {
+  switch (size.kind) {
+    case 'number':
+      return size.value;
+    case 'size':
+      return size.size === 'first' ? 0 : nominal(size.size === 'capacity' ? 'keys' : size.size);
+    case 'product':
+      return size.factors.reduce((all, factor) => all * nominalCount(factor), 1);
+    case 'sum':
+      return size.terms.reduce((all, term) => all + nominalCount(term), 0);
+    case 'ceil-divide':
+      return Math.ceil(nominalCount(size.value) / size.by);
+    default:
+      return size satisfies never;
+  }
+}
+
+/** A size as an expression of a kernel. */
+export function sizeExpression(size: Size): Expression {
+  switch (size.kind) {
+    case 'number':
+      return i32(size.value);
+    case 'size':
+      return { kind: 'size', type: 'i32', size: size.size };
+    case 'product':
+      return size.factors.map(sizeExpression).reduce(multiply);
+    case 'sum':
+      return size.terms.map(sizeExpression).reduce(add);
+    case 'ceil-divide':
+      return quotient(add(sizeExpression(size.value), i32(size.by - 1)), i32(size.by));
+    default:
+      return size satisfies never;
+  }
+}
+

@@ -46,12 +46,16 @@ export function takeApart(scope: Scope, axes: readonly Axis[], flat: Expression)
   return grid;
 }
 
-/** A lane a point; lanes past the last one leave. */
-export function laneGrid(scope: Scope, axes: readonly Axis[], name = 'index'): Grid {
+/** The flat index of a lane among all; lanes past the last one leave. */
+export function laneNumber(scope: Scope, count: Expression, name = 'index'): Expression {
   const index = scope.bind(name, add(multiply(workgroupIndex, i32(lanesInGroup)), laneIndex));
-  scope.emit(...leaveUnless(less(index, countOf(axes))));
-  return takeApart(scope, axes, index);
+  scope.emit(...leaveUnless(less(index, count)));
+  return index;
 }
+
+/** A lane a point. */
+export const laneGrid = (scope: Scope, axes: readonly Axis[], name = 'index'): Grid =>
+  takeApart(scope, axes, laneNumber(scope, countOf(axes), name));
 
 /** A workgroup a point. */
 export function groupGrid(scope: Scope, axes: readonly Axis[], name = 'row'): Grid {

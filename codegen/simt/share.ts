@@ -158,7 +158,12 @@ export function share(statements: readonly Statement[], options: ShareOptions): 
         result.push({ kind: 'let', name, value });
         bound.set(node.id, { kind: 'local', type: value.type, name });
       };
-      for (const { expression } of rootsOf(statement)) place(intern(expression));
+      for (const { expression } of rootsOf(statement)) {
+        const node = intern(expression);
+        // A `let` binds its own value.
+        if (statement.kind === 'let' && expression === statement.value && !bound.has(node.id)) node.children.forEach(place);
+        else place(node);
+      }
       const visible = new Set([...frame.visible, ...visibleAt[s]!]);
       const inner = (nested: readonly Statement[], loopVariable: string | null): Statement[] =>
         process(nested, { visible: loopVariable === null ? visible : new Set([...visible, loopVariable]), bound });

@@ -9,13 +9,6 @@ export interface Root {
   readonly conditional: boolean;
 }
 
-/** How often a loop runs, where that is literal. */
-export function literalTrip(statement: Extract<Statement, { kind: 'for' }>): number | null {
-  const { from, to, step } = statement;
-  if (from.kind !== 'literal' || to.kind !== 'literal') return null;
-  return Math.max(0, Math.ceil((to.value - from.value) / step));
-}
-
 /** In the order of execution. */
 export function rootsOf(statement: Statement, loops = 0, conditional = false): Root[] {
   const here = (...expressions: readonly Expression[]): Root[] =>
@@ -30,8 +23,8 @@ export function rootsOf(statement: Statement, loops = 0, conditional = false): R
     case 'store-element':
       return here(statement.index, statement.value);
     case 'for': {
-      const certain = (literalTrip(statement) ?? 0) > 0;
-      const inner = statement.body.flatMap((each) => rootsOf(each, loops + 1, conditional || !certain));
+      // What does not change in a loop is valid outside it: loops run over axes, which have a point at least.
+      const inner = statement.body.flatMap((each) => rootsOf(each, loops + 1, conditional));
       return [...here(statement.from, statement.to), ...inner];
     }
     case 'if': {
