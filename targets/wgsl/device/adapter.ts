@@ -95,9 +95,8 @@ export async function openAdapter(choice: AdapterChoice): Promise<Opened> {
 function summarise(adapter: GPUAdapter, source: AdapterSummary['source']): AdapterSummary {
   const { info } = adapter;
   const words = [info.vendor, info.architecture].filter((word) => word !== '').join(' ');
-  const description = [info.description || info.device || 'an adapter', words === '' ? '' : `(${words})`]
-    .join(' ')
-    .trim();
+  const own = info.description || info.device;
+  const description = own === '' ? words || 'an unnamed adapter' : words === '' ? own : `${own} (${words})`;
   const fallback = info.isFallbackAdapter === true;
   const software = fallback || /swiftshader|llvmpipe|lavapipe|softpipe|software|basic render|warp/i.test(description);
   return {
