@@ -67,6 +67,8 @@ export function solve(equations: readonly Equation[], domain: readonly Axis[], c
     if (step === null) return null;
     step();
   }
+  // An axis of one point is no sum.
+  for (const axis of [...state.unknown]) if (axis.extent === 1) assign(axis, integer(0), state);
   const { by, conditions, bounds, unknown } = state;
   return { by, conditions, bounds, free: [...unknown] };
 }
@@ -136,9 +138,19 @@ function checkKnown(form: Form, state: State): Step | null {
   return () => {
     const difference = affine(form.right, state.context.keys);
     const always = difference.terms.size === 0 && difference.constant === 0;
-    if (!always) state.conditions.push(call('equal', integer(0), form.right));
+    if (!always) state.conditions.push(vanishes(difference));
     done(form, state);
   };
+}
+
+/** form == 0, with what is subtracted on the other side. */
+function vanishes(form: Affine): Scalar {
+  const part = (sign: 1 | -1): Scalar => {
+    const terms = new Map([...form.terms].filter(([, { coefficient }]) => coefficient * sign > 0));
+    const own = { constant: Math.max(0, form.constant * sign) * sign, terms };
+    return formToScalar(sign === 1 ? own : addForms(constantForm(0), own, -1));
+  };
+  return call('equal', part(1), part(-1));
 }
 
 const plainAxis = ({ atom, coefficient }: Term): Axis | null =>

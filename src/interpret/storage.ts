@@ -36,7 +36,7 @@ const extentOf = (extent: Extent, sizes: RuntimeSizes): number => (typeof extent
 
 export function layout(tensor: Tensor, sizes: RuntimeSizes, from: number): Omit<Storage, 'data'> & { length: number } {
   const ranges = tensor.axes.map((axis) => rangeOf(axis, sizes, from));
-  const stride = new Array<number>(ranges.length);
+  const stride: number[] = [];
   let length = 1;
   for (let k = ranges.length - 1; k >= 0; k--) {
     stride[k] = length;
