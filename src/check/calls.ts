@@ -76,7 +76,7 @@ export function valued(node: Node, args: readonly Node[], scope: Scope, checker:
 }
 
 export function callFn(e: NameExpression, entry: Entry, scope: Scope, checker: Checker): Node | null {
-  if (entry.body.kind !== 'fn') return null;
+  if (entry.body.kind !== 'fn' || entry.broken) return null;
   const { parameters, value } = entry.body;
   const { text } = e.name;
   const declared: readonly Label[] = [{ span: entry.name.span, text: `\`${text}\` is declared here` }];

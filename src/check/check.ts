@@ -20,7 +20,22 @@ import { checkSite, siteLine } from './sites.ts';
 export interface CheckOptions {
   readonly geometry: Geometry;
   readonly params?: Readonly<Record<string, number>>;
+  /** Lines with syntax errors were left out: names that nothing declares may be theirs, and are not reported. */
+  readonly incomplete?: boolean;
 }
+
+/** What a line that was left out could have declared. */
+const needsWholeFile: ReadonlySet<string> = new Set(
+  [
+    codes.unknownName,
+    codes.unknownAxis,
+    codes.foreignName,
+    codes.axisAsNumber,
+    codes.unknownEncoding,
+    codes.noEncoding,
+    codes.lawEncoding,
+  ].map((row) => row.code),
+);
 
 const MOST_CALLS = 5_000; // of `fn`s written out in one encoding
 
@@ -52,7 +67,7 @@ function checkEncoding(
     if (seen.has(key)) return;
     seen.add(key);
     if (diagnostic.severity === 'error') errors++;
-    report(diagnostic);
+    if (options.incomplete !== true || !needsWholeFile.has(diagnostic.code)) report(diagnostic);
   };
   const merged = merge(files, name, once);
   if (merged === null) return null;

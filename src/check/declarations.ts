@@ -55,7 +55,8 @@ export function createDeclarations(
     busy.pop();
     const circular = done.get(entry);
     if (circular !== undefined) return circular;
-    done.set(entry, found);
+    done.set(entry, entry.broken ? POISON : found);
+    if (entry.broken) return POISON;
     if (found.declaration !== null) {
       ordered.push(found.declaration);
       values.set(entry, found.declaration);

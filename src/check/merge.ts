@@ -3,7 +3,7 @@
 
 import type { Assignment, Encoding, File, Head, Law, Name, Statement } from '../../grammar/ast.ts';
 import { codes } from '../diagnostics/codes.ts';
-import type { Label, Report } from '../diagnostics/diagnostic.ts';
+import type { Diagnostic, Label, Report } from '../diagnostics/diagnostic.ts';
 import { builtinAxes, builtinKind } from './builtins.ts';
 import { createLibrary, type Found, type Library } from './library.ts';
 import type { AxisEntry, Entry, Line } from './scope.ts';
@@ -26,6 +26,7 @@ interface Unit {
   readonly assignment: Assignment | null;
   readonly encoding: Encoding;
   readonly inherited: boolean; // stands in the place of a parent's declaration
+  readonly broken: boolean; // and cannot
 }
 
 export function merge(files: readonly File[], name: string | null, report: Report): Merged | null {
@@ -50,12 +51,13 @@ export function merge(files: readonly File[], name: string | null, report: Repor
   return { encoding: found.encoding, lines, values, axes, laws, found, library };
 }
 
-function entryOf({ statement, assignment, name }: Unit, line: Line): Entry | null {
+function entryOf({ statement, assignment, name, broken }: Unit, line: Line): Entry | null {
+  const common = { name: name!, line, broken };
   switch (statement.kind) {
     case 'param':
-      return { kind: 'param', name: name!, line, body: { kind: 'param', assignment: assignment! } };
+      return { kind: 'param', ...common, body: { kind: 'param', assignment: assignment! } };
     case 'fn':
-      return { kind: 'fn', name: name!, line, body: { ...statement, kind: 'fn' } };
+      return { kind: 'fn', ...common, body: { ...statement, kind: 'fn' } };
     case 'let':
     case 'draw':
     case 'learn':
@@ -63,7 +65,7 @@ function entryOf({ statement, assignment, name }: Unit, line: Line): Entry | nul
     case 'given': {
       const value = statement.kind === 'given' ? null : statement.kind === 'let' ? statement.value : statement.initial;
       const shared = (statement.kind === 'learn' || statement.kind === 'fixed') && statement.shared;
-      return { kind: statement.kind, name: name!, line, body: { kind: 'tensor', head: statement.head, value, shared } };
+      return { kind: statement.kind, ...common, body: { kind: 'tensor', head: statement.head, value, shared } };
     }
     case 'axis':
     case 'expect':
@@ -145,16 +147,20 @@ function addOwn(unit: Unit, units: Unit[], report: Report): void {
     report(codes.declaredTwice(name.span, name.text, unit.space === 'axis' ? 'axis' : 'the name', earlier));
     return;
   }
-  units[place] = { ...unit, inherited: true };
-  if (unit.space === 'axis') return;
+  const refusal = unit.space === 'axis' ? null : whyNotReplaced(old, unit, earlier);
+  if (refusal !== null) report(refusal);
+  units[place] = { ...unit, inherited: true, broken: refusal !== null };
+}
+
+function whyNotReplaced(old: Unit, unit: Unit, earlier: Label): Diagnostic | null {
+  const { text, span } = unit.name!;
   const kind = (one: Unit): string => (one.statement.kind === 'param' ? 'a param' : `a \`${one.statement.kind}\``);
   if ((old.statement.kind === 'fn') !== (unit.statement.kind === 'fn'))
-    report(codes.replacedKind(name.span, name.text, kind(old), kind(unit), earlier));
-  else if (unit.statement.kind !== 'fn') {
-    const [was, is] = [axesOf(old), axesOf(unit)];
-    if (was !== null && is !== null && was.join() !== is.join())
-      report(codes.replacedAxes(name.span, name.text, was, is, earlier));
-  }
+    return codes.replacedKind(span, text, kind(old), kind(unit), earlier);
+  if (unit.statement.kind === 'fn') return null;
+  const [was, is] = [axesOf(old), axesOf(unit)];
+  if (was === null || is === null || was.join() === is.join()) return null;
+  return codes.replacedAxes(span, text, was, is, earlier);
 }
 
 /** Axis names of a declaration as written; null where it does not say them all. */
@@ -166,7 +172,7 @@ function axesOf({ statement }: Unit): readonly string[] | null {
 
 function ownUnits(encoding: Encoding, report: Report): readonly Unit[] {
   const units = encoding.statements.flatMap((statement): readonly Unit[] => {
-    const unit = { statement, encoding, assignment: null, inherited: false };
+    const unit = { statement, encoding, assignment: null, inherited: false, broken: false };
     switch (statement.kind) {
       case 'param':
       case 'axis': {

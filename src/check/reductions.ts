@@ -90,7 +90,7 @@ function warnUnused(
   scope: Scope,
   checker: Checker,
 ): void {
-  if (scope.dead || where !== null) return;
+  if (scope.dead || where !== null || body.kind === 'constant') return; // a constant body counts
   const used = new Set<Index>();
   nodes.walk(body, (node) => {
     if (node.kind === 'index') used.add(node.index);

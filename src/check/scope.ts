@@ -23,6 +23,7 @@ export interface Entry {
   readonly kind: ValueKind;
   readonly name: Name;
   readonly line: Line;
+  readonly broken: boolean; // it cannot stand where it stands, which was said: reading it says nothing more
   readonly body:
     | { readonly kind: 'param'; readonly assignment: Assignment }
     | { readonly kind: 'tensor'; readonly head: Head; readonly value: Expression | null; readonly shared: boolean }

@@ -3,6 +3,7 @@
 
 import type { Code } from './code.ts';
 import { axisCodes } from './codes/axes.ts';
+import { compileCodes } from './codes/compile.ts';
 import { fileCodes } from './codes/files.ts';
 import { nameCodes } from './codes/names.ts';
 import { siteCodes } from './codes/sites.ts';
@@ -12,6 +13,7 @@ export const codes = {
   ...nameCodes, // PE02xx
   ...axisCodes, // PE03xx
   ...valueCodes, // PE04xx
+  ...compileCodes, // PE05xx
   ...siteCodes, // PE06xx
   ...fileCodes, // PE070x, PE08xx
 } as const;

@@ -1,0 +1,48 @@
+// Texts to the diagnostics of every phase up to the programs: what `pegen check` would say.
+
+import { parse } from '../../grammar/index.ts';
+import { check } from '../../src/check/check.ts';
+import type { CheckedEncoding, Geometry } from '../../src/check/checked.ts';
+import type { Diagnostic } from '../../src/diagnostics/diagnostic.ts';
+import { lower } from '../../src/lower/lower.ts';
+
+export const geometry: Geometry = {
+  heads: 8,
+  kv_heads: 2,
+  head_dim: 64,
+  model_dim: 512,
+  context: 128,
+  layers: 4,
+  layer: 0,
+};
+
+export interface Said {
+  readonly diagnostics: readonly Diagnostic[];
+  readonly sources: ReadonlyMap<string, string>;
+  readonly checked: CheckedEncoding | null;
+}
+
+/** `sources`: the file to compile first, then what it imports. */
+export function say(
+  sources: ReadonlyMap<string, string>,
+  options: Partial<Geometry> & { readonly params?: Readonly<Record<string, number>> } = {},
+  lowered = true,
+): Said {
+  const diagnostics: Diagnostic[] = [];
+  const report = (diagnostic: Diagnostic): void => void diagnostics.push(diagnostic);
+  const parsed = [...sources].map(([path, text]) => parse(text, path));
+  for (const one of parsed) diagnostics.push(...one.diagnostics);
+  const incomplete = diagnostics.length > 0;
+  const { params, ...sizes } = options;
+  const checked = check(
+    parsed.map(({ file }) => file),
+    null,
+    { geometry: { ...geometry, ...sizes }, incomplete, ...(params === undefined ? {} : { params }) },
+    report,
+  );
+  if (checked !== null && lowered && !incomplete) lower(checked, report);
+  return { diagnostics, sources, checked };
+}
+
+export const sayText = (text: string, options?: Parameters<typeof say>[1]): Said =>
+  say(new Map([['example.pe', text]]), options);
