@@ -45,6 +45,8 @@ function gathered(root: Root): Root {
   return { ...root, definition: { tensor, span, adjointOf, kind: 'reduce', op: 'sum', over, body } };
 }
 
+const isSum = (d: Extract<Definition, { kind: 'scan' }>): boolean => d.factor.kind === 'constant' && d.factor.value === 1;
+
 function nestOf(given: Root, options: PlanOptions): Nest {
   const root = gathered(given);
   const d = root.definition;
@@ -63,7 +65,7 @@ function nestOf(given: Root, options: PlanOptions): Nest {
       return { kind: 'columns', axes, over: d.over, split: splitAxis(d.over), chunk: options.chunk, members: [root] };
     }
     case 'scan':
-      return { kind: 'scan', chunk: options.chunk, root };
+      return { kind: 'scan', chunk: options.chunk, periodic: root.periodic && isSum(d), root };
     case 'expm':
       return { kind: 'matrix', root };
     case 'scatter':

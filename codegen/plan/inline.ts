@@ -3,7 +3,7 @@
 
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { call, integer, real } from '../../src/ir/scalar.ts';
-import { mapScalar, mapScalars, substitute, type Read } from '../../src/ir/visit.ts';
+import { mapScalar, mapScalars, substitute, tensorsOf, type Read } from '../../src/ir/visit.ts';
 import type { Root } from './nest.ts';
 import type { Stage } from './stages.ts';
 import type { Turn } from './tabulate.ts';
@@ -24,10 +24,20 @@ export function inline({ program, roots, stages, turns }: InlineInput): readonly
     const expand = expander(inlined, hints);
     const turn = turns.get(d);
     const changed = turn === undefined ? mapScalars(d, expand) : d;
-    if (roots.has(d.tensor)) result.push({ definition: changed, hints, turn: turn ?? null });
+    if (roots.has(d.tensor)) result.push({ definition: changed, hints, turn: turn ?? null, periodic: isPeriodic(d, program) });
     else inlined.set(d.tensor, changed);
   }
   return result;
+}
+
+/** Nothing but rotations by it read it, so that whole turns do not matter. */
+function isPeriodic(d: Definition, program: Program): boolean {
+  if (d.kind !== 'scan' || [...program.results.values()].includes(d.tensor)) return false;
+  return program.definitions.every(
+    (other) =>
+      !tensorsOf(other).has(d.tensor) ||
+      (other.kind === 'rotate' && other.phase.kind === 'read' && other.phase.tensor === d.tensor),
+  );
 }
 
 function expander(inlined: ReadonlyMap<Tensor, Definition>, hints: Map<Scalar, string>): (s: Scalar) => Scalar {

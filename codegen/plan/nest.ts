@@ -10,6 +10,8 @@ export interface Root {
   readonly hints: Hints;
   /** Cosine and sine of a rotation's phase: reads of host tables, or calls. */
   readonly turn: { readonly cos: Scalar; readonly sin: Scalar } | null;
+  /** Nothing but rotations by it read it. */
+  readonly periodic: boolean;
 }
 
 /** grid: independent points; inner: the axes that reductions of the nest run over, the same for all of them. */
@@ -51,6 +53,8 @@ export interface ContractionNest {
 export interface ScanNest {
   readonly kind: 'scan';
   readonly chunk: number;
+  /** Only rotations read it: what is carried may lose whole turns. */
+  readonly periodic: boolean;
   readonly root: Root;
 }
 

@@ -38,17 +38,19 @@ export function inPlace({ nests, needed, mayTake, accumulate, registers }: InPla
   const taken = new Map<Tensor, Tensor>();
   const gone = new Set<Tensor>();
   nests.forEach((nest, n) => {
-    if (nest.kind !== 'rows') return;
+    if (nest.kind !== 'rows' && nest.kind !== 'scan') return;
     const own = new Set(madeBy(nest));
-    for (const root of nest.members) {
+    const members = membersOf(nest);
+    for (const root of members) {
       const { tensor } = root.definition;
       if (accumulate.has(tensor) || registers.has(tensor)) continue;
       const source = candidates(root).find((from) => {
         if (gone.has(from) || own.has(from) || needed.has(from) || accumulate.has(from)) return false;
         if (!made.has(from) && !mayTake(from)) return false;
         if (lastRead.get(from) !== n || !sameShape(from, tensor)) return false;
-        return nest.members.every(
-          (other) => other === root || !readBy(other).has(from) || readsHere(other, from, nest),
+        return members.every(
+          (other) =>
+            other === root || !readBy(other).has(from) || (nest.kind === 'rows' && readsHere(other, from, nest)),
         );
       });
       if (source === undefined) continue;
@@ -66,7 +68,7 @@ const sameShape = (a: Tensor, b: Tensor): boolean =>
 function candidates(root: Root): readonly Tensor[] {
   const d = root.definition;
   if (d.kind === 'rotate') return readsOf(scalarsOfRoot(root)).some((read) => read.tensor === d.input) ? [] : [d.input];
-  if (d.kind !== 'map' && d.kind !== 'softmax') return [];
+  if (d.kind !== 'map' && d.kind !== 'softmax' && d.kind !== 'scan') return [];
   const reads = readsOf(scalarsOfRoot(root));
   const tensors = [...new Set(reads.map((read) => read.tensor))];
   return tensors.filter((tensor) =>
