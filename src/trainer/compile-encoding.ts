@@ -1,6 +1,7 @@
 // A `.pe` text becomes the encoding of a model: compiled for each layer where it says `layer`, once where it does not,
-// and loaded from the text of its generated module. Diagnostics come back as data; with errors there are no modules.
+// and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments. Diagnostics come back as data; with errors there are no modules.
 
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import { compile, compileProgram } from '../compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from '../front-end.ts';
@@ -22,6 +23,7 @@ export async function compileEncoding(
   choice: EncodingChoice,
   configuration: Configuration,
   load: Load = createLoader(),
+  plan: Partial<PlanOptions> = {},
 ): Promise<CompiledEncoding> {
   const { layers, heads, kv_heads, width, context } = configuration;
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
@@ -33,7 +35,7 @@ export async function compileEncoding(
   for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
     const geometry = { ...defaultGeometry, ...sizes, layer };
     const { encoding: wanted, params } = choice;
-    const options = { encoding: wanted, params, geometry, laws: layer === 0 };
+    const options = { encoding: wanted, params, geometry, plan, laws: layer === 0 };
     const compiled = await compile(choice.source, options);
     if (layer === 0 || hasErrors(compiled.diagnostics)) diagnostics = compiled.diagnostics;
     const { checked, lowered } = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result
@@ -46,6 +48,6 @@ export async function compileEncoding(
 }
 
 /** GPT-2's own operations, by the same compiler. */
-export function programCompiler(load: Load = createLoader()): CompileProgram {
-  return async (program, options) => load(await compileProgram(program, options));
+export function programCompiler(load: Load = createLoader(), plan: Partial<PlanOptions> = {}): CompileProgram {
+  return async (program, options) => load(await compileProgram(program, { ...options, ...plan }));
 }
