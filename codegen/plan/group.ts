@@ -45,7 +45,8 @@ function gathered(root: Root): Root {
   return { ...root, definition: { tensor, span, adjointOf, kind: 'reduce', op: 'sum', over, body } };
 }
 
-const isSum = (d: Extract<Definition, { kind: 'scan' }>): boolean => d.factor.kind === 'constant' && d.factor.value === 1;
+const isSum = (d: Extract<Definition, { kind: 'scan' }>): boolean =>
+  d.factor.kind === 'constant' && d.factor.value === 1;
 
 function nestOf(given: Root, options: PlanOptions): Nest {
   const root = gathered(given);

@@ -24,7 +24,8 @@ export function inline({ program, roots, stages, turns }: InlineInput): readonly
     const expand = expander(inlined, hints);
     const turn = turns.get(d);
     const changed = turn === undefined ? mapScalars(d, expand) : d;
-    if (roots.has(d.tensor)) result.push({ definition: changed, hints, turn: turn ?? null, periodic: isPeriodic(d, program) });
+    if (roots.has(d.tensor))
+      result.push({ definition: changed, hints, turn: turn ?? null, periodic: isPeriodic(d, program) });
     else inlined.set(d.tensor, changed);
   }
   return result;

@@ -2,9 +2,23 @@
 // of the partial sums. The order of additions depends on the shape only. Where the partial sums of a single number are
 // many, they are summed the same way once more.
 
-import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
+import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { readsOf } from '../../src/ir/visit.ts';
 import type { Expression } from '../kernel.ts';
-import { add, assign, f32, i32, load, local, loop, minimum, multiply, quotient, remainder, store } from '../kernel-build.ts';
+import {
+  add,
+  assign,
+  f32,
+  i32,
+  load,
+  local,
+  loop,
+  minimum,
+  multiply,
+  quotient,
+  remainder,
+  store,
+} from '../kernel-build.ts';
 import { openPoint } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { ColumnsNest, Root } from '../plan/nest.ts';
@@ -107,22 +121,25 @@ const nameOfVariable = (variable: Expression): string => {
 const laneIndexOf = (scope: Scope, chunks: Expression, axes: readonly Axis[]): Expression =>
   laneNumber(scope, multiply(chunks, countOf(axes)));
 
-function valueAt(
-  scope: Scope,
-  root: Root,
-  out: readonly Expression[],
-  row: readonly [Axis, Expression][],
-): Expression {
+function valueAt(scope: Scope, root: Root, out: readonly Expression[], row: readonly [Axis, Expression][]): Expression {
   const d = root.definition as Sum;
   const axes = d.tensor.axes.map((axis, n): [Axis, Expression] => [axis, indexAt(scope, axis, out[n]!)]);
   const over = d.over.map((axis, n): [Axis, Expression] => [axis, row[n]![1]]);
-  return openPoint(scope, root.hints).with([...axes, ...over]).real(d.body);
+  return openPoint(scope, root.hints)
+    .with([...axes, ...over])
+    .real(d.body);
 }
 
 export function partialBuffer(setting: Setting, tensor: Tensor, count: Size): BufferPlan {
   const shape = [count, ...tensor.axes.map((axis) => extentSize(axis.extent))];
   const name = `${tensor.name}_partial`;
   return setting.temporary(name, shape, `partial sums of ${tensor.name}`);
+}
+
+function bufferFor(setting: Setting, tensor: Tensor): BufferPlan {
+  const buffer = setting.storage.get(tensor);
+  if (buffer === undefined) throw new Error(`'${tensor.name}' has no buffer`);
+  return buffer;
 }
 
 /** More partial sums of a single number than a lane should add. */
@@ -135,7 +152,7 @@ export function sumPartials(
   partial: BufferPlan,
   count: Size,
   chunk: number,
-  after: ((scope: Scope, total: Expression, index: readonly Expression[]) => void) | null = null,
+  scale: Scalar | null = null,
 ): readonly Draft[] {
   const { tensor } = root.definition;
   const results = pointsOf(tensor.axes);
@@ -152,15 +169,21 @@ export function sumPartials(
     terms = fewer;
   }
   const name = setting.kernelName(tensor.name);
-  const made = setting.storage.get(tensor);
-  const wanted: Wanted[] = [{ buffer: from, write: false }];
-  if (made !== undefined && after === null) wanted.push({ buffer: made, write: true });
+  const wanted: Wanted[] = [
+    { buffer: from, write: false },
+    ...readsOf(scale === null ? [] : [scale]).map((read) => ({
+      buffer: bufferFor(setting, read.tensor),
+      write: false,
+    })),
+    { buffer: bufferFor(setting, tensor), write: true },
+  ];
   const { body, buffers } = writeBody(setting, name, 64, wanted, (scope, nameOf) => {
     const grid = laneGrid(scope, tensor.axes);
     const total = addUp(scope, nameOf(from), sizeExpression(terms), countOf(tensor.axes), flat(grid.prefix, tensor));
     const index = grid.local.map((each, n) => indexAt(scope, tensor.axes[n]!, each));
-    if (after !== null) after(scope, total, index);
-    else storeInto(scope, setting, tensor, index, total);
+    const at = tensor.axes.map((axis, n): [Axis, Expression] => [axis, index[n]!]);
+    const factor = scale === null ? null : openPoint(scope, root.hints).with(at).real(scale);
+    storeInto(scope, setting, tensor, index, factor === null ? total : multiply(factor, total));
   });
   drafts.push({
     name,
@@ -255,4 +278,3 @@ export function sizeExpression(size: Size): Expression {
       return size satisfies never;
   }
 }
-

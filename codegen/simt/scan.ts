@@ -145,9 +145,7 @@ function walk(
   const name = scope.fresh(d.reverse ? 'step' : d.along.name);
   const step = local(name, 'i32');
   const body = scope.block(() => {
-    const position = d.reverse
-      ? scope.bind(d.along.name, subtract(subtract(extent, i32(1)), step))
-      : step;
+    const position = d.reverse ? scope.bind(d.along.name, subtract(subtract(extent, i32(1)), step)) : step;
     const at: [Axis, Expression] = [d.along, indexAt(scope, d.along, position)];
     write(openPoint(scope, root.hints).with([...fixed, at]));
   });

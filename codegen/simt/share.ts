@@ -161,7 +161,8 @@ export function share(statements: readonly Statement[], options: ShareOptions): 
       for (const { expression } of rootsOf(statement)) {
         const node = intern(expression);
         // A `let` binds its own value.
-        if (statement.kind === 'let' && expression === statement.value && !bound.has(node.id)) node.children.forEach(place);
+        if (statement.kind === 'let' && expression === statement.value && !bound.has(node.id))
+          node.children.forEach(place);
         else place(node);
       }
       const visible = new Set([...frame.visible, ...visibleAt[s]!]);
