@@ -109,7 +109,13 @@ function signsAlign(run: readonly Row[]): boolean {
 }
 
 const bothCommented = (above: Row, below: Row): boolean =>
-  above.entry.trailing !== undefined && below.entry.trailing !== undefined && below.lines.length === 1;
+  above.entry.trailing !== undefined &&
+  below.entry.trailing !== undefined &&
+  below.lines.length === 1 &&
+  !isBrace(above.entry) &&
+  !isBrace(below.entry);
+
+const isBrace = (entry: Entry): boolean => entry.kind === 'text' && (entry.opens === true || entry.closes === true);
 
 function alignComments(run: readonly Row[]): void {
   const column = Math.max(...run.map((row) => row.lines.at(-1)!.length));

@@ -19,6 +19,8 @@ const endsValue = new Set<TokenType>([
   ...[Name, Numeral, Text, T.True, T.False, T.Interleaved],
   ...[T.CloseParenthesis, T.CloseBracket, T.CloseBrace, T.OpenBrace],
 ]);
+/** A statement that begins so may go on after a comma with what looks like an assignment. */
+const lists = new Set<TokenType>([T.Param, T.Axis, Name]);
 const misplaced = new Set<TokenType>([T.Encoding, T.Import, T.OpenBrace, T.CloseBrace]);
 const opens = new Set<TokenType>([T.OpenParenthesis, T.OpenBracket]);
 const closes = new Set<TokenType>([T.CloseParenthesis, T.CloseBracket]);
@@ -114,7 +116,7 @@ export function layout(tokens: readonly IToken[], path: string): Layout {
         place = 'outside';
         continue;
       }
-      if (!inStatement || (lineStart && beginsStatement(tokens, index, depth))) {
+      if (!inStatement || (lineStart && beginsStatement(tokens, index, depth, out[statementAt + 1]))) {
         endStatement(token);
         statementAt = out.length;
         out.push(mark(StatementStart, token, tokens));
@@ -132,15 +134,17 @@ export function layout(tokens: readonly IToken[], path: string): Layout {
 
 /**
  * Whether the token that starts a line begins a statement: a keyword always does, a name if the line above is complete,
- * and in any case if the line is an assignment.
+ * and in any case if the line is an assignment that does not go on with a list of `first`, where the statement began.
  */
-function beginsStatement(tokens: readonly IToken[], index: number, depth: number): boolean {
+function beginsStatement(tokens: readonly IToken[], index: number, depth: number, first: IToken | undefined): boolean {
   const type = tokens[index]?.tokenType;
   if (type === undefined) return false;
   if (statementKeywords.has(type)) return true;
   if (type !== Name) return false;
   const previous = tokens[index - 1]?.tokenType;
-  return (depth === 0 && previous !== undefined && endsValue.has(previous)) || isAssignment(tokens, index);
+  if (depth === 0 && previous !== undefined && endsValue.has(previous)) return true;
+  const listed = depth === 0 && previous === T.Comma && first !== undefined && lists.has(first.tokenType);
+  return !listed && isAssignment(tokens, index);
 }
 
 /** NAME { "," NAME } [ "[" ... "]" ] and an assignment, on one line. */

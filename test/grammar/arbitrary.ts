@@ -29,13 +29,15 @@ const numeral: fc.Arbitrary<Expression> = fc
   .constantFrom('0', '1', '10000', '0.5', '.5', '1e-5', '2.5E+3', '007')
   .map((text) => ({ kind: 'number', value: Number(text), text, span: nowhere }));
 
+const depth = fc.createDepthIdentifier();
+
 const { expression } = fc.letrec<Record<string, Expression>>((tie) => {
   const binary = (operators: readonly BinaryOperator[], left: string, right: string): fc.Arbitrary<Expression> =>
     fc
       .tuple(fc.constantFrom(...operators), tie(left), tie(right))
       .map(([operator, a, b]) => ({ kind: 'binary', operator, left: a, right: b, span: nowhere }) as Expression);
   const either = (...choices: fc.Arbitrary<Expression>[]): fc.Arbitrary<Expression> =>
-    fc.oneof({ depthSize: 'small', withCrossShrink: true, maxDepth: 8 }, ...choices);
+    fc.oneof({ depthSize: 'small', depthIdentifier: depth, maxDepth: 12 }, ...choices);
   const list = (level: string, maxLength: number): fc.Arbitrary<Expression[]> =>
     fc.array(tie(level), { minLength: 1, maxLength });
   return {

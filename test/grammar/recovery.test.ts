@@ -72,7 +72,20 @@ test('an unclosed bracket ends where the next statement begins', () => {
 });
 
 test('a statement goes on after an operator and within brackets', () => {
-  const statements = ['let a = b +', '  c[t] * d', 'let e = f(g,', '  h[t], i', ')', 'let j = k', '  + l', '  - m[t]'];
+  const statements = [
+    'let a = b +',
+    '  c[t] * d',
+    'let e = f(g,',
+    '  h[t], i',
+    ')',
+    'let j = k',
+    '  + l',
+    '  - m[t]',
+    'param n = 1,',
+    '  o = 2',
+    'query,',
+    'key [t] *= 2',
+  ];
   expect(codes(inEncoding(...statements))).toEqual([]);
 });
 
