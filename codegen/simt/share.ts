@@ -222,7 +222,9 @@ function countUses(
       const use = uses.get(node.id);
       if (use === undefined) {
         uses.set(node.id, { count: weight, unconditional: conditional ? 0 : weight, first: s });
-        node.children.forEach((child) => count(child, weight, conditional));
+        // A node moved out of a loop takes its children along.
+        const inner = isSlight(node) || (node.loads && conditional) ? weight : 1;
+        node.children.forEach((child) => count(child, inner, conditional));
       } else {
         use.count += weight;
         if (!conditional) {
