@@ -47,7 +47,7 @@ function attend(sizes: AttentionSizes, rotates: boolean): Program {
     name: rotates ? 'rope' : 'plain',
     inputs: rotates ? [...inputs, places] : inputs,
     definitions: [...turns, product, score, weights, out],
-    results: { output: out.tensor },
+    results: { output: out.tensor, score: score.tensor },
   });
 }
 
