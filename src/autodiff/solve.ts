@@ -68,7 +68,7 @@ export function solve(equations: readonly Equation[], domain: readonly Axis[], c
     step();
   }
   // An axis of one point is no sum.
-  for (const axis of [...state.unknown]) if (axis.extent === 1) assign(axis, integer(0), state);
+  for (const axis of state.unknown) if (axis.extent === 1) assign(axis, integer(0), state);
   const { by, conditions, bounds, unknown } = state;
   return { by, conditions, bounds, free: [...unknown] };
 }

@@ -22,7 +22,7 @@ const truncated = (random: Random): number => {
   }
 };
 
-export const drawFrom =
+const drawFrom =
   (random: Random): Draw =>
   (op, a, b) => {
     if (op === 'normal') return a + b * normal(random);

@@ -34,7 +34,7 @@ export function rangeOf(axis: Axis, sizes: RuntimeSizes, from: number): { base: 
 
 const extentOf = (extent: Extent, sizes: RuntimeSizes): number => (typeof extent === 'number' ? extent : sizes[extent]);
 
-export function layout(tensor: Tensor, sizes: RuntimeSizes, from: number): Omit<Storage, 'data'> & { length: number } {
+function layout(tensor: Tensor, sizes: RuntimeSizes, from: number): Omit<Storage, 'data'> & { length: number } {
   const ranges = tensor.axes.map((axis) => rangeOf(axis, sizes, from));
   const stride: number[] = [];
   let length = 1;

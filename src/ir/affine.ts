@@ -64,9 +64,3 @@ export function formToScalar(form: Affine): Scalar {
   }
   return sum ?? integer(0);
 }
-
-/** a and b are the same integer whatever the axes are. */
-export function sameForm(a: Affine, b: Affine): boolean {
-  const difference = addForms(a, b, -1);
-  return difference.constant === 0 && difference.terms.size === 0;
-}

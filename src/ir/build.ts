@@ -3,7 +3,7 @@
 
 import type { Span } from '../../grammar/span.ts';
 import type { Axis, Definition, Extent, Given, Origin, Program, Role, Rule, Scalar, Site, Tensor, Type } from './ir.ts';
-import { at, call, integer, real } from './scalar.ts';
+import { call, real } from './scalar.ts';
 import { axesOf, domainOf, scalarsOf, tensorsOf } from './visit.ts';
 
 export { at, boolean, call, integer, read, readAt, real, size } from './scalar.ts';
@@ -250,6 +250,3 @@ export function program(parts: ProgramParts): Program {
     results,
   });
 }
-
-/** index + offset, folded. */
-export const shifted = (of: Axis, offset: number): Scalar => call('add', at(of), integer(offset));

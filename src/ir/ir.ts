@@ -112,8 +112,6 @@ export type Definition = {
   readonly cotangentOf?: Tensor;
 } & Rule;
 
-export type RuleKind = Rule['kind'];
-
 /** Which line made which version of one of attention's tensors; the mathematics is in the definitions alone. */
 export interface Site {
   readonly kind: 'rotate' | 'transform' | 'transport' | 'assign';

@@ -51,7 +51,7 @@ export function conjuncts(condition: Scalar): Scalar[] {
   return [condition];
 }
 
-export const number = (constant: number): Linear => ({ constant, batch: 0, tokens: 0, first: 0 });
+const number = (constant: number): Linear => ({ constant, batch: 0, tokens: 0, first: 0 });
 const everything: Range = { lower: null, upper: null };
 const between = (lower: number, upper: number): Range => ({ lower: number(lower), upper: number(upper) });
 
@@ -78,7 +78,7 @@ const sizes: Readonly<Record<RuntimeSize, Linear>> = {
 };
 
 /** One past the last index of an axis. Token axes are absolute: they end at keys. */
-export function endOf(extent: Extent): Linear {
+function endOf(extent: Extent): Linear {
   if (typeof extent === 'number') return number(extent);
   return sizes[extent === 'tokens' ? 'keys' : extent];
 }

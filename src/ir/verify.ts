@@ -89,7 +89,7 @@ export const bounded: Rule = (program) => {
 };
 
 /** Reads without a value outside whose index is not proved inside, given the conditions under which they are evaluated. */
-export function unprovedReads(d: Definition, context: Context): Read[] {
+function unprovedReads(d: Definition, context: Context): Read[] {
   const found = new Set<Read>();
   eachRead(d, context, (read, inner) => {
     if (read.outside === null && !inside(read, inner)) found.add(read);

@@ -36,7 +36,6 @@ export function visit(roots: Scalar | readonly Scalar[], see: (s: Scalar) => voi
 }
 
 export type Read = Extract<Scalar, { kind: 'read' }>;
-export type Call = Extract<Scalar, { kind: 'call' }>;
 
 /** The distinct reads in a scalar, arguments first: a read inside the index of another comes before it. */
 export function readsOf(roots: Scalar | readonly Scalar[]): Read[] {

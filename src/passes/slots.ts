@@ -3,7 +3,7 @@
 // layers and micro-batches before the earlier slot's part of the backward pass runs.
 
 import type { Axis, Definition, Program, Tensor } from '../ir/ir.ts';
-import { axesOf, readsOf, scalarsOf, tensorsOf, visit } from '../ir/visit.ts';
+import { axesOf, scalarsOf, tensorsOf, visit } from '../ir/visit.ts';
 
 /**
  * static: sizes and parameters; table: positions and what the caller supplies for a sequence; step: learned tensors, once
@@ -14,8 +14,8 @@ export type Slot = 'static' | 'table' | 'step' | 'layer';
 /** In the order in which they are computed. */
 export const slotNames = ['static', 'table', 'step', 'layer'] as const satisfies readonly Slot[];
 
-export const isBefore = (a: Slot, b: Slot): boolean => slotNames.indexOf(a) < slotNames.indexOf(b);
-export const later = (a: Slot, b: Slot): Slot => (isBefore(a, b) ? b : a);
+const isBefore = (a: Slot, b: Slot): boolean => slotNames.indexOf(a) < slotNames.indexOf(b);
+const later = (a: Slot, b: Slot): Slot => (isBefore(a, b) ? b : a);
 
 export interface Slots {
   readonly of: ReadonlyMap<Definition, Slot>;
@@ -86,7 +86,3 @@ export function assignSlots(program: Program, options: SlotOptions = {}): Slots 
   }
   return { of, tensors, perLayer, boundaries };
 }
-
-/** Tensors that a program's definitions read. */
-export const readTensors = (program: Program): ReadonlySet<Tensor> =>
-  new Set(program.definitions.flatMap((d) => [...tensorsOf(d), ...readsOf(scalarsOf(d)).map((r) => r.tensor)]));
