@@ -1,0 +1,16 @@
+// Whether nothing at a token depends on later ones: proved from ranges and masks where that is possible.
+
+import type { Program } from '../ir/ir.ts';
+import type { Lowered } from '../lower/lower.ts';
+import { lookAhead } from '../passes/causality.ts';
+
+/** The reason, or null where there is no proof (which does not make the claim false). */
+export function proveCausal({ attend, embed }: Lowered): string | null {
+  const proved = staysBehind(attend, 'output') && (embed === null || staysBehind(embed, 'embedding_encoded'));
+  return proved ? 'every read of another token is at or before the one being made, or is masked' : null;
+}
+
+function staysBehind(program: Program, result: string): boolean {
+  const tensor = program.results.get(result);
+  return tensor !== undefined && !lookAhead(program).has(tensor);
+}

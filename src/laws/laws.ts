@@ -1,0 +1,84 @@
+// The claims of an encoding (`expect ...`): each is proved from the program where a simple proof applies, else tested
+// with random float64 inputs. A claim that does not hold is an error with a counter-example.
+
+import type { CheckedEncoding, CheckedLaw } from '../check/checked.ts';
+import { lawCodes } from '../diagnostics/codes/laws.ts';
+import type { Report } from '../diagnostics/diagnostic.ts';
+import { lower, type Lowered } from '../lower/lower.ts';
+import { proveCausal } from './causal.ts';
+import { proveCommuting, proveOrthogonal } from './maps.ts';
+import {
+  testBounded,
+  testCausal,
+  testCommuting,
+  testOrthogonal,
+  testRelative,
+  testStartsAs,
+  type Tested,
+} from './numeric.ts';
+import { proveRelative } from './relative.ts';
+
+export type LawResult = { readonly law: CheckedLaw; readonly text: string } & (
+  | { readonly kind: 'proved'; readonly reason: string }
+  | { readonly kind: 'tested'; readonly cases: number }
+  | { readonly kind: 'false'; readonly counter: string }
+);
+
+/** One result for each claim, in order; false claims are reported. */
+export function checkLaws(encoding: CheckedEncoding, lowered: Lowered, report: Report): readonly LawResult[] {
+  return encoding.laws.map((law) => {
+    const result = decide(law, encoding, lowered);
+    if (result.kind === 'false') report(lawCodes.lawFails(law.span, result.text, result.counter, hints[law.name]));
+    return result;
+  });
+}
+
+const textOf = (law: CheckedLaw): string => (law.encoding === null ? law.name : `${law.name}(${law.encoding.name})`);
+
+const hints: Readonly<Partial<Record<CheckedLaw['name'], string>>> = {
+  relative: 'scores may read `i - j` and `position[i] - position[j]`, and query and key turn alike',
+  orthogonal: 'a rotation keeps norms, and so does `expm` of `A[r, c] - A[c, r]`; a factor other than 1 does not',
+  causal: 'a sum over tokens wants `where s <= t`',
+};
+
+interface Decision {
+  readonly prove: (lowered: Lowered, encoding: CheckedEncoding) => string | null;
+  readonly test: (lowered: Lowered, law: CheckedLaw) => Tested;
+}
+
+const decisions: Readonly<Record<CheckedLaw['name'], Decision>> = {
+  relative: {
+    prove: ({ attend }, { geometry }) => proveRelative(attend, geometry),
+    test: testRelative,
+  },
+  orthogonal: { prove: ({ attend }) => proveOrthogonal(attend), test: testOrthogonal },
+  causal: { prove: proveCausal, test: testCausal },
+  commuting: { prove: ({ attend }) => proveCommuting(attend), test: testCommuting },
+  bounded: { prove: () => null, test: testBounded },
+  starts_as: {
+    prove: () => null,
+    test: (lowered, law) => {
+      const other = law.encoding === null ? null : lower(law.encoding, () => {});
+      if (other === null) return { holds: false, counter: `\`${law.encoding?.name ?? ''}\` does not compile` };
+      return testStartsAs(lowered, other);
+    },
+  },
+};
+
+function decide(law: CheckedLaw, encoding: CheckedEncoding, lowered: Lowered): LawResult {
+  const text = textOf(law);
+  const { prove, test } = decisions[law.name];
+  const reason = prove(lowered, encoding);
+  if (reason !== null) return { law, text, kind: 'proved', reason };
+  const tested = test(lowered, law);
+  return tested.holds
+    ? { law, text, kind: 'tested', cases: tested.cases }
+    : { law, text, kind: 'false', counter: tested.counter };
+}
+
+/** Whether an encoding may train a causal model; the counter-example where it looks ahead. */
+export function looksAhead(lowered: Lowered): string | null {
+  if (proveCausal(lowered) !== null) return null;
+  const tested = testCausal(lowered);
+  return tested.holds ? null : tested.counter;
+}

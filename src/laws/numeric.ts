@@ -1,0 +1,367 @@
+// Laws by float64 test: random inputs through the interpreter, several seeds and lengths. A claim that fails comes back
+// with a counter-example: which tokens, and the two numbers.
+
+import { interpret } from '../interpret/interpret.ts';
+import type { Program, Tensor } from '../ir/ir.ts';
+import type { Lowered } from '../lower/lower.ts';
+import { normals, uniformFrom } from './random.ts';
+import { renumber } from './renumber.ts';
+import { countOf, isPosition, sampleInputs, tokenAxis, type Sample, type SampleOptions } from './sample.ts';
+
+export type Tested =
+  { readonly holds: true; readonly cases: number } | { readonly holds: false; readonly counter: string };
+
+type Values = ReadonlyMap<string, Float64Array>;
+
+/** On which lengths, and with how many random inputs each, a claim is tried. */
+export interface Effort {
+  readonly lengths: readonly number[];
+  readonly seeds: readonly number[];
+}
+
+const thorough: Effort = { lengths: [1, 2, 5, 9], seeds: [1, 2, 3] };
+const tolerance = 1e-8; // of the largest magnitude: float64 leaves room, a false claim is off by far more
+
+const run = (program: Program, { sizes, inputs }: Sample): Values => interpret(program, sizes, inputs);
+
+/** Tries a claim on every seed and length; `one` returns null where it holds, else the counter-example. */
+function tryAll(
+  { lengths, seeds }: Effort,
+  one: (options: SampleOptions, random: () => number) => string | null,
+): Tested {
+  let cases = 0;
+  for (const tokens of lengths) {
+    for (const seed of seeds) {
+      const positions = seed % 2 === 0 ? 'range' : 'gaps';
+      const counter = one({ seed, tokens, learned: 'around', positions }, uniformFrom(seed + 1000));
+      if (counter !== null) return { holds: false, counter };
+      cases++;
+    }
+  }
+  return { holds: true, cases };
+}
+
+interface Difference {
+  readonly at: readonly number[];
+  readonly before: number;
+  readonly after: number;
+}
+
+/** The largest difference of two tensors, where it is more than the tolerance. */
+function differs(
+  tensor: Tensor,
+  sample: Sample,
+  a: Float64Array,
+  b: Float64Array,
+  looked: (at: readonly number[]) => boolean = () => true,
+): Difference | null {
+  let magnitude = 1;
+  for (const value of a) if (Number.isFinite(value)) magnitude = Math.max(magnitude, Math.abs(value));
+  let worst: Difference | null = null;
+  let largest = tolerance * magnitude;
+  for (const [n, before] of a.entries()) {
+    const after = b[n]!;
+    const error = Object.is(before, after) ? 0 : Math.abs(before - after);
+    if (!(error > largest) && !Number.isNaN(error)) continue;
+    const at = indexOf(n, tensor, sample);
+    if (!looked(at)) continue;
+    largest = Number.isNaN(error) ? Infinity : error;
+    worst = { at, before, after };
+  }
+  return worst;
+}
+
+function indexOf(n: number, tensor: Tensor, { sizes }: Sample): readonly number[] {
+  const index: number[] = [];
+  let rest = n;
+  for (const axis of [...tensor.axes].reverse()) {
+    const extent = typeof axis.extent === 'number' ? axis.extent : axis.extent === 'batch' ? sizes.batch : sizes.tokens;
+    index.unshift(rest % extent);
+    rest = Math.floor(rest / extent);
+  }
+  return index;
+}
+
+/** score[h 0, i 3, j 1] */
+function place(name: string, tensor: Tensor, at: readonly number[]): string {
+  const named = tensor.axes.flatMap((axis, k) => (axis.role === 'batch' ? [] : [`${axis.name} ${at[k]}`]));
+  return named.length === 0 ? name : `${name}[${named.join(', ')}]`;
+}
+
+const show = (value: number): string => String(Number(value.toPrecision(7)));
+
+/** The scores, and the weights made of them, are the same when every token has its number and position moved. */
+export function testRelative({ attend }: Lowered, effort = thorough): Tested {
+  return tryAll(effort, (options, random) => {
+    const sample = sampleInputs(attend, options);
+    const offset = 1 + Math.floor(random() * 1000);
+    const moved: Record<string, Float64Array> = { ...sample.inputs };
+    for (const tensor of attend.inputs.filter(isPosition)) moved[tensor.name] = shift(tensor, sample, offset, random);
+    const before = run(attend, sample);
+    const after = run(renumber(attend, { stretch: 1, offset }), { ...sample, inputs: moved });
+    for (const name of ['score', 'attention']) {
+      const tensor = attend.results.get(name);
+      if (tensor === undefined) continue;
+      const found = differs(tensor, sample, before.get(tensor.name)!, after.get(tensor.name)!);
+      if (found === null) continue;
+      const where = place(name, tensor, found.at);
+      return `${where} of ${options.tokens} tokens is ${show(found.before)}, and ${show(found.after)} when every position is ${offset} later`;
+    }
+    return null;
+  });
+}
+
+/** Whole positions move by the offset, each coordinate by a number of its own. */
+function shift(tensor: Tensor, sample: Sample, offset: number, random: () => number): Float64Array {
+  const values = sample.inputs[tensor.name]!;
+  const coordinates = countOf(tensor, 1, 1);
+  const by = Array.from({ length: coordinates }, () => (tensor.type === 'integer' ? offset : offset * random()));
+  return values.map((value, n) => value + by[n % coordinates]!);
+}
+
+/** Query and key keep the norm of each token's vector. */
+export function testOrthogonal({ attend }: Lowered, effort = thorough): Tested {
+  return tryAll(effort, (options) => {
+    const sample = sampleInputs(attend, options);
+    const values = run(attend, sample);
+    for (const name of ['query', 'key'] as const) {
+      const made = attend.results.get(`${name}_encoded`);
+      const raw = attend.inputs.find((tensor) => tensor.name === name);
+      if (made === undefined || raw === undefined || made === raw) continue;
+      const counter = normCounter(name, made, sample, sample.inputs[name]!, values.get(made.name)!);
+      if (counter !== null) return counter;
+    }
+    return null;
+  });
+}
+
+function normCounter(
+  name: string,
+  made: Tensor,
+  sample: Sample,
+  raw: Float64Array,
+  encoded: Float64Array,
+): string | null {
+  const features = made.axes.at(-1)!.extent;
+  if (typeof features !== 'number') return null;
+  for (let n = 0; n < raw.length; n += features) {
+    const [before, after] = [norm(raw.subarray(n, n + features)), norm(encoded.subarray(n, n + features))];
+    if (Math.abs(before - after) <= tolerance * Math.max(1, before)) continue;
+    const at = place(name, { ...made, axes: made.axes.slice(0, -1) }, indexOf(n, made, sample));
+    return `the norm of ${at} is ${show(before)} before and ${show(after)} after`;
+  }
+  return null;
+}
+
+const norm = (values: Float64Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
+
+/** What stands at a token is the same when every later token is another. */
+export function testCausal({ attend, embed }: Lowered, effort = thorough): Tested {
+  const programs: readonly (readonly [Program, string])[] = [
+    [attend, 'output'],
+    ...(embed === null ? [] : [[embed, 'embedding_encoded'] as const]),
+  ];
+  return tryAll(effort, (options, random) => {
+    for (const [program, name] of programs) {
+      const tensor = program.results.get(name)!;
+      const token = tokenAxis(tensor);
+      const sample = sampleInputs(program, options);
+      const before = run(program, sample).get(tensor.name)!;
+      for (let last = 0; last < options.tokens - 1; last++) {
+        const changed = { ...sample, inputs: changeAfter(last, program, sample, random) };
+        const after = run(program, changed).get(tensor.name)!;
+        const found = differs(tensor, sample, before, after, (at) => at[token]! <= last);
+        if (found === null) continue;
+        const where = place(name, tensor, found.at);
+        return `${where} is ${show(found.before)}, and ${show(found.after)} when the tokens after ${last} change`;
+      }
+    }
+    return null;
+  });
+}
+
+function changeAfter(
+  last: number,
+  program: Program,
+  sample: Sample,
+  random: () => number,
+): Record<string, Float64Array> {
+  const inputs: Record<string, Float64Array> = { ...sample.inputs };
+  for (const tensor of program.inputs) {
+    const token = tokenAxis(tensor);
+    if (token < 0 || isPosition(tensor)) continue;
+    const values = inputs[tensor.name]!;
+    const other = normals(random, values.length);
+    inputs[tensor.name] = values.map((v, n) => (indexOf(n, tensor, sample)[token]! > last ? other[n]! : v));
+  }
+  return inputs;
+}
+
+/** The maps that two tokens apply to query and key commute. A map is read off its images of the unit vectors. */
+export function testCommuting({ attend }: Lowered, effort = thorough): Tested {
+  return tryAll(effort, (options) => {
+    if (options.tokens > 5) return null;
+    for (const name of ['query', 'key'] as const) {
+      const made = attend.results.get(`${name}_encoded`);
+      const raw = attend.inputs.find((tensor) => tensor.name === name);
+      if (made === undefined || raw === undefined || made === raw) continue;
+      const counter = commutingCounter(attend, name, made, options);
+      if (counter !== null) return counter;
+    }
+    return null;
+  });
+}
+
+function commutingCounter(program: Program, name: string, made: Tensor, options: SampleOptions): string | null {
+  const [features, heads] = [extentAt(made, 3), extentAt(made, 2)];
+  const { tokens } = options;
+  // One sequence a unit vector; all else the same in every sequence.
+  const one = sampleInputs(program, { ...options, batch: 1 });
+  const inputs = Object.fromEntries(
+    program.inputs.map((tensor) => {
+      const values = one.inputs[tensor.name]!;
+      const batched = tensor.axes[0]?.role === 'batch';
+      return [tensor.name, batched ? repeat(values, features) : values];
+    }),
+  );
+  const row = tokens * heads * features;
+  inputs[name] = Float64Array.from({ length: features * row }, (_, n) =>
+    n % features === Math.floor(n / row) ? 1 : 0,
+  );
+  const sizes = { batch: features, tokens };
+  const encoded = interpret(program, sizes, inputs).get(made.name)!;
+  const matrix = (t: number, h: number): Float64Array =>
+    Float64Array.from({ length: features * features }, (_, n) => {
+      const [r, c] = [Math.floor(n / features), n % features];
+      return encoded[c * row + (t * heads + h) * features + r]!;
+    });
+  for (let h = 0; h < heads; h++) {
+    for (let s = 0; s < tokens; s++) {
+      for (let t = s + 1; t < tokens; t++) {
+        const counter = commutator(matrix(s, h), matrix(t, h), features);
+        if (counter === null) continue;
+        const { r, c, left, right } = counter;
+        return `the maps of ${name} at tokens ${s} and ${t} (head ${h}): entry [${r}, ${c}] of their product is ${show(left)} in one order, ${show(right)} in the other`;
+      }
+    }
+  }
+  return null;
+}
+
+function extentAt(tensor: Tensor, k: number): number {
+  const extent = tensor.axes[k]?.extent;
+  if (typeof extent !== 'number') throw new Error(`axis ${k} of '${tensor.name}' has no fixed size`);
+  return extent;
+}
+
+function repeat(values: Float64Array, times: number): Float64Array {
+  return Float64Array.from({ length: values.length * times }, (_, n) => values[n % values.length]!);
+}
+
+function commutator(a: Float64Array, b: Float64Array, n: number) {
+  const entry = (x: Float64Array, y: Float64Array, r: number, c: number): number => {
+    let sum = 0;
+    for (let k = 0; k < n; k++) sum += x[r * n + k]! * y[k * n + c]!;
+    return sum;
+  };
+  for (let r = 0; r < n; r++) {
+    for (let c = 0; c < n; c++) {
+      const [left, right] = [entry(a, b, r, c), entry(b, a, r, c)];
+      if (Math.abs(left - right) > tolerance * Math.max(1, Math.abs(left))) return { r, c, left, right };
+    }
+  }
+  return null;
+}
+
+const near = [1, 10, 100, 1000];
+const far = [10_000, 100_000, 1_000_000];
+
+/** What the encoding adds to the score, or to the embedding, does not go on growing with the distance. */
+export function testBounded({ attend, embed }: Lowered, { seeds } = thorough): Tested {
+  let cases = 0;
+  const parts: readonly (readonly [Program, string, string])[] = [
+    [attend, 'score', 'score_0'],
+    ...(embed === null ? [] : [[embed, 'embedding_encoded', 'embedding'] as const]),
+  ];
+  for (const seed of seeds) {
+    for (const [program, name, without] of parts) {
+      const options: SampleOptions = { seed, tokens: 5, learned: 'around', positions: 'range' };
+      const nearby = Math.max(...near.map((distance) => added(program, name, without, options, distance)));
+      for (const distance of far) {
+        const here = added(program, name, without, options, distance);
+        cases++;
+        if (here <= 1.25 * nearby + tolerance) continue;
+        return {
+          holds: false,
+          counter: `what joins the ${name === 'score' ? name : 'embedding'} is at most ${show(nearby)} up to a distance of ${4 * near.at(-1)!} tokens, and ${show(here)} at ${4 * distance}`,
+        };
+      }
+    }
+  }
+  return { holds: true, cases };
+}
+
+/** The largest magnitude of what is added when neighbouring tokens are so far from each other. */
+function added(program: Program, name: string, without: string, options: SampleOptions, stretch: number): number {
+  const sample = sampleInputs(program, options);
+  const inputs: Record<string, Float64Array> = { ...sample.inputs };
+  for (const tensor of program.inputs.filter(isPosition)) {
+    inputs[tensor.name] = inputs[tensor.name]!.map((value) => value * stretch);
+  }
+  const values = interpret(renumber(program, { stretch, offset: 0 }), sample.sizes, inputs);
+  const made = values.get(program.results.get(name)!.name)!;
+  const before = values.get(without);
+  const masked = name === 'score';
+  let largest = 0;
+  for (const [n, value] of made.entries()) {
+    const at = masked ? indexOf(n, program.results.get(name)!, sample) : [];
+    if (masked && at[3]! > at[2]!) continue;
+    largest = Math.max(largest, Math.abs(value - (before?.[n] ?? 0)));
+  }
+  return largest;
+}
+
+/** Equal outputs at initial values, and equal changes of the embedding. */
+export function testStartsAs(own: Lowered, other: Lowered, effort = thorough): Tested {
+  return tryAll(effort, (options) => {
+    const at: SampleOptions = { ...options, learned: 'initial', positions: 'range' };
+    const pairs: readonly (readonly [Program | null, Program | null, string])[] = [
+      [own.attend, other.attend, 'output'],
+      [own.embed, other.embed, 'embedding_encoded'],
+    ];
+    for (const [mine, theirs, name] of pairs) {
+      const counter = startCounter(mine, theirs, name, at);
+      if (counter !== null) return counter;
+    }
+    return null;
+  });
+}
+
+function startCounter(
+  mine: Program | null,
+  theirs: Program | null,
+  name: string,
+  options: SampleOptions,
+): string | null {
+  if (mine === null && theirs === null) return null;
+  const program = mine ?? theirs!;
+  const tensor = program.results.get(name)!;
+  const sample = sampleInputs(program, options);
+  const valueOf = (p: Program | null): Float64Array => {
+    if (p === null) return sample.inputs['embedding']!; // no site: as it is
+    const missing = sampleInputs(p, options).inputs;
+    return interpret(p, sample.sizes, { ...missing, ...shared(p, sample) }).get(p.results.get(name)!.name)!;
+  };
+  const found = differs(tensor, sample, valueOf(mine), valueOf(theirs));
+  if (found === null) return null;
+  const where = place(name, tensor, found.at);
+  return `${where} of ${options.tokens} tokens starts as ${show(found.before)}, and as ${show(found.after)} in \`${theirs?.name ?? 'the other'}\``;
+}
+
+/** The caller's tensors are the same for both; learned ones are each encoding's own. */
+function shared(program: Program, sample: Sample): Record<string, Float64Array> {
+  const names = program.inputs.filter(({ origin }) => origin.kind === 'given').map(({ name }) => name);
+  return Object.fromEntries(
+    names.flatMap((name) => (sample.inputs[name] === undefined ? [] : [[name, sample.inputs[name]]])),
+  );
+}
