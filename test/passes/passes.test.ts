@@ -6,15 +6,20 @@ import {
   at,
   axis,
   call,
+  define,
   defined,
   given,
   integer,
+  learned,
   map,
   program,
   read,
   readAt,
   real,
   reduce,
+  rotate,
+  scan,
+  softmax,
 } from '../../src/ir/build.ts';
 import type { Definition, Program, Tensor } from '../../src/ir/ir.ts';
 import { printDefinition, printProgram } from '../../src/ir/print.ts';
@@ -105,6 +110,64 @@ describe('cse', () => {
     const one = map(defined('one', [a, b]), difference(a, b));
     const two = map(defined('two', [a2, b2]), difference(b2, a2));
     expect(cse(make([one, two], one.tensor, two.tensor)).definitions.length).toBe(2);
+  });
+});
+
+describe('cse tells apart what differs', () => {
+  const [a, b] = [axis('a', 4, 'feature'), axis('b', 4, 'feature')];
+  const square = given('square', [axis('a', 4, 'feature'), axis('b', 4, 'feature')], 'user');
+  const body = readAt(square, [a, b]);
+  const pair = axis('p', 1, 'pair');
+  const turned = (options: Partial<Parameters<typeof rotate>[1]>): Definition =>
+    rotate(defined('r', [a, b]), { input: square, phase: real(1), pair, ...options });
+  const yes = call('less', at(a), integer(3));
+  it.each<[string, Definition, Definition]>([
+    ['the axis of a softmax', softmax(defined('s', [a, b]), a, yes, body), softmax(defined('r', [a, b]), b, yes, body)],
+    [
+      'the axis of a scan',
+      scan(defined('s', [a, b]), { along: a, term: body }),
+      scan(defined('r', [a, b]), { along: b, term: body }),
+    ],
+    [
+      'its direction',
+      scan(defined('s', [a, b]), { along: a, term: body }),
+      scan(defined('r', [a, b]), { along: a, reverse: true, term: body }),
+    ],
+    [
+      'what is stored',
+      scan(defined('s', [a, b]), { along: a, term: body }),
+      scan(defined('r', [a, b]), { along: a, exclusive: true, term: body }),
+    ],
+    ['a sum and a product', reduce('sum', defined('s', [a]), [b], body), reduce('prod', defined('r', [a]), [b], body)],
+    ['the side of a turn', { ...turned({}), tensor: defined('s', [a, b]) }, turned({ sign: -1 })],
+    ['its pairs', { ...turned({}), tensor: defined('s', [a, b]) }, turned({ layout: 'interleaved', from: 2 })],
+    [
+      'what is read outside',
+      map(defined('s', [a, b]), read(square, [at(a), at(b)], 0)),
+      map(defined('r', [a, b]), body),
+    ],
+  ])('%s', (_, one, two) => {
+    const results = { one: one.tensor, two: two.tensor };
+    const p = program({ name: 'p', inputs: [square], definitions: [one, two], results });
+    expect(cse(p).definitions.length).toBe(2);
+    const copy = { ...one, tensor: defined('copy', one.tensor.axes) };
+    const same = program({ name: 'p', inputs: [square], definitions: [one, copy], results: {} });
+    expect(cse(same).definitions.length).toBe(1);
+  });
+
+  it('gradients that are added up and those that are not', () => {
+    const w2 = learned('w2', [axis('d', 4, 'feature')], { shared: true, trained: true, initial: real(1) });
+    const z = given('z', [axis('batch', 'batch', 'batch')], 'x');
+    const step = map(defined('step', [d]), readAt(w2, [d]));
+    const n = axis('batch', 'batch', 'batch');
+    const layer = map(defined('layer', [n, d]), call('multiply', readAt(z, [n]), readAt(w2, [d])));
+    const rule = { kind: 'map', body: call('exp', readAt(w2, [d])) } as const;
+    const one = define(defined('one', [d]), rule, { adjointOf: step });
+    const two = define(defined('two', [d]), rule, { adjointOf: layer });
+    const three = define(defined('three', [d]), rule, { adjointOf: layer });
+    const definitions = [step, layer, one, two, three];
+    const names = cse(program({ name: 'p', inputs: [w2, z], definitions, results: {} })).definitions;
+    expect(names.map(({ tensor }) => tensor.name)).toEqual(['step', 'layer', 'one', 'two']);
   });
 });
 

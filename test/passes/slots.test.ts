@@ -17,6 +17,7 @@ import {
   real,
   reduce,
   scan,
+  softmax,
 } from '../../src/ir/build.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
@@ -121,6 +122,21 @@ describe('looking ahead', () => {
     expect(lookAhead(p).has(definition.tensor)).toBe(expected);
     expect(lookAhead(p).has(after.tensor)).toBe(false);
   });
+});
+
+it.each([false, true])('a masked factor is seen on either side (%s)', (swap) => {
+  const [t, j, j2] = [axis('t', 'tokens', 'token'), axis('j', 'keys', 'key-token'), axis('j', 'keys', 'key-token')];
+  const t2 = axis('t', 'tokens', 'token');
+  const x = given('x', [axis('t', 'tokens', 'token')], 'x');
+  const weights = softmax(defined('weights', [t, j]), j, call('less_equal', at(j), at(t)), read(x, [at(j)]));
+  const factors = [readAt(weights.tensor, [t2, j2]), read(x, [at(j2)])] as const;
+  const [a, b] = swap ? [factors[1], factors[0]] : factors;
+  const mixed = reduce('sum', defined('y', [t2]), [j2], call('multiply', a, b));
+  const p = program({ name: 'p', inputs: [x], definitions: [weights, mixed], results: { y: mixed.tensor } });
+  expect(lookAhead(p).size).toBe(0);
+  // Not masked, the same sum looks ahead.
+  const open = softmax(weights.tensor, j, call('less', at(j), integer(5)), read(x, [at(j)]));
+  expect(lookAhead({ ...p, definitions: [open, mixed] }).size).toBe(2);
 });
 
 it('a scatter over distances is a scatter of as many numbers as there are distances', () => {
