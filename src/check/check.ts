@@ -37,6 +37,13 @@ const needsWholeFile: ReadonlySet<string> = new Set(
   ].map((row) => row.code),
 );
 
+/** What depends on the sizes of a model: silent where a condition on them keeps the line out. */
+const ofSizes: ReadonlySet<string> = new Set(
+  [codes.sharedKey, codes.rotateTooWide, codes.rotateFrom, codes.transformBlocks, codes.notSquare, codes.noValue].map(
+    (row) => row.code,
+  ),
+);
+
 const MOST_CALLS = 5_000; // of `fn`s written out in one encoding
 
 /**
@@ -156,7 +163,7 @@ function createChecker(
       return null;
     },
     report(scope, diagnostic) {
-      if (scope?.dead === true && diagnostic.severity !== 'error') return null;
+      if (scope?.dead === true && (diagnostic.severity !== 'error' || ofSizes.has(diagnostic.code))) return null;
       const labels = [...(diagnostic.labels ?? []), ...shortened(scope?.calls ?? [])];
       report(labels.length === 0 ? diagnostic : { ...diagnostic, labels });
       return null;

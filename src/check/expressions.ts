@@ -76,6 +76,7 @@ function joined(e: Of<'binary'>, op: 'and' | 'or', scope: Scope, checker: Checke
     { ...scope, facts: [...scope.facts, ...known], dead: scope.dead || decided },
     checker,
   );
+  if (decided && right === null) return left;
   return left && right && nodes.join(op, left, right, e.span);
 }
 
@@ -111,6 +112,7 @@ function conditional(e: Of<'if'>, scope: Scope, checker: Checker): Node | null {
     );
   const then = branch(e.then, true);
   const otherwise = branch(e.otherwise, false);
+  if (taken !== null && (taken ? otherwise : then) === null) return taken ? then : otherwise;
   if (test === null || then === null || otherwise === null) return null;
   if ((then.type === 'boolean') !== (otherwise.type === 'boolean')) {
     const kind = (node: Node): string => (node.type === 'boolean' ? 'a condition' : 'a number');
