@@ -49,12 +49,12 @@ interface Decision {
 const decisions: Readonly<Record<CheckedLaw['name'], Decision>> = {
   relative: {
     prove: ({ attend }, { geometry }) => proveRelative(attend, geometry),
-    test: testRelative,
+    test: (lowered) => testRelative(lowered),
   },
-  orthogonal: { prove: ({ attend }) => proveOrthogonal(attend), test: testOrthogonal },
-  causal: { prove: proveCausal, test: testCausal },
-  commuting: { prove: ({ attend }) => proveCommuting(attend), test: testCommuting },
-  bounded: { prove: () => null, test: testBounded },
+  orthogonal: { prove: ({ attend }) => proveOrthogonal(attend), test: (lowered) => testOrthogonal(lowered) },
+  causal: { prove: proveCausal, test: (lowered) => testCausal(lowered) },
+  commuting: { prove: ({ attend }) => proveCommuting(attend), test: (lowered) => testCommuting(lowered) },
+  bounded: { prove: () => null, test: (lowered) => testBounded(lowered) },
   starts_as: {
     prove: () => null,
     test: (lowered, law) => {

@@ -61,11 +61,12 @@ function differs(
   let largest = tolerance * magnitude;
   for (const [n, before] of a.entries()) {
     const after = b[n]!;
-    const error = Object.is(before, after) ? 0 : Math.abs(before - after);
-    if (!(error > largest) && !Number.isNaN(error)) continue;
+    if (!Number.isFinite(before) || !Number.isFinite(after)) continue; // an overflow decides nothing
+    const error = Math.abs(before - after);
+    if (error <= largest) continue;
     const at = indexOf(n, tensor, sample);
     if (!looked(at)) continue;
-    largest = Number.isNaN(error) ? Infinity : error;
+    largest = error;
     worst = { at, before, after };
   }
   return worst;

@@ -75,8 +75,8 @@ describe('false claims', () => {
     ],
     [
       'causal',
-      'let a[t: token] = sum[s: token](x[s, 0])\n score[h, i, j] += a[j] * 0.1',
-      /when the tokens after 0 change/,
+      'let a[t: token] = sum[s: token](x[s, 0])\n score[h, i, j] += a[j] * j',
+      /when the tokens after \d change/,
     ],
     ['causal', 'let a[t: token] = x[t + 1, 0]\n query[t, h, d] *= a[t]', /output\[t \d/],
     ['causal', 'given g[t: token]\n embedding[t, m] += sum[s: token where s >= t](g[s])', /embedding_encoded\[t/],
@@ -102,7 +102,7 @@ describe('false claims', () => {
 
 describe('true claims that have no proof are tested', () => {
   const right: readonly (readonly [string, string])[] = [
-    ['relative', 'query[t, h, d] *= 2 ^ position[t]\n key[t, h, d] *= 2 ^ -position[t]'],
+    ['relative', 'query[t, h, d] *= 1.001 ^ position[t]\n key[t, h, d] *= 1.001 ^ -position[t]'],
     [
       'relative',
       'learn a[r: dim, c: dim] ~ normal(0, 1)\n transform query, key [t, h, r, c] by expm[r, c](position[t] / 10 * (a[r, c] - a[c, r]))',
