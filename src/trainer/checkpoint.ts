@@ -7,12 +7,11 @@ import { join } from 'node:path';
 import { writeAtomic } from './atomic.ts';
 import type { Configuration } from './configuration.ts';
 import { TrainerError } from './error.ts';
-import { fromHuggingFace, toHuggingFace } from './huggingface.ts';
-import type { Values } from './huggingface.ts';
+import { parameter } from './parameters.ts';
 import type { Layout } from './parameters.ts';
 import { floatsOf, readSafetensors, safetensorsPieces, storeFloats } from './safetensors.ts';
 import type { Safetensors, Stored } from './safetensors.ts';
-import type { Store } from './store.ts';
+import type { Kept, Store } from './store.ts';
 import type { Source } from '../source.ts';
 
 export interface CurvePoint {
@@ -50,8 +49,8 @@ const stepOf = (name: string): number => Number(/^step-(\d{8,})\.safetensors$/.e
 export async function writeCheckpoint(folder: string, state: RunState, store: Store): Promise<string> {
   const tensors = new Map<string, Stored>();
   const put = (prefix: string, values: ReadonlyMap<string, Float32Array>): void => {
-    for (const [name, { shape, data }] of toHuggingFace(store.layout, values)) {
-      tensors.set(prefix + name, storeFloats(data, shape));
+    for (const [name, data] of values) {
+      tensors.set(prefix + name, storeFloats(data, parameter(store.layout, name).shape));
     }
   };
   put('', await store.read('weight'));
@@ -118,22 +117,33 @@ async function newest(path: string): Promise<string> {
 
 /** Puts a checkpoint's numbers onto the device; `moments` false: weights only. */
 export function restore(checkpoint: Checkpoint, store: Store, moments: boolean): void {
-  const stored =
-    (prefix: string) =>
-    (name: string): Values | undefined => {
-      const tensor = checkpoint.file.tensors.get(prefix + name);
-      return tensor === undefined ? undefined : { shape: tensor.shape, data: floatsOf(prefix + name, tensor) };
-    };
-  const layout: Layout = store.layout;
-  store.write(
-    'weight',
-    fromHuggingFace(layout, () => true, stored('')),
-  );
-  if (!moments) return;
-  for (const kind of ['first', 'second'] as const) {
-    const values = fromHuggingFace(layout, ({ pool }) => pool !== 'fixed', stored(`${kind}.`));
-    store.write(kind, values);
+  for (const [kind, prefix] of [
+    ['weight', ''],
+    ['first', 'first.'],
+    ['second', 'second.'],
+  ] as const) {
+    if (kind === 'weight' || moments) store.write(kind, storedValues(checkpoint, store.layout, kind, prefix));
   }
+}
+
+function storedValues(
+  checkpoint: Checkpoint,
+  layout: Layout,
+  kind: Kept,
+  prefix: string,
+): ReadonlyMap<string, Float32Array> {
+  const values = new Map<string, Float32Array>();
+  for (const { name, shape, pool } of layout.parameters.values()) {
+    if (kind !== 'weight' && pool === 'fixed') continue;
+    const stored = checkpoint.file.tensors.get(prefix + name);
+    if (stored === undefined || stored.shape.join() !== shape.join()) {
+      const has = stored === undefined ? 'does not have it' : `has [${stored.shape.join(', ')}]`;
+      const message = `the model needs ${prefix}${name} [${shape.join(', ')}], and ${checkpoint.path} ${has}`;
+      throw new TrainerError('checkpoint', message);
+    }
+    values.set(name, floatsOf(name, stored));
+  }
+  return values;
 }
 
 /** Refuses to go on with another text, corpus or model than the checkpoint's. `step` and `report` may differ. */

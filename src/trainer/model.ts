@@ -43,13 +43,8 @@ function layerBuffers(store: Store, layer: number, encoding: Buffers): LayerBuff
     [`${local}weight`]: `${prefix}.${name}.weight`,
     [`${local}bias`]: `${prefix}.${name}.bias`,
   });
-  const attention = {
-    ...pair('query_', 'attn.query'),
-    ...pair('key_', 'attn.key'),
-    ...pair('value_', 'attn.value'),
-  };
   return {
-    project: weightsAs(store, { ...norm('ln_1'), ...attention }),
+    project: weightsAs(store, { ...norm('ln_1'), ...pair('attention_', 'attn.c_attn') }),
     mix: weightsAs(store, pair('', 'attn.c_proj')),
     mlp: weightsAs(store, { ...norm('ln_2'), ...pair('up_', 'mlp.c_fc'), ...pair('down_', 'mlp.c_proj') }),
     encoding,

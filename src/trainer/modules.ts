@@ -47,7 +47,7 @@ function differentiated(
 const plain = (program: Program): Partial<PlanOptions> => ({ outputs: [...program.results.keys()], gradients: [] });
 
 const ends = ['query', 'key', 'value'] as const;
-const projectWeights = ['norm_weight', 'norm_bias', ...ends.flatMap((end) => [`${end}_weight`, `${end}_bias`])];
+const projectWeights = ['norm_weight', 'norm_bias', 'attention_weight', 'attention_bias'];
 
 /**
  * What each program is compiled with: its gradients, which of them add to a buffer, and which results bring a cotangent.

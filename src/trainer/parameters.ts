@@ -1,5 +1,5 @@
 // Every parameter of a GPT-2 with an encoding: name, shape, initial values and its place in one of three pools, so that
-// the optimizer runs over whole pools. Query, key and value have a matrix each here; checkpoint.ts joins them.
+// the optimizer runs over whole pools. Names and shapes are those of Hugging Face's GPT-2.
 
 import type { Learned } from '../../targets/device.ts';
 import type { Configuration } from './configuration.ts';
@@ -82,19 +82,11 @@ function gpt2Parameters(configuration: Configuration, vocabulary: number): Wante
   const toResidual = 0.02 / Math.sqrt(2 * layers);
   const block = (layer: number): Wanted[] => {
     const prefix = `transformer.h.${layer}`;
-    const ends = (
-      [
-        ['query', heads],
-        ['key', kv_heads],
-        ['value', kv_heads],
-      ] as const
-    ).flatMap(([name, count]) => [
-      matrix(`${prefix}.attn.${name}.weight`, [width, count, dim]),
-      vector(`${prefix}.attn.${name}.bias`, [count, dim], 0),
-    ]);
+    const rows = (heads + 2 * kv_heads) * dim; // query, key and value side by side
     return [
       ...norm(`${prefix}.ln_1`),
-      ...ends,
+      matrix(`${prefix}.attn.c_attn.weight`, [width, rows]),
+      vector(`${prefix}.attn.c_attn.bias`, [rows], 0),
       matrix(`${prefix}.attn.c_proj.weight`, [width, width], toResidual),
       vector(`${prefix}.attn.c_proj.bias`, [width], 0),
       ...norm(`${prefix}.ln_2`),

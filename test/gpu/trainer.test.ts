@@ -12,7 +12,6 @@ import { compileEncoding, programCompiler } from '../../src/trainer/compile-enco
 import { configure } from '../../src/trainer/configuration.ts';
 import { loadCorpus } from '../../src/trainer/corpus.ts';
 import { prepareData } from '../../src/trainer/data.ts';
-import { fromHuggingFace, toHuggingFace } from '../../src/trainer/huggingface.ts';
 import { modelBackward, modelForward } from '../../src/trainer/model.ts';
 import type { Model } from '../../src/trainer/model.ts';
 import { sampleDefaults } from '../../src/trainer/sample.ts';
@@ -22,7 +21,7 @@ import { wholeBuffer } from '../../src/trainer/store.ts';
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import { createLoader } from '../../src/load-module.ts';
 import type { Device } from '../../targets/device.ts';
-import { readFixture, relativeError } from '../trainer/fixture.ts';
+import { fixtureWeights, gradientErrors, readFixture, relativeError } from '../trainer/fixture.ts';
 import type { Fixture } from '../trainer/fixture.ts';
 import { openTestDevice } from './swiftshader.ts';
 
@@ -51,11 +50,7 @@ async function fixtureModel(fixture: Fixture, name: string, contract: Contract):
     fixture.vocabulary,
     programCompiler(load, { contract }),
   );
-  const stored = (key: string) => fixture.stored.get(key);
-  model.store.write(
-    'weight',
-    fromHuggingFace(model.store.layout, () => true, stored),
-  );
+  model.store.write('weight', fixtureWeights(fixture));
   return model;
 }
 
@@ -87,13 +82,7 @@ describe.each([
     device.run(recorded);
     expect(relativeError(await readAll(device, logits), fixture.stored.get('logits')!.data)).toBeLessThan(1e-4);
     expect(relativeError(await readAll(device, loss), fixture.stored.get('loss')!.data)).toBeLessThan(1e-4);
-    const gradients = toHuggingFace(model.store.layout, await model.store.read('gradient'));
-    const errors = [...gradients].map(
-      ([key, { data }]) => [key, relativeError(data, fixture.stored.get(`gradient.${key}`)!.data)] as const,
-    );
-    expect(errors.length).toBe(
-      fixture.stored.size - [...fixture.stored.keys()].filter((key) => !key.startsWith('gradient.')).length,
-    );
+    const errors = gradientErrors(fixture, await model.store.read('gradient'));
     expect(errors.filter(([, error]) => !(error < 1e-4))).toEqual([]);
   });
 

@@ -3,7 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { configure } from '../../src/trainer/configuration.ts';
 import type { Configuration } from '../../src/trainer/configuration.ts';
 import { floatsOf, readSafetensors } from '../../src/trainer/safetensors.ts';
-import type { Values } from '../../src/trainer/huggingface.ts';
+
+interface Stored {
+  readonly shape: readonly number[];
+  readonly data: Float32Array;
+}
 
 export interface Fixture {
   readonly configuration: Configuration;
@@ -12,7 +16,7 @@ export interface Fixture {
   readonly targets: Int32Array;
   readonly losses: Float32Array; // before each AdamW step
   readonly norms: Float32Array;
-  readonly stored: ReadonlyMap<string, Values>; // weights, gradient.NAME, logits, loss
+  readonly stored: ReadonlyMap<string, Stored>; // weights, gradient.NAME, logits, loss
 }
 
 export async function readFixture(name: string): Promise<Fixture> {
@@ -20,7 +24,7 @@ export async function readFixture(name: string): Promise<Fixture> {
   const { tensors, metadata } = readSafetensors(file);
   const config = JSON.parse(metadata.get('config')!) as Record<string, number>;
   const { layers, heads, width, context, batch, steps, rate, epsilon, decay, clip } = config as Record<string, number>;
-  const stored = new Map<string, Values>();
+  const stored = new Map<string, Stored>();
   const ids = new Map<string, Int32Array>();
   for (const [key, tensor] of tensors) {
     if (tensor.type === 'I32') ids.set(key, new Int32Array(Uint8Array.from(tensor.data).buffer));
@@ -49,4 +53,21 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
     scale = Math.max(scale, Math.abs(expected[n]!));
   }
   return difference / Math.max(scale, 1e-30);
+}
+
+/** The initial weights, as a store takes them. */
+export const fixtureWeights = ({ stored }: Fixture): ReadonlyMap<string, Float32Array> =>
+  new Map([...stored].map(([name, { data }]) => [name, data]));
+
+/** Relative error of each gradient, largest first; every weight must have one. */
+export function gradientErrors(
+  fixture: Fixture,
+  gradients: ReadonlyMap<string, ArrayLike<number>>,
+): readonly (readonly [name: string, error: number])[] {
+  const names = [...fixture.stored.keys()].filter((name) => name.startsWith('gradient.'));
+  const errors = names.map((name) => {
+    const own = gradients.get(name.replace('gradient.', '')) ?? [];
+    return [name, relativeError(own, fixture.stored.get(name)!.data)] as const;
+  });
+  return errors.sort((a, b) => b[1] - a[1]);
 }

@@ -1,10 +1,9 @@
 // The end of the model: last layer norm, logits against the embedding table (tied), cross-entropy.
 // hidden [B, T, C], targets [B, T] integers -> logits [B, T, V], losses [B, T], output = their mean.
 
-import { at, call, given, program, read, readAt, reduce, defined, size } from '../../ir/build.ts';
-import type { Definition, Program, Tensor } from '../../ir/ir.ts';
+import { at, axis, call, given, program, read, readAt, reduce, defined, size } from '../../ir/build.ts';
+import type { Axis, Definition, Program, Tensor } from '../../ir/ir.ts';
 import { mapped, point, stream, summed, weight } from './axes.ts';
-import { axis } from '../../ir/build.ts';
 import { layerNorm } from './layer-norm.ts';
 import type { Sizes } from './sizes.ts';
 
@@ -18,7 +17,7 @@ export function head(sizes: Sizes): Program {
   ]);
   const targets = given('targets', hidden.axes.slice(0, 2), 'operand', 'integer');
   const x = layerNorm('x', hidden, gain, shift);
-  const [batch, token, model] = hidden.axes as [typeof word, typeof word, typeof word];
+  const [batch, token, model] = hidden.axes as [Axis, Axis, Axis];
   const word = axis('word', sizes.vocabulary);
   const product = call('multiply', point(x.out, batch, token, model), point(table, word, model));
   const logits = summed('logits', [batch, token, word], [model], product);
@@ -36,7 +35,7 @@ export function crossEntropy(
   logits: Tensor, // [B, T, V]
   targets: Tensor, // [B, T]
 ): { readonly losses: Tensor; readonly mean: Tensor; readonly definitions: readonly Definition[] } {
-  const [batch, token, word] = logits.axes as [Tensor['axes'][0], Tensor['axes'][0], Tensor['axes'][0]];
+  const [batch, token, word] = logits.axes as [Axis, Axis, Axis];
   const largest = defined('largest', [batch, token], 'integer');
   const logit = point(logits, batch, token, word);
   const top = read(logits, [at(batch), at(token), point(largest, batch, token)], 0);

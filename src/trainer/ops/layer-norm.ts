@@ -1,14 +1,14 @@
 // Layer norm of each token's vector (Ba et al. 2016), with gain and bias: [B, T, C] -> [B, T, C].
 
 import { call, real } from '../../ir/build.ts';
-import type { Tensor } from '../../ir/ir.ts';
+import type { Axis, Tensor } from '../../ir/ir.ts';
 import { mapped, point, summed } from './axes.ts';
 import type { Part } from './axes.ts';
 
 export const epsilon = 1e-5; // GPT-2's
 
 export function layerNorm(name: string, x: Tensor, gain: Tensor, bias: Tensor): Part {
-  const [batch, token, model] = x.axes as [Tensor['axes'][0], Tensor['axes'][0], Tensor['axes'][0]];
+  const [batch, token, model] = x.axes as [Axis, Axis, Axis];
   const width = real(model.extent as number);
   const value = point(x, batch, token, model);
   const total = summed(`${name}_total`, [batch, token], [model], value);
