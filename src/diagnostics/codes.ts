@@ -5,6 +5,7 @@ import type { Code } from './code.ts';
 import { axisCodes } from './codes/axes.ts';
 import { compileCodes } from './codes/compile.ts';
 import { fileCodes } from './codes/files.ts';
+import { lawCodes } from './codes/laws.ts';
 import { nameCodes } from './codes/names.ts';
 import { siteCodes } from './codes/sites.ts';
 import { valueCodes } from './codes/values.ts';
@@ -15,6 +16,7 @@ export const codes = {
   ...valueCodes, // PE04xx
   ...compileCodes, // PE05xx
   ...siteCodes, // PE06xx
+  ...lawCodes, // PE071x, PE072x
   ...fileCodes, // PE070x, PE08xx
 } as const;
 

@@ -4,6 +4,8 @@ import { parse } from '../../grammar/index.ts';
 import { check } from '../../src/check/check.ts';
 import type { CheckedEncoding, Geometry } from '../../src/check/checked.ts';
 import type { Diagnostic } from '../../src/diagnostics/diagnostic.ts';
+import { checkLaws } from '../../src/laws/laws.ts';
+import { lint } from '../../src/laws/lints.ts';
 import { lower } from '../../src/lower/lower.ts';
 
 export const geometry: Geometry = {
@@ -40,7 +42,11 @@ export function say(
     { geometry: { ...geometry, ...sizes }, incomplete, ...(params === undefined ? {} : { params }) },
     report,
   );
-  if (checked !== null && lowered && !incomplete) lower(checked, report);
+  const made = checked !== null && lowered && !incomplete ? lower(checked, report) : null;
+  if (checked !== null && made !== null) {
+    checkLaws(checked, made, report);
+    lint(checked, made, report);
+  }
   return { diagnostics, sources, checked };
 }
 
