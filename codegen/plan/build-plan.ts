@@ -14,7 +14,7 @@ import { place } from './place.ts';
 import type { BufferPlan, EntryPlan, HostTable, KernelPlan, LearnedPlan, Plan, PlanOptions, Slot } from './plan.ts';
 import { assignStages, type Stage } from './stages.ts';
 import { bufferOf } from './storage.ts';
-import { tabulate } from './tabulate.ts';
+import { tabulate, type Turn } from './tabulate.ts';
 
 const kernelStages = ['step', 'forward', 'backward', 'finish'] as const;
 
@@ -24,12 +24,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const slots = assignSlots(all, { late: wanted });
   const stageOf = assignStages(all, slots);
   const { tables: turns, turns: turnOf } = tabulate(all.definitions, hostTensors(all, stageOf));
-  const roots = inline({
-    program: all,
-    roots: place({ program: all, stages: stageOf, turns: turnOf, options }),
-    stages: stageOf,
-    turns: turnOf,
-  });
+  const roots = withinLimit(all, stageOf, turnOf, options);
   const stageOfRoot = (root: Root): Stage => stageByTensor.get(root.definition.tensor)!;
   const stageByTensor = new Map([...stageOf].map(([d, stage]) => [d.tensor, stage]));
 
@@ -58,7 +53,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     const { plan, kernels: made } = buildEntry({
       name: stage,
       mode: 'whole',
-      nests: group(own, options),
+      nests: group(own, new Set([...saved, ...outputs.values()]), options),
       outputs,
       saved,
       accumulate,
@@ -86,6 +81,46 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     kernels,
     entries,
   };
+}
+
+/** Roots that each bind few enough buffers: what one reads too much of gets a buffer of its own. */
+function withinLimit(
+  program: Program,
+  stages: ReadonlyMap<Definition, Stage>,
+  turns: ReadonlyMap<Definition, Turn>,
+  options: PlanOptions,
+): readonly Root[] {
+  const forced = new Set(options.root);
+  for (;;) {
+    const placed = place({ program, stages, turns, options: { ...options, root: [...forced] } });
+    const { roots, inlined } = inline({ program, roots: placed, stages, turns });
+    const tooWide = roots.find((root) => readBy(root).size >= options.maxBindings);
+    const next = tooWide === undefined ? null : widestPart(program, tooWide, inlined, options.maxBindings);
+    if (next === null || forced.has(next)) return roots;
+    forced.add(next);
+  }
+}
+
+/** Of the definitions written out in a root the one that reads the most tensors, though fewer than the limit. */
+function widestPart(
+  program: Program,
+  root: Root,
+  inlined: ReadonlyMap<Tensor, Definition>,
+  limit: number,
+): string | null {
+  const written = new Map(program.definitions.map((d) => [d.tensor, d]));
+  const parts = new Set<Tensor>();
+  const enter = (d: Definition): void => {
+    for (const tensor of tensorsOf(d)) {
+      if (!inlined.has(tensor) || parts.has(tensor)) continue;
+      parts.add(tensor);
+      enter(written.get(tensor)!);
+    }
+  };
+  enter(written.get(root.definition.tensor)!);
+  const reads = (tensor: Tensor): number => tensorsOf(inlined.get(tensor)!).size;
+  const [best] = [...parts].filter((t) => reads(t) > 1 && reads(t) < limit).toSorted((a, b) => reads(b) - reads(a));
+  return best?.name ?? null;
 }
 
 function hostTensors(program: Program, stageOf: ReadonlyMap<Definition, Stage>): (tensor: Tensor) => boolean {

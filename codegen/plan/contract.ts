@@ -26,7 +26,7 @@ const times = (factors: readonly Scalar[]): Scalar => factors.reduce((all, facto
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
 /** Lanes that keep a device busy. */
-const busy = 2048;
+const busy = 1024;
 const tile = 16;
 const steps = 16;
 const work = 2 ** 20;

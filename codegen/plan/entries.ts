@@ -5,7 +5,7 @@ import type { Draft, Setting } from '../simt/draft.ts';
 import { lowerNest } from '../simt/lower.ts';
 import type { Mode } from '../simt/scope.ts';
 import { bytesOf } from './cost.ts';
-import { readBy } from './group.ts';
+import { readBy, staysInside } from './group.ts';
 import { madeBy, membersOf, type Nest } from './nest.ts';
 import type { BufferPlan, EntryName, EntryPlan, KernelPlan, LaunchPlan, PlanOptions } from './plan.ts';
 import { inPlace } from './storage.ts';
@@ -27,17 +27,12 @@ export interface EntryInput {
   readonly temporaryName: (wanted: string) => string;
 }
 
-/** Inputs that rotations and maps may overwrite: attention's own tensors. */
-function mayTake(tensor: Tensor): boolean {
-  const { origin } = tensor;
-  return origin.kind === 'given' && ['query', 'key', 'embedding'].includes(origin.given);
-}
-
 export function buildEntry(entry: EntryInput): { plan: EntryPlan; kernels: readonly KernelPlan[] } {
   const { nests, outputs, saved, accumulate, options } = entry;
   const made = new Set(nests.flatMap((nest) => madeBy(nest)));
   const needed = new Set<Tensor>([...outputs.values(), ...saved]);
   const registers = inRegisters(nests, needed);
+  const mayTake = (tensor: Tensor): boolean => options.inPlace.includes(tensor.name);
   const taken = inPlace({ nests, needed, mayTake, accumulate, registers });
   const storage = new Map<Tensor, BufferPlan>();
   const read = new Set(nests.flatMap((nest) => membersOf(nest).flatMap((root) => [...readBy(root)])));
@@ -122,16 +117,13 @@ function kernelOf(draft: Draft, before: ReadonlySet<BufferPlan>): KernelPlan {
 /** Values of a row, or of a point, that only their own nest reads. */
 function inRegisters(nests: readonly Nest[], needed: ReadonlySet<Tensor>): ReadonlySet<Tensor> {
   const result = new Set<Tensor>();
-  nests.forEach((nest) => {
-    if (nest.kind !== 'rows' && nest.kind !== 'contraction') return;
-    for (const { definition } of membersOf(nest)) {
-      const { tensor } = definition;
-      if (needed.has(tensor)) continue;
-      if (nests.some((other) => other !== nest && membersOf(other).some((root) => readBy(root).has(tensor)))) continue;
-      const isRow = nest.kind === 'rows' && tensor.axes.length === nest.grid.length && definition.kind !== 'softmax';
-      if (nest.kind === 'contraction' || (isRow && definition.kind !== 'rotate')) result.add(tensor);
+  for (const nest of nests) {
+    for (const tensor of madeBy(nest)) {
+      if (needed.has(tensor) || !staysInside(nest, tensor)) continue;
+      const others = nests.filter((other) => other !== nest);
+      if (!others.some((other) => membersOf(other).some((root) => readBy(root).has(tensor)))) result.add(tensor);
     }
-  });
+  }
   return result;
 }
 

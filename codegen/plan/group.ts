@@ -76,7 +76,14 @@ function nestOf(given: Root, options: PlanOptions): Nest {
   }
 }
 
-export function group(roots: readonly Root[], options: PlanOptions): readonly Nest[] {
+/** `needed`: tensors that are read outside these roots. */
+export function group(roots: readonly Root[], needed: ReadonlySet<Tensor>, options: PlanOptions): readonly Nest[] {
+  const readers = new Map<Tensor, Root[]>();
+  for (const root of roots) {
+    for (const tensor of readBy(root)) readers.set(tensor, [...(readers.get(tensor) ?? []), root]);
+  }
+  const escapes = (tensor: Tensor, members: readonly Root[]): boolean =>
+    needed.has(tensor) || (readers.get(tensor) ?? []).some((root) => !members.includes(root));
   const nests: Nest[] = [];
   const placeOf = new Map<Tensor, number>();
   for (const root of roots) {
@@ -84,7 +91,7 @@ export function group(roots: readonly Root[], options: PlanOptions): readonly Ne
     const after = Math.max(-1, ...[...readBy(root)].map((tensor) => placeOf.get(tensor) ?? -1));
     let home = -1;
     for (let n = Math.max(after, 0); n < nests.length && home < 0; n += 1) {
-      const joined = join(nests[n]!, nest, n === after, options);
+      const joined = join(nests[n]!, nest, n === after, escapes, options);
       if (joined === null) continue;
       nests[n] = joined;
       home = n;
@@ -96,10 +103,10 @@ export function group(roots: readonly Root[], options: PlanOptions): readonly Ne
 }
 
 /** `into` with the one root of `nest`, or null. `depends`: the root reads what `into` makes. */
-function join(into: Nest, nest: Nest, depends: boolean, options: PlanOptions): Nest | null {
+function join(into: Nest, nest: Nest, depends: boolean, escapes: Escapes, options: PlanOptions): Nest | null {
   const root = membersOf(nest)[0]!;
   const joined = joinKinds(into, nest, root, depends);
-  if (joined === null || buffersOf(joined) > options.maxBindings) return null;
+  if (joined === null || buffersOf(joined, escapes) > options.maxBindings) return null;
   return joined;
 }
 
@@ -150,8 +157,21 @@ function joinRows(into: RowsNest, nest: RowsNest, root: Root, depends: boolean):
   return sameExtents(d.tensor.axes, all) && readsOnlyHere(root, made, d.tensor.axes) ? withRoot(into.inner) : null;
 }
 
-function buffersOf(nest: Nest): number {
-  const all = new Set<Tensor>(madeBy(nest));
-  for (const root of membersOf(nest)) for (const tensor of readBy(root)) all.add(tensor);
-  return all.size;
+type Escapes = (tensor: Tensor, members: readonly Root[]) => boolean;
+
+/** Values that stay in the nest: of a row, or of a point of a matrix product. */
+export function staysInside(nest: Nest, tensor: Tensor): boolean {
+  if (nest.kind === 'contraction') return nest.split === null;
+  if (nest.kind !== 'rows' || tensor.axes.length !== nest.grid.length) return false;
+  const made = nest.members.find((root) => root.definition.tensor === tensor);
+  return made !== undefined && made.definition.kind !== 'softmax' && made.definition.kind !== 'rotate';
+}
+
+function buffersOf(nest: Nest, escapes: Escapes): number {
+  const members = membersOf(nest);
+  const made = madeBy(nest);
+  const inside = new Set(made.filter((tensor) => staysInside(nest, tensor) && !escapes(tensor, members)));
+  const all = new Set<Tensor>(made);
+  for (const root of members) for (const tensor of readBy(root)) all.add(tensor);
+  return [...all].filter((tensor) => !inside.has(tensor)).length;
 }

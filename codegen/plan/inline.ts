@@ -15,7 +15,13 @@ export interface InlineInput {
   readonly turns: ReadonlyMap<Definition, Turn>;
 }
 
-export function inline({ program, roots, stages, turns }: InlineInput): readonly Root[] {
+export interface Inlined {
+  readonly roots: readonly Root[];
+  /** What has no buffer, with everything it reads written out. */
+  readonly inlined: ReadonlyMap<Tensor, Definition>;
+}
+
+export function inline({ program, roots, stages, turns }: InlineInput): Inlined {
   const inlined = new Map<Tensor, Definition>();
   const result: Root[] = [];
   for (const d of program.definitions) {
@@ -28,7 +34,7 @@ export function inline({ program, roots, stages, turns }: InlineInput): readonly
       result.push({ definition: changed, hints, turn: turn ?? null, periodic: isPeriodic(d, program) });
     else inlined.set(d.tensor, changed);
   }
-  return result;
+  return { roots: result, inlined };
 }
 
 /** Nothing but rotations by it read it, so that whole turns do not matter. */

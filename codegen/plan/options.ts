@@ -3,7 +3,7 @@
 import type { Program } from '../../src/ir/ir.ts';
 import type { PlanOptions } from './plan.ts';
 
-export const defaultOptions: Omit<PlanOptions, 'seeds'> = {
+export const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   contract: 'auto',
   chunk: 64,
   rows: 'auto',
@@ -24,5 +24,9 @@ export function planOptions(program: Program, given: Partial<PlanOptions>): Plan
     if (!program.inputs.some((input) => input.name === name))
       throw new Error(`'${program.name}' has no input '${name}'`);
   }
-  return { ...defaultOptions, seeds: program.results.has('output') ? ['output'] : outputs, ...given };
+  // Attention's own tensors: each layer makes them for itself.
+  const inPlace = program.inputs
+    .filter(({ origin }) => origin.kind === 'given' && ['query', 'key', 'embedding'].includes(origin.given))
+    .map(({ name }) => name);
+  return { ...defaultOptions, inPlace, seeds: program.results.has('output') ? ['output'] : outputs, ...given };
 }

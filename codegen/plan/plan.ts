@@ -119,5 +119,7 @@ export interface PlanOptions {
   readonly seeds: readonly string[];
   /** Gradients that are added to the caller's buffer. */
   readonly accumulate: readonly string[];
+  /** Inputs whose storage an output may take: nobody reads them afterwards. */
+  readonly inPlace: readonly string[];
   readonly maxBindings: number; // storage buffers a kernel, 8 in portable WebGPU
 }

@@ -23,9 +23,9 @@ import { openPoint } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { ColumnsNest, Root } from '../plan/nest.ts';
 import type { BufferPlan, Size } from '../plan/plan.ts';
-import { ceilDivide, extentSize, nominal, product } from '../plan/size.ts';
+import { ceilDivide, extentSize, nominal, numberSize, product } from '../plan/size.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
-import { countOf, laneGrid, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
+import { countOf, indicesAt, laneGrid, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
 import { extentOf, indexAt, type Scope } from './scope.ts';
 import { storeInto } from './store.ts';
 
@@ -109,7 +109,8 @@ export function lowerColumns(nest: ColumnsNest, setting: Setting): readonly Draf
     variants: [variant('software', laneGroups(product([count, pointsOf(nest.axes)])), body)],
     flops: flopsOf(nest.members),
   };
-  return [first, ...nest.members.flatMap((root, n) => sumPartials(setting, root, partials[n]!, count, nest.chunk))];
+  const parts = nest.members.map((root, n) => ({ root, partial: partials[n]!, scale: null }));
+  return [first, ...sumPartials(setting, parts, count, nest.chunk)];
 }
 
 const nameOfVariable = (variable: Expression): string => {
@@ -145,58 +146,75 @@ function bufferFor(setting: Setting, tensor: Tensor): BufferPlan {
 /** More partial sums of a single number than a lane should add. */
 const manyPartials = 4096;
 
-/** The second kernel: a lane a result adds the partial sums, in order. */
-export function sumPartials(
-  setting: Setting,
-  root: Root,
-  partial: BufferPlan,
-  count: Size,
-  chunk: number,
-  scale: Scalar | null = null,
-): readonly Draft[] {
-  const { tensor } = root.definition;
-  const results = pointsOf(tensor.axes);
+/** Partial sums of a root, and what multiplies the sum. */
+export interface Part {
+  readonly root: Root;
+  readonly partial: BufferPlan;
+  readonly scale: Scalar | null;
+}
+
+/** The second kernel: a lane a result adds the partial sums, in order. All parts have the same results. */
+export function sumPartials(setting: Setting, parts: readonly Part[], count: Size, chunk: number): readonly Draft[] {
+  const { tensor } = parts[0]!.root.definition;
   const few = tensor.axes.reduce((all, axis) => all * nominal(axis.extent), 1) <= 16;
-  const isLong = few && nominalCount(count) > manyPartials;
-  const drafts: Draft[] = [];
-  let from = partial;
-  let terms = count;
-  if (isLong) {
-    const fewer = ceilDivide(count, chunk);
-    const next = partialBuffer(setting, tensor, fewer);
-    drafts.push(partialStep(setting, root, from, next, terms, fewer, chunk));
-    from = next;
-    terms = fewer;
+  if (!few || nominalCount(count) <= manyPartials)
+    return inGroups(parts).map((group) => lastStep(setting, group, count));
+  const fewer = ceilDivide(count, chunk);
+  const next = parts.map((part) => ({ ...part, partial: partialBuffer(setting, part.root.definition.tensor, fewer) }));
+  return [
+    ...parts.map((part, n) => partialStep(setting, part.root, part.partial, next[n]!.partial, count, fewer, chunk)),
+    ...inGroups(next).map((group) => lastStep(setting, group, fewer)),
+  ];
+}
+
+/** Two buffers a part: four parts a kernel. */
+function inGroups(parts: readonly Part[]): readonly (readonly Part[])[] {
+  const groups: Part[][] = [];
+  for (const part of parts) {
+    const last = groups.at(-1);
+    if (last !== undefined && last.length < 4 && part.scale === null) last.push(part);
+    else groups.push([part]);
   }
-  const name = setting.kernelName(tensor.name);
-  const wanted: Wanted[] = [
-    { buffer: from, write: false },
+  return groups;
+}
+
+function lastStep(setting: Setting, parts: readonly Part[], count: Size): Draft {
+  const roots = parts.map((part) => part.root);
+  const { axes } = roots[0]!.definition.tensor;
+  const name = setting.kernelName(roots.map((root) => root.definition.tensor.name).join('_'));
+  const wanted: Wanted[] = parts.flatMap(({ root, partial, scale }) => [
+    { buffer: partial, write: false },
     ...readsOf(scale === null ? [] : [scale]).map((read) => ({
       buffer: bufferFor(setting, read.tensor),
       write: false,
     })),
-    { buffer: bufferFor(setting, tensor), write: true },
-  ];
+    { buffer: bufferFor(setting, root.definition.tensor), write: true },
+  ]);
   const { body, buffers } = writeBody(setting, name, 64, wanted, (scope, nameOf) => {
-    const grid = laneGrid(scope, tensor.axes);
-    const total = addUp(scope, nameOf(from), sizeExpression(terms), countOf(tensor.axes), flat(grid.prefix, tensor));
-    const index = grid.local.map((each, n) => indexAt(scope, tensor.axes[n]!, each));
-    const at = tensor.axes.map((axis, n): [Axis, Expression] => [axis, index[n]!]);
-    const factor = scale === null ? null : openPoint(scope, root.hints).with(at).real(scale);
-    storeInto(scope, setting, tensor, index, factor === null ? total : multiply(factor, total));
+    const grid = laneGrid(scope, axes);
+    for (const { root, partial, scale } of parts) {
+      const { tensor } = root.definition;
+      const total = addUp(scope, nameOf(partial), sizeExpression(count), countOf(axes), grid.prefix[axes.length]!);
+      const at = indicesAt(scope, tensor.axes, grid.local);
+      const value = scale === null ? total : multiply(openPoint(scope, root.hints).with(at).real(scale), total);
+      storeInto(
+        scope,
+        setting,
+        tensor,
+        at.map(([, index]) => index),
+        value,
+      );
+    }
   });
-  drafts.push({
+  return {
     name,
-    comment: `${describe([root])}, the sum of the partial sums`,
-    definitions: [root.definition],
+    comment: `${describe(roots)}: sums of the partial sums`,
+    definitions: roots.map((root) => root.definition),
     buffers,
-    variants: [variant('software', laneGroups(results), body)],
-    flops: product([terms, results]),
-  });
-  return drafts;
+    variants: [variant('software', laneGroups(pointsOf(axes)), body)],
+    flops: product([count, pointsOf(axes), numberSize(parts.length)]),
+  };
 }
-
-const flat = (prefix: readonly Expression[], tensor: Tensor): Expression => prefix[tensor.axes.length]!;
 
 function addUp(scope: Scope, buffer: string, terms: Expression, stride: Expression, from: Expression): Expression {
   const total = scope.variable('total', f32(0));

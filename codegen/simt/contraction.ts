@@ -234,7 +234,7 @@ function splitUp(nest: ContractionNest, setting: Setting): readonly Draft[] {
     variants: [variant('software', laneGroups(lanes), body)],
     flops: flopsOf([nest.root]),
   };
-  return [first, ...sumPartials(setting, nest.root, partial, count, nest.split!.chunk, nest.scale)];
+  return [first, ...sumPartials(setting, [{ root: nest.root, partial, scale: nest.scale }], count, nest.split!.chunk)];
 }
 
 /** Partial sums are stored by position; gradients, which alone are split, have no window of tokens. */
