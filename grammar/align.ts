@@ -84,10 +84,10 @@ function sameFamily(above: Row, below: Row): boolean {
 const isAssignment = (statement: Statement): boolean => statement.kind === 'site' && statement.site.kind === 'assign';
 
 function alignSigns(run: readonly Row[]): void {
-  const keyword = Math.max(...run.map((row) => row.printed!.keyword.length));
+  const keyword = longest(run.map((row) => row.printed!.keyword.length));
   const signed = run.filter((row) => row.printed!.sign !== '');
   const head = keyword === 0 ? 0 : keyword + 1;
-  const sign = signsAlign(run) ? head + Math.max(...signed.map((row) => flat(row.printed!.before).length)) : 0;
+  const sign = signsAlign(run) ? head + longest(signed.map((row) => flat(row.printed!.before).length)) : 0;
   const laid = (column: number): (readonly string[])[] =>
     run.map((row) => lay(row.printed!, row.entry.indent, keyword, column));
   const fits = (lines: readonly (readonly string[])[]): boolean =>
@@ -118,6 +118,8 @@ const bothCommented = (above: Row, below: Row): boolean =>
 const isBrace = (entry: Entry): boolean => entry.kind === 'text' && (entry.opens === true || entry.closes === true);
 
 function alignComments(run: readonly Row[]): void {
-  const column = Math.max(...run.map((row) => row.lines.at(-1)!.length));
+  const column = longest(run.map((row) => row.lines.at(-1)!.length));
   for (const row of run) row.lines = [...row.lines.slice(0, -1), row.lines.at(-1)!.padEnd(column)];
 }
+
+const longest = (widths: readonly number[]): number => widths.reduce((a, b) => Math.max(a, b), 0);

@@ -40,7 +40,7 @@ export function printFile(file: File): string {
 
 function printEncoding(file: File, encoding: Encoding, inside: Set<Comment>): Part[] {
   const { start, end } = encoding.span;
-  const comments = file.comments.filter((comment) => within(comment, start, end));
+  const comments = commentsBetween(file.comments, start, end);
   const lastName = encoding.parents.at(-1) ?? encoding.name;
   const brace = openingBrace(file, lastName.span.end);
   const parents = encoding.parents.map((parent) => parent.text).join(', ');
@@ -62,7 +62,7 @@ function printStatementPart(
   inside: Set<Comment>,
 ): Part {
   const { start, end } = statement.span;
-  const own = comments.filter((comment) => within(comment, start, end));
+  const own = commentsBetween(comments, start, end);
   if (own.length === 0) return { start, end, entry: { kind: 'statement', indent: 2, statement } };
   for (const comment of own) inside.add(comment);
   const lineStart = Math.max(file.text.lastIndexOf('\n', start - 1), file.text.lastIndexOf('\r', start - 1)) + 1;
@@ -105,18 +105,25 @@ function entriesOf(parts: readonly Part[], text: string): Entry[] {
   return entries;
 }
 
+/** By bisection: `comments` are in order of the text. */
+function commentsBetween(comments: readonly Comment[], start: number, end: number): readonly Comment[] {
+  let [low, high] = [0, comments.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (comments[middle]!.span.start < start) low = middle + 1;
+    else high = middle;
+  }
+  let last = low;
+  while (last < comments.length && comments[last]!.span.start < end) last++;
+  return comments.slice(low, last);
+}
+
 function openingBrace(file: File, from: number): number {
   let brace = file.text.indexOf('{', from);
-  while (brace >= 0 && file.comments.some((comment) => within(comment, brace, brace, true))) {
+  while (brace >= 0 && file.comments.some(({ span }) => span.start <= brace && brace < span.end)) {
     brace = file.text.indexOf('{', brace + 1);
   }
   return brace < 0 ? from : brace;
-}
-
-function within(comment: Comment, start: number, end: number, covers = false): boolean {
-  return covers
-    ? comment.span.start <= start && end < comment.span.end
-    : comment.span.start >= start && comment.span.start < end;
 }
 
 function offsets(span: { readonly start: number; readonly end: number }): { start: number; end: number } {

@@ -170,9 +170,15 @@ function mark(type: TokenType, next: IToken | null, tokens: readonly IToken[]): 
   const line = next?.startLine ?? last?.endLine ?? 1;
   const column = next?.startColumn ?? last?.endColumn ?? 1;
   return {
-    ...{ image: '', tokenType: type, tokenTypeIdx: type.tokenTypeIdx ?? -1 },
-    ...{ startOffset: offset, endOffset: offset, startLine: line, endLine: line },
-    ...{ startColumn: column, endColumn: column },
+    image: '',
+    tokenType: type,
+    tokenTypeIdx: type.tokenTypeIdx ?? -1,
+    startOffset: offset,
+    endOffset: offset,
+    startLine: line,
+    endLine: line,
+    startColumn: column,
+    endColumn: column,
   };
 }
 

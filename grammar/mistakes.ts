@@ -67,6 +67,8 @@ export const mistakes: readonly Mistake[] = [
   },
 ];
 
+const byType = new Map(mistakes.map((mistake) => [mistake.type, mistake]));
+
 export function mistakeOf(token: IToken): Mistake | undefined {
-  return mistakes.find((mistake) => mistake.type === token.tokenType);
+  return byType.get(token.tokenType);
 }

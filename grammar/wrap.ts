@@ -33,7 +33,8 @@ export function wrap(pieces: readonly Piece[], start: number, hanging: number): 
 /** Width on one line of what stands between a break and the next one that matters to it. */
 function widthAfter(pieces: readonly Piece[], index: number, level: number): number {
   let width = 0;
-  for (const piece of pieces.slice(index + 1)) {
+  for (let next = index + 1; next < pieces.length; next++) {
+    const piece = pieces[next]!;
     if (typeof piece === 'string') width += piece.length;
     else if (piece.kind === 'break') {
       if (piece.forced || piece.level <= level) return width;
