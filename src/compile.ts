@@ -12,6 +12,7 @@ import type { CheckedEncoding } from './check/checked.ts';
 import type { Diagnostic } from './diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from './front-end.ts';
 import type { Program } from './ir/ir.ts';
+import type { LawResult } from './laws/laws.ts';
 import type { Lowered } from './lower/lower.ts';
 import { compileOptions } from './options.ts';
 import type { CompileOptions } from './options.ts';
@@ -35,15 +36,16 @@ export interface Compiled {
   readonly diagnostics: readonly Diagnostic[];
   readonly plan: EncodingPlan | null;
   readonly encoding: CheckedEncoding | null;
+  readonly laws: readonly LawResult[];
   /** The text of NAME.webgpu.ts. */
   readonly module: string | null;
 }
 
 export async function compile(source: Source, given: Partial<CompileOptions> = {}): Promise<Compiled> {
   const options = compileOptions(given);
-  const { checked, lowered, diagnostics } = frontEnd(source, options);
+  const { checked, lowered, laws, diagnostics } = frontEnd(source, options);
   if (checked === null || lowered === null || hasErrors(diagnostics))
-    return { files: [], diagnostics, plan: null, encoding: checked, module: null };
+    return { files: [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
   const plan = planEncoding(lowered, options.plan);
   const info = await moduleInfo(source, checked);
@@ -53,7 +55,7 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
     { path: `${name}${wgsl.extension}`, text: printKernelFile(plansOf(plan), info) },
     { path: `${name}.webgpu.ts`, text: module },
   ];
-  return { files, diagnostics, plan, encoding: checked, module };
+  return { files, diagnostics, plan, encoding: checked, laws, module };
 }
 
 /** One of the trainer's operations, by the same way from the tensor IR on. */

@@ -1,11 +1,14 @@
-// The part of the pipeline that knows no kernels: text -> syntax trees -> checked encoding -> programs of the tensor IR.
-// Goes as far as there is no error; all diagnostics of the phases that ran come back.
+// The part of the pipeline that knows no kernels: text -> syntax trees -> checked encoding -> programs of the tensor IR,
+// and what is claimed of them decided. Goes as far as there is no error; the diagnostics of all phases that ran come back.
 
 import type { File } from '../grammar/ast.ts';
 import { parse } from '../grammar/index.ts';
 import { check } from './check/check.ts';
 import type { CheckedEncoding } from './check/checked.ts';
 import type { Diagnostic } from './diagnostics/diagnostic.ts';
+import { checkLaws } from './laws/laws.ts';
+import type { LawResult } from './laws/laws.ts';
+import { lint } from './laws/lints.ts';
 import { lower } from './lower/lower.ts';
 import type { Lowered } from './lower/lower.ts';
 import type { CompileOptions } from './options.ts';
@@ -15,6 +18,7 @@ export interface FrontEnd {
   readonly files: readonly File[]; // the source's own first
   readonly checked: CheckedEncoding | null;
   readonly lowered: Lowered | null;
+  readonly laws: readonly LawResult[]; // none where options.laws is false
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -34,5 +38,7 @@ export function frontEnd(source: Source, options: CompileOptions): FrontEnd {
   const { encoding, geometry, params } = options;
   const checked = hasErrors(diagnostics) ? null : check(files, encoding, { geometry, params }, report);
   const lowered = checked === null ? null : lower(checked, report);
-  return { files, checked, lowered, diagnostics };
+  const laws = options.laws && checked !== null && lowered !== null ? checkLaws(checked, lowered, report) : [];
+  if (options.laws && checked !== null && lowered !== null) lint(checked, lowered, report);
+  return { files, checked, lowered, laws, diagnostics };
 }

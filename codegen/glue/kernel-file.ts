@@ -2,7 +2,7 @@
 
 import type { KernelPlan, Plan } from '../plan/plan.ts';
 import { printSize } from '../plan/size.ts';
-import { headerOf } from './module.ts';
+import { headerOf } from './header.ts';
 import type { ModuleInfo } from './module.ts';
 
 export function printKernelFile(plans: readonly Plan[], info: ModuleInfo): string {
@@ -16,5 +16,5 @@ export function printKernelFile(plans: readonly Plan[], info: ModuleInfo): strin
       return info.kernel(body, `${launch}\n${kernel.comment} (${source})`);
     }),
   );
-  return [`${headerOf(info)}\n// Each kernel is a module of its own.\n`, ...texts].join('\n');
+  return [`${headerOf(info.source)}\n// Each kernel is a module of its own.\n`, ...texts].join('\n');
 }

@@ -45,11 +45,14 @@ export function printTables(
     kind: 'function',
     name: 'tables',
     exported: true,
-    docs: [
-      'What kernels read and the host computes, in float64, stored as kernels read it:',
-      ...[...returned.values()].map(({ comment }) => `- ${docText(comment)}`),
-      '`given` has a row for every token 0 <= t < keys; positions count from 0 where it has none.',
-    ],
+    docs:
+      returned.size === 0
+        ? ['No kernel reads a table.']
+        : [
+            'What kernels read and the host computes, in float64, stored as kernels read it:',
+            ...[...returned.values()].map(({ comment }) => `- ${docText(comment)}`),
+            '`given` has a row for every token 0 <= t < keys; positions count from 0 where it has none.',
+          ],
     parameters: [
       { name: 'sizes', type: 'Sizes' },
       { name: 'given', type: 'Readonly<Record<string, ArrayLike<number>>>' },

@@ -1,0 +1,55 @@
+// pegen check: mistakes with their places, laws, learned tensors; exit 1 when there is an error.
+
+import type { Command } from 'commander';
+import { addEncodingFlags, addGeometryFlags, compileOptionsOf } from '../flags.ts';
+import type { EncodingFlags, GeometryFlags } from '../flags.ts';
+import { failed } from '../failure.ts';
+import { printJson, showDiagnostics, textsOf } from '../show.ts';
+import { readSource } from '../source-file.ts';
+
+interface Flags extends EncodingFlags, GeometryFlags {
+  readonly json?: boolean;
+}
+
+export function addCheck(program: Command): void {
+  const command = program
+    .command('check')
+    .argument('<files...>', '.pe files')
+    .description('find mistakes, decide the laws that are claimed, and list what is learned')
+    .option('--json', 'diagnostics as JSON, for editors and scripts')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ pegen check examples/*.pe
+  $ pegen check mine.pe --param base=500000 --heads 12 --head-dim 64
+  $ pegen check mine.pe --json
+
+Exit code 1 when there is an error; \`pegen explain PE0203\` prints the page of a code.`,
+    );
+  addGeometryFlags(addEncodingFlags(command)).action(run);
+}
+
+async function run(paths: readonly string[], flags: Flags): Promise<void> {
+  const options = await compileOptionsOf(flags);
+  const { frontEnd, hasErrors } = await import('../../front-end.ts');
+  let errors = false;
+  const json: unknown[] = [];
+  for (const path of paths) {
+    const source = await readSource(path);
+    const result = frontEnd(source, options);
+    errors ||= hasErrors(result.diagnostics);
+    if (flags.json === true) {
+      const { toJson } = await import('../../diagnostics/json.ts');
+      json.push(...toJson(result.diagnostics, textsOf(source)));
+      continue;
+    }
+    await showDiagnostics(result.diagnostics, source);
+    if (result.checked === null || result.lowered === null || hasErrors(result.diagnostics)) continue;
+    const { parameterLines, lawLines } = await import('../../explain/summary.ts');
+    console.log(`${path}: ${result.checked.name} is well-formed`);
+    [...parameterLines(result), ...lawLines(result)].forEach((line) => console.log(`  ${line}`));
+  }
+  if (flags.json === true) printJson(json);
+  if (errors) throw failed();
+}

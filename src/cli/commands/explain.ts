@@ -1,0 +1,127 @@
+// pegen explain: what becomes of an encoding, or what a diagnostic's code means.
+
+import { Option } from 'commander';
+import type { Command } from 'commander';
+import { addEncodingFlags, addGeometryFlags, compileOptionsOf, wholeNumber } from '../flags.ts';
+import type { EncodingFlags, GeometryFlags } from '../flags.ts';
+import { failed, usage } from '../failure.ts';
+import { showDiagnostics, table } from '../show.ts';
+import { readSource } from '../source-file.ts';
+import type { Source } from '../../source.ts';
+import type { CompileOptions } from '../../options.ts';
+
+interface Flags extends EncodingFlags, GeometryFlags {
+  readonly chip: string;
+  readonly batch: number;
+  readonly tokens?: number;
+  readonly emit?: Emit;
+}
+
+const emits = ['tokens', 'ast', 'ir', 'grad', 'plan', 'wgsl', 'ts'] as const;
+type Emit = (typeof emits)[number];
+
+export function addExplain(program: Command): void {
+  const command = program
+    .command('explain')
+    .argument('<file-or-code>', 'a .pe file, or the code of a diagnostic such as PE0203')
+    .description('stages, kernels and their floors, what is learned, laws; or the page of a code')
+    .option('--chip <name>', 'the chip that floors are computed for (a wrong name lists them)', 'h100')
+    .option('--batch <n>', 'sequences at once', wholeNumber(1), 8)
+    .option('--tokens <n>', 'tokens of a sequence (default: the context)', wholeNumber(1))
+    .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits))
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ pegen explain examples/carope.pe
+  $ pegen explain examples/rope.pe --chip a100 --heads 12 --head-dim 64 --context 1024
+  $ pegen explain examples/carope.pe --emit ir
+  $ pegen explain PE0203
+
+A floor is the time below which no implementation of a kernel can go on the chip: the larger of
+the bytes it must move over the chip's bandwidth and its operations over the chip's rate.`,
+    );
+  addGeometryFlags(addEncodingFlags(command)).action(run);
+}
+
+async function run(what: string, flags: Flags): Promise<void> {
+  if (/^PE\d+$/i.test(what)) return explainCode(what);
+  const { chips, chipNames } = await import('../../explain/chips.ts');
+  const name = chipNames.find((known) => known === flags.chip.toLowerCase().replaceAll('-', '_'));
+  if (name === undefined) throw usage(`no chip is called ${flags.chip}`, `one of ${chipNames.join(', ')}`);
+  const source = await readSource(what);
+  const options = await compileOptionsOf(flags);
+  if (flags.emit !== undefined) return emit(flags.emit, source, options);
+
+  const { compile } = await import('../../compile.ts');
+  const { frontEnd } = await import('../../front-end.ts');
+  const { lineOf } = await import('../../source.ts');
+  const page = await import('../../explain/explain.ts');
+  const { parameterLines, lawLines } = await import('../../explain/summary.ts');
+  const front = frontEnd(source, options);
+  const { plan } = await compile(source, { ...options, laws: false });
+  await showDiagnostics(front.diagnostics, source);
+  if (plan === null || front.checked === null) throw failed();
+
+  const tokens = flags.tokens ?? front.checked.geometry.context;
+  const sizes = { batch: flags.batch, tokens, keys: tokens, first: 0, capacity: tokens };
+  const line: Parameters<typeof page.stageSection>[1] = (span) => (span === null ? '' : lineOf(source, span));
+  const { heads, kv_heads, head_dim, layers } = front.checked.geometry;
+  const shared = kv_heads === heads ? '' : `, ${kv_heads} of keys`;
+  console.log(`${front.checked.name}: ${heads} heads${shared}, ${head_dim} features each, ${layers} layers`);
+  for (const { title, note, rows } of [
+    page.stageSection(plan, line),
+    page.kernelSection(plan, sizes, chips[name], line),
+    page.savedSection(plan, sizes),
+  ])
+    console.log(`\n${title} (${note})\n${indent(table(rows))}`);
+  console.log(`\nLearned\n${indent(parameterLines(front).join('\n'))}`);
+  if (front.laws.length > 0) console.log(`\nLaws\n${indent(lawLines(front).join('\n'))}`);
+}
+
+const indent = (text: string): string => text.replace(/^(?=.)/gm, '  ');
+
+async function explainCode(code: string): Promise<void> {
+  const { page } = await import('../../diagnostics/pages.ts');
+  const text = await page(code);
+  if (text === null) throw usage(`no diagnostic has the code ${code.toUpperCase()}`);
+  console.log(text.trimEnd());
+}
+
+async function emit(stage: Emit, source: Source, options: CompileOptions): Promise<void> {
+  if (stage === 'tokens') {
+    const { lex } = await import('../../../grammar/lex.ts');
+    for (const token of lex(source.text, source.path).tokens)
+      console.log(`${token.startLine}:${token.startColumn}\t${token.tokenType.name}\t${token.image}`);
+    return;
+  }
+  const { frontEnd } = await import('../../front-end.ts');
+  const front = frontEnd(source, { ...options, laws: false });
+  if (stage === 'ast') {
+    const { text: _, ...tree } = front.files[0]!;
+    console.log(JSON.stringify(tree, null, 2));
+    if (front.checked === null) await showDiagnostics(front.diagnostics, source);
+    return;
+  }
+  const { compile, plansOf } = await import('../../compile.ts');
+  await showDiagnostics(front.diagnostics, source);
+  if (front.lowered === null) throw failed();
+  const { printProgram } = await import('../../ir/print.ts');
+  if (stage === 'ir') {
+    for (const program of [front.lowered.embed, front.lowered.attend])
+      if (program !== null) console.log(printProgram(program));
+    return;
+  }
+  const { plan, files } = await compile(source, { ...options, laws: false });
+  if (plan === null) throw failed();
+  if (stage === 'grad') for (const one of plansOf(plan)) console.log(printProgram(one.gradients ?? one.program));
+  if (stage === 'plan') {
+    const { planText } = await import('../../explain/plan-text.ts');
+    console.log(plansOf(plan).map(planText).join('\n\n'));
+  }
+  if (stage === 'wgsl') process.stdout.write(files.find(({ path }) => path.endsWith('.wgsl'))!.text);
+  if (stage === 'ts') {
+    const { formatTypeScript } = await import('../../../codegen/glue/format.ts');
+    process.stdout.write(await formatTypeScript(files.find(({ path }) => path.endsWith('.ts'))!.text));
+  }
+}

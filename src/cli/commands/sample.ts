@@ -1,0 +1,52 @@
+// pegen sample: text from a trained model.
+
+import type { Command } from 'commander';
+import { deviceOption, withDevice } from '../device.ts';
+import type { DeviceName } from '../device.ts';
+import { realNumber, wholeNumber } from '../flags.ts';
+import { plain } from '../training.ts';
+
+interface Flags {
+  readonly prompt: string;
+  readonly length: number;
+  readonly temperature: number;
+  readonly top: number;
+  readonly seed: number;
+  readonly device: DeviceName;
+}
+
+export function addSample(program: Command): void {
+  program
+    .command('sample')
+    .argument('<run>', 'the folder of a run, or one of its checkpoints')
+    .description('write text with a trained model')
+    .option('--prompt <text>', 'what it goes on from', 'The ')
+    .option('--length <n>', 'tokens to add', wholeNumber(1), 200)
+    .option('--temperature <x>', '0: always the likeliest token', realNumber(0), 0.8)
+    .option('--top <n>', 'choose among the n likeliest tokens; 0: among all', wholeNumber(0), 40)
+    .option('--seed <n>', 'another text for each', wholeNumber(0), 1)
+    .addOption(deviceOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ pegen sample runs/carope --prompt 'My fellow citizens'
+  $ pegen sample runs/carope --temperature 0 --length 400`,
+    )
+    .action(run);
+}
+
+async function run(path: string, flags: Flags): Promise<void> {
+  const { readCheckpoint } = await import('../../trainer/checkpoint.ts');
+  const checkpoint = await readCheckpoint(path);
+  const { sampleFrom } = await import('../../trainer/sample-run.ts');
+  const { prompt, length, temperature, top, seed } = flags;
+  await withDevice(
+    flags.device,
+    async (device) => {
+      const text = await sampleFrom(device, checkpoint, { prompt, tokens: length, temperature, top, seed });
+      console.log(plain(text));
+    },
+    true,
+  );
+}

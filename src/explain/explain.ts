@@ -1,0 +1,87 @@
+// A compiled encoding -> the page that `pegen explain` prints: stages, kernels with their floors, parameters, laws.
+
+import type { EntryPlan, Plan } from '../../codegen/plan/plan.ts';
+import { evaluateSize, product } from '../../codegen/plan/size.ts';
+import type { SizeValues } from '../../codegen/plan/size.ts';
+import type { EncodingPlan } from '../compile.ts';
+import type { Chip } from './chips.ts';
+import { entryCost, launchCost } from './costs.ts';
+import { stageMeaning, stageNames, stagesOf } from './stages.ts';
+import { bytesText, flopsText, tensorText, timeText } from './text.ts';
+
+export interface Section {
+  readonly title: string;
+  readonly note: string;
+  /** The first row is the heading. */
+  readonly rows: readonly (readonly string[])[];
+}
+
+/** `lineOf` gives the place of a definition: 'rope.pe:4'. */
+export type LineOf = (span: { file: string; start: number; end: number } | null) => string;
+
+export function stageSection(plan: EncodingPlan, lineOf: LineOf): Section {
+  const rows = plansOf(plan).flatMap((one) => {
+    const program = one.gradients ?? one.program;
+    const stages = stagesOf(program, one.slots);
+    return [...stages].map(([definition, stage]) => ({ stage, definition }));
+  });
+  rows.sort((a, b) => stageNames.indexOf(a.stage) - stageNames.indexOf(b.stage));
+  return {
+    title: 'Stages',
+    note: 'when each tensor is computed',
+    rows: [
+      ['stage', 'tensor', 'rule', 'line', ''],
+      ...rows.map(({ stage, definition }, n) => [
+        rows[n - 1]?.stage === stage ? '' : stage,
+        tensorText(definition.tensor),
+        definition.kind === 'reduce' ? definition.op : definition.kind,
+        lineOf(definition.span),
+        rows[n - 1]?.stage === stage ? '' : stageMeaning[stage],
+      ]),
+    ],
+  };
+}
+
+export function kernelSection(plan: EncodingPlan, sizes: SizeValues, chip: Chip, lineOf: LineOf): Section {
+  const entries = plansOf(plan).flatMap(({ entries: own }) => own);
+  const heading = ['entry', 'kernel', 'computes', 'line', 'bytes', 'flops', 'floor', 'bound by'];
+  return {
+    title: 'Kernels',
+    note: `batch ${sizes.batch}, ${sizes.tokens} tokens; floors on ${chip.name}`,
+    rows: [heading, ...entries.flatMap((entry) => entryRows(entry, sizes, chip, lineOf))],
+  };
+}
+
+function entryRows(entry: EntryPlan, sizes: SizeValues, chip: Chip, lineOf: LineOf): string[][] {
+  const rows = entry.launches.map((launch, n) => {
+    const cost = launchCost(launch, sizes, chip);
+    const { name, comment, span } = launch.kernel;
+    const figures = [bytesText(cost.bytes), flopsText(cost.flops), timeText(cost.microseconds), cost.bound];
+    return [n === 0 ? entry.name : '', name, comment, lineOf(span), ...figures];
+  });
+  const all = entryCost(entry, sizes, chip);
+  const total = [bytesText(all.bytes), flopsText(all.flops), timeText(all.microseconds), ''];
+  return rows.length < 2 ? rows : [...rows, ['', '', `all of ${entry.name}`, '', ...total]];
+}
+
+/** What forward keeps for backward. */
+export function savedSection(plan: EncodingPlan, sizes: SizeValues): Section {
+  const outputs = plansOf(plan).flatMap(({ entries }) => entries.flatMap((entry) => entry.outputs));
+  const rows = outputs
+    .filter(({ saved }) => saved)
+    .map(({ buffer, aliases }) => {
+      const bytes = 4 * evaluateSize(product(buffer.shape), sizes);
+      return [
+        buffer.comment,
+        aliases === null ? bytesText(bytes) : '',
+        aliases === null ? '' : `in the place of ${aliases}`,
+      ];
+    });
+  return {
+    title: 'Saved for backward',
+    note: `in every layer, batch ${sizes.batch}, ${sizes.tokens} tokens`,
+    rows: [['tensor', 'bytes', ''], ...rows],
+  };
+}
+
+const plansOf = ({ attend, embed }: EncodingPlan): readonly Plan[] => (embed === null ? [attend] : [embed, attend]);

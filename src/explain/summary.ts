@@ -1,0 +1,57 @@
+// What `pegen check` says of an encoding without errors: learned tensors, laws.
+
+import type { FrontEnd } from '../front-end.ts';
+import type { Tensor } from '../ir/ir.ts';
+
+export interface LearnedSummary {
+  readonly name: string;
+  readonly shape: string;
+  readonly count: number; // elements in the model: of all layers that have their own
+  readonly shared: boolean;
+  readonly trained: boolean;
+}
+
+export function learnedOf({ checked, lowered }: Pick<FrontEnd, 'checked' | 'lowered'>): readonly LearnedSummary[] {
+  const byName = new Map<string, Tensor>();
+  for (const program of [lowered?.embed, lowered?.attend])
+    for (const tensor of program?.inputs ?? []) if (tensor.origin.kind === 'learned') byName.set(tensor.name, tensor);
+  return [...byName.values()].flatMap((tensor) => {
+    const { origin, axes, name } = tensor;
+    if (origin.kind !== 'learned') return [];
+    const one = axes.reduce((all, { extent }) => all * Number(extent), 1);
+    const inEmbedding = lowered?.embed?.inputs.includes(tensor) === true;
+    const copies = origin.shared || inEmbedding ? 1 : (checked?.geometry.layers ?? 1);
+    const shape = axes.map((axis) => `${axis.name}: ${axis.extent}`).join(', ');
+    return [{ name, shape, count: one * copies, shared: origin.shared, trained: origin.trained }];
+  });
+}
+
+export function parameterLines(result: FrontEnd): readonly string[] {
+  const learned = learnedOf(result);
+  const { layers } = result.checked!.geometry;
+  if (learned.length === 0) return ['learns nothing'];
+  const total = learned.reduce((sum, { count }) => sum + count, 0);
+  return [
+    ...learned.map(
+      ({ name, shape, count, shared, trained }) =>
+        `${trained ? 'learns' : 'keeps'} ${name} [${shape}]: ${count} numbers${shared || layers === 1 ? '' : ` in ${layers} layers`}`,
+    ),
+    ...(learned.length > 1 ? [`in all ${total} numbers`] : []),
+  ];
+}
+
+/** How each claim was decided. */
+export function lawLines({ laws }: Pick<FrontEnd, 'laws'>): readonly string[] {
+  return laws.map((result) => {
+    switch (result.kind) {
+      case 'proved':
+        return `${result.text}: proved, ${result.reason}`;
+      case 'tested':
+        return `${result.text}: held in ${result.cases} random cases`;
+      case 'false':
+        return `${result.text}: false, ${result.counter}`;
+      default:
+        return result satisfies never;
+    }
+  });
+}
