@@ -89,7 +89,13 @@ function marksIn(diagnostic: Diagnostic, file: string, lines: Lines): readonly M
       const end = lines.position(span.end);
       const last = end.line === start.line ? end.column - 1 : lines.text(start.line).trimEnd().length;
       const more = end.line === start.line ? '' : ` (to line ${end.line})`;
-      return { line: start.line, from: start.column - 1, to: Math.max(last, start.column), text: text + more, main };
+      return {
+        line: start.line,
+        from: start.column - 1,
+        to: Math.max(last, start.column),
+        text: `${text}${more}`.trimStart(),
+        main,
+      };
     });
   return marks.toSorted((a, b) => a.line - b.line || a.from - b.from || Number(b.main) - Number(a.main));
 }
