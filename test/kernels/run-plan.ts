@@ -101,7 +101,8 @@ export function worstError(actual: ArrayLike<number>, expected: ArrayLike<number
   let largest = 1e-30;
   for (let n = 0; n < expected.length; n += 1) {
     const difference = Math.abs(actual[n]! - expected[n]!);
-    if (!(difference <= worst)) worst = difference;
+    if (Number.isNaN(difference)) return Infinity;
+    worst = Math.max(worst, difference);
     largest = Math.max(largest, Math.abs(expected[n]!));
   }
   return worst / largest;

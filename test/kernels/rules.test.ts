@@ -1,0 +1,89 @@
+// Every form of kernel in the simulator, against the float64 interpreter: forward and backward, in every order of lanes,
+// with each kind of row reduction, with matrix products forced on and off, and with chunks shorter than the sequence.
+
+import { describe, expect, it } from 'vitest';
+import type { Profile } from '../../codegen/plan/plan.ts';
+import type { Program } from '../../src/ir/ir.ts';
+import { checkCase } from './check-plan.ts';
+import * as programs from './programs.ts';
+
+const tolerance = 3e-6;
+const realInputs = (program: Program): string[] =>
+  program.inputs.filter(({ type }) => type === 'real').map(({ name }) => name);
+
+const single: readonly (() => Program)[] = [
+  programs.gelu,
+  programs.mixture,
+  programs.layerNorm,
+  programs.crossEntropy,
+  programs.columnSums,
+  () => programs.sumOfAll(600),
+  programs.products,
+  programs.sparseSoftmax,
+  programs.convolution,
+  programs.shiftedInline,
+  programs.buckets,
+  programs.scattered,
+  programs.projection,
+];
+
+describe.each(single.map((make) => [make().name, make] as const))('%s', (_, make) => {
+  it.each([
+    ['products by loops', { contract: 'never', chunk: 64 }, 1, 1],
+    ['matrix products and short chunks', { contract: 'always', chunk: 4 }, 2, 9],
+    ['as chosen', {}, 3, 31],
+  ] as const)('%s', (_name, options, batch, tokens) => {
+    const program = make();
+    const { errors, worst } = checkCase({
+      program,
+      batch,
+      tokens,
+      options: { ...options, gradients: realInputs(program) },
+    });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
+  });
+
+  it.each([
+    ['workgroup', 'portable', 4],
+    ['subgroup', 'subgroups', 8],
+    ['subgroup', 'subgroups', 64],
+    ['thread', 'software', 4],
+  ] as const)('rows by %s (%s, %i lanes)', (rows, profile: Profile, subgroup) => {
+    const program = make();
+    const { errors, worst } = checkCase({
+      program,
+      tokens: 5,
+      profile,
+      run: { subgroup },
+      orders: ['random'],
+      options: { rows, gradients: realInputs(program) },
+    });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
+  });
+});
+
+describe('recurrence', () => {
+  const kinds = [false, true].flatMap((reverse) =>
+    [false, true].flatMap((exclusive) =>
+      [false, true].flatMap((linear) => ([0, 1] as const).map((initial) => ({ reverse, exclusive, linear, initial }))),
+    ),
+  );
+  it.each(kinds)('%j', (kind) => {
+    for (const [chunk, tokens] of [
+      [4, 9],
+      [4, 1],
+      [64, 9],
+    ] as const) {
+      const program = programs.recurrence(kind);
+      const gradients = kind.linear ? ['x', 'decay'] : ['x'];
+      const { errors, worst } = checkCase({ program, tokens, orders: ['random'], options: { chunk, gradients } });
+      expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
+    }
+  });
+});
+
+it('adds to gradients instead of replacing them', () => {
+  const program = programs.columnSums();
+  const { worst } = checkCase({ program, options: { gradients: ['x'], accumulate: ['x'] } });
+  expect(worst).toBeLessThan(tolerance);
+});
