@@ -105,7 +105,7 @@ function makeScan(
       exclusive: options.exclusive ?? false,
       initial: options.product === true ? 1 : 0,
       ...(factors === null ? {} : { factor: here(factors, t, d) }),
-      ...(options.product === true ? {} : { term: mul(here(source, t, d), here(source, t, d)) }),
+      ...(options.product === true ? {} : { term: tame(mul(here(source, t, d), here(source, t, d))) }),
     }),
   );
   return made;
@@ -150,7 +150,7 @@ const steps: Readonly<Record<StepKind, (build: Build) => Tensor>> = {
   },
   'shift-ahead': (b) => {
     const x = b.pick();
-    return define(b, (t, d) => mul(here(x, t, d), read(x, [add(at(t), integer(2)), at(d)], 1)));
+    return define(b, (t, d) => tame(mul(here(x, t, d), read(x, [add(at(t), integer(2)), at(d)], 1))));
   },
   div: (b) => {
     const x = b.pick();
