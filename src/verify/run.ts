@@ -59,9 +59,11 @@ export async function verify(program: Program, vectors: Case, runner: Runner, to
   const { inputs } = bound;
   const ran = await runner({ program, sizes, inputs, cotangent: vectors.cotangent.data, outputs, gradients });
   const rows = [
-    ...Object.entries(vectors.outputs).map(([name, expected]) =>
-      compare('output', name, expected, ran.outputs.get(name), tolerance, reasonFor(name, program)),
-    ),
+    ...Object.entries(vectors.outputs).map(([name, expected]) => {
+      const tensor = program.results.get(name);
+      const shape = tensor === undefined ? null : shapeOf(tensor.axes, vectors.sizes);
+      return compare('output', name, expected, ran.outputs.get(name), tolerance, reasonFor(name, program), shape);
+    }),
     ...Object.entries(vectors.gradients).map(([name, expected]) => {
       const known = gradients.includes(name) || isInputOfAttention(name);
       const got = ran.gradients.get(name) ?? (known ? new Float64Array(expected.data.length) : undefined);
@@ -118,7 +120,7 @@ function valuesOf(tensor: Tensor, { inputs, learned, sizes }: Case): { name: str
   return { name, values: { shape: [sizes.T], data: Float64Array.from({ length: sizes.T }, (_, t) => t) } };
 }
 
-function shapeOf(axes: readonly Axis[], sizes: CaseSizes): number[] {
+export function shapeOf(axes: readonly Axis[], sizes: CaseSizes): number[] {
   return axes.map(({ extent }) => (extent === 'batch' ? sizes.B : typeof extent === 'number' ? extent : sizes.T));
 }
 
@@ -129,25 +131,33 @@ function compare(
   got: ArrayLike<number> | undefined,
   tolerance: number,
   missing: string,
+  shape: readonly number[] | null = null,
 ): Row {
   const skipped = { tensor, kind, error: null, passed: false, where: '' };
   if (got === undefined) return { ...skipped, note: missing };
-  // A tensor that is the same for each sequence is compared with every one of them.
+  if (shape !== null && !covers(expected.shape, shape)) {
+    return { ...skipped, note: `[${expected.shape.join(', ')}] in the case, [${shape.join(', ')}] in the program` };
+  }
   if (got.length === 0 || expected.data.length % got.length !== 0) {
-    return { ...skipped, note: `the case has ${expected.data.length} numbers, the program ${got.length}` };
+    return { ...skipped, note: `${expected.data.length} numbers in the case, ${got.length} from the runner` };
   }
   let magnitude = 0;
   let worst = { error: 0, at: 0 };
   for (let n = 0; n < expected.data.length; n++) {
     const wanted = expected.data[n]!;
     const error = Math.abs(got[n % got.length]! - wanted);
-    magnitude = Math.max(magnitude, Math.abs(wanted));
+    if (Math.abs(wanted) > magnitude) magnitude = Math.abs(wanted);
     if (Number.isNaN(error) || error > worst.error) worst = { error: Number.isNaN(error) ? Infinity : error, at: n };
   }
   const error = magnitude === 0 ? worst.error : worst.error / magnitude;
   const [a, b] = [got[worst.at % got.length]!, expected.data[worst.at]!];
   const where = `[${indexOf(worst.at, expected.shape).join(', ')}]: ${a} for ${b}`;
   return { tensor, kind, error, passed: error <= tolerance, where, note: '' };
+}
+
+/** Equal, or the same for each sequence: then it is compared with every one of them. */
+function covers(expected: readonly number[], shape: readonly number[]): boolean {
+  return expected.join() === shape.join() || expected.slice(1).join() === shape.join();
 }
 
 function indexOf(at: number, shape: readonly number[]): number[] {

@@ -1,43 +1,15 @@
 // The vectors made by PyTorch, through parser, checker, lowering, interpreter and reverse mode: all outputs within 1e-9
 // and all gradients within 1e-8, relative to the largest magnitude of each tensor.
 
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readCase, type Case } from '../../src/verify/case.ts';
 import { geometryOf, reference, verify } from '../../src/verify/run.ts';
 import { loadFile, loadText, root } from '../lower/load.ts';
-
-export function vectors(name: string): Case {
-  const read = readCase(readFileSync(join(root, `test/fixtures/vectors/${name}.json`), 'utf8'));
-  if (!read.ok) throw new Error(read.problems.join('; '));
-  return read.case;
-}
-
-/** Vectors, the program where it has another name, and params. */
-const cases: readonly (readonly [string, string, Readonly<Record<string, number>>])[] = [
-  ['rope_split', 'rope', {}],
-  ['rope_interleaved', 'rope_interleaved', {}],
-  ['rope_partial', 'rope_partial', {}],
-  ['rope_learned_frequencies', 'rope_learned', {}],
-  ['carope', 'carope', {}],
-  ['carope_bias', 'carope_rope_init', {}],
-  ['comrope_ap', 'comrope_ap', { block: 4 }],
-  ['comrope_ld', 'comrope_ld', { block: 4 }],
-  ['comrope_ld_1d', 'comrope_ld_1d', {}],
-  ['alibi', 'alibi', {}],
-  ['urpe', 'urpe', {}],
-  ['fox', 'fox', {}],
-  ['shaw', 'shaw', { far: 4 }],
-];
-
-function pathOf(program: string): string {
-  const example = `examples/${program}.pe`;
-  return existsSync(join(root, example)) ? example : `test/fixtures/programs/${program}.pe`;
-}
+import { pathOf, referenceCases, vectors } from './cases.ts';
 
 describe('PyTorch vectors', () => {
-  it.each(cases)('%s', async (name, program, params) => {
+  it.each(referenceCases)('%s', async (name, program, params) => {
     const made = vectors(name);
     const { lowered, diagnostics } = loadFile(pathOf(program), { geometry: geometryOf(made.sizes), params });
     expect(diagnostics.filter((d) => d.severity === 'error')).toEqual([]);

@@ -1,0 +1,71 @@
+// A case from the interpreter: random inputs by seed, the outputs of attention with an encoding, and its gradients.
+// What a user's own implementation is then held against.
+
+import type { CheckedEncoding } from '../check/checked.ts';
+import type { Program, Tensor } from '../ir/ir.ts';
+import { normals, uniformFrom } from '../laws/random.ts';
+import { isPosition, sampleInputs } from '../laws/sample.ts';
+import type { Case, CaseSizes, Values } from './case.ts';
+import { reference, shapeOf } from './run.ts';
+
+export interface MakeCaseOptions {
+  readonly batch: number;
+  readonly tokens: number;
+  readonly seed: number;
+}
+
+export async function makeCase(encoding: CheckedEncoding, program: Program, options: MakeCaseOptions): Promise<Case> {
+  const { heads, kv_heads, head_dim, model_dim, context, layers } = encoding.geometry;
+  const { batch, tokens, seed } = options;
+  const sizes: CaseSizes = { B: batch, T: tokens, heads, kv_heads, head_dim, model_dim, context, layers };
+  const sample = sampleInputs(program, { seed, batch, tokens, learned: 'around', positions: 'range' });
+  const values = (tensor: Tensor, data: ArrayLike<number>): Values => ({ shape: shapeOf(tensor.axes, sizes), data });
+
+  const output = program.results.get('output')!;
+  const cotangent = values(output, normals(uniformFrom(seed + 1), count(shapeOf(output.axes, sizes))));
+  const gradients = program.inputs.filter(hasGradient).map(({ name }) => name);
+  const outputs = [...program.results].filter(([name, tensor]) => name !== 'attention' && isMade(tensor));
+  const ran = await reference({
+    program,
+    sizes: sample.sizes,
+    inputs: sample.inputs,
+    cotangent: cotangent.data,
+    outputs: outputs.map(([name]) => name),
+    gradients,
+  });
+  const byName = new Map(program.inputs.map((tensor) => [tensor.name, tensor]));
+  const inputs = program.inputs.filter(({ origin }) => origin.kind !== 'learned');
+  return {
+    name: encoding.name,
+    source: `pegen's float64 interpreter, seed ${seed}`,
+    sizes,
+    inputs: Object.fromEntries(
+      inputs.flatMap((tensor) => inputEntry(tensor, values(tensor, sample.inputs[tensor.name]!))),
+    ),
+    learned: Object.fromEntries(
+      program.inputs
+        .filter(({ origin }) => origin.kind === 'learned')
+        .map((tensor) => [tensor.name, values(tensor, sample.inputs[tensor.name]!)]),
+    ),
+    outputs: Object.fromEntries(outputs.map(([name, tensor]) => [name, values(tensor, ran.outputs.get(name)!)])),
+    cotangent,
+    gradients: Object.fromEntries([...ran.gradients].map(([name, data]) => [name, values(byName.get(name)!, data)])),
+  };
+}
+
+const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
+/** Positions from 0 are what everybody has; coordinates are written. */
+function inputEntry(tensor: Tensor, values: Values): [string, Values][] {
+  if (!isPosition(tensor)) return [[tensor.name, values]];
+  return tensor.axes.length === 1 && tensor.type === 'integer' ? [] : [['coordinates', values]];
+}
+
+function hasGradient({ origin, type }: Tensor): boolean {
+  if (type !== 'real') return false;
+  if (origin.kind === 'learned') return origin.trained;
+  return origin.kind === 'given' && origin.given !== 'position' && origin.given !== 'user';
+}
+
+/** Numbers that the encoding makes; an input is in the case already. */
+const isMade = ({ origin, type }: Tensor): boolean => origin.kind === 'defined' && type === 'real';
