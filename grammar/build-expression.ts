@@ -27,6 +27,7 @@ export function buildExpression(node: ExpressionCstNode, path: string): Expressi
   return {
     kind: 'if',
     condition: buildExpression(condition[0]!, path),
+    // oxlint-disable-next-line no-thenable -- the word of the language
     then: buildExpression(value[0]!, path),
     otherwise: buildExpression(otherwise[0]!, path),
     span: nodeSpan(choice, path),

@@ -25,15 +25,15 @@ interface Part {
 }
 
 export function printFile(file: File): string {
-  const parts: Part[] = [];
   const inside = new Set<Comment>();
-  for (const { path, span } of file.imports) {
-    for (const comment of file.comments)
-      if (within(comment, span.start, span.end)) parts.push(line(comment, 0, inside));
-    parts.push({ ...offsets(span), entry: { kind: 'text', indent: 0, text: `import "${path}"` } });
-  }
-  for (const encoding of file.encodings) parts.push(...printEncoding(file, encoding, inside));
-  for (const comment of file.comments) if (!inside.has(comment)) parts.push(line(comment, 0, inside));
+  const imports = file.imports.flatMap(({ path, span }): Part[] => {
+    const own = commentsBetween(file.comments, span.start, span.end).map((comment) => line(comment, 0, inside));
+    const { start, end } = span;
+    return [...own, { start, end, entry: { kind: 'text', indent: 0, text: `import "${path}"` } }];
+  });
+  const encodings = file.encodings.flatMap((encoding) => printEncoding(file, encoding, inside));
+  const others = file.comments.filter((comment) => !inside.has(comment)).map((comment) => line(comment, 0, inside));
+  const parts = [...imports, ...encodings, ...others];
   const lines = align(entriesOf(parts, file.text), file.text);
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`;
 }
@@ -124,8 +124,4 @@ function openingBrace(file: File, from: number): number {
     brace = file.text.indexOf('{', brace + 1);
   }
   return brace < 0 ? from : brace;
-}
-
-function offsets(span: { readonly start: number; readonly end: number }): { start: number; end: number } {
-  return { start: span.start, end: span.end };
 }

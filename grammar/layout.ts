@@ -15,10 +15,8 @@ export interface Layout {
 }
 
 const statementKeywords = new Set(entries.filter((entry) => entry.statement).map((entry) => entry.type));
-const endsValue = new Set<TokenType>([
-  ...[Name, Numeral, Text, T.True, T.False, T.Interleaved],
-  ...[T.CloseParenthesis, T.CloseBracket, T.CloseBrace, T.OpenBrace],
-]);
+const valueEnds = [Name, Numeral, Text, T.True, T.False, T.Interleaved, T.CloseParenthesis, T.CloseBracket];
+const endsValue = new Set<TokenType>([...valueEnds, T.CloseBrace, T.OpenBrace]);
 /** A statement that begins so may go on after a comma with what looks like an assignment. */
 const lists = new Set<TokenType>([T.Param, T.Axis, Name]);
 const misplaced = new Set<TokenType>([T.Encoding, T.Import, T.OpenBrace, T.CloseBrace]);

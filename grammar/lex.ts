@@ -22,6 +22,7 @@ const lexer = new Lexer([Blank, Comment, ...mistakes.map((mistake) => mistake.ty
 });
 
 const invisible =
+  // oxlint-disable-next-line no-control-regex -- they are what is looked for
   /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069]|(?!^)\ufeff/g;
 
 export function lex(text: string, path: string): Lexed {

@@ -241,7 +241,7 @@ const missingOperator: Rule = ({ found, foundText, previous, expected, first, ru
 const rules: readonly Rule[] = [keywordAsName, unknownStatement, wrongSign, brackets, missingOperator, choice];
 
 function general(clash: Clash): { code: SyntaxCode; message: string; hint?: string } & Partial<SyntaxDiagnostic> {
-  const { found, foundText, context, expected } = clash;
+  const { foundText, context, expected } = clash;
   const opener = expected.has('CloseParenthesis') || expected.has('CloseBracket') ? openBracket(clash) : null;
   const hint = swallowed(clash) ?? (is(clash.previous, T.Comma) ? 'a list does not end with a comma' : null);
   return {

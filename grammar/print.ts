@@ -1,7 +1,7 @@
 // Syntax tree of a statement -> pieces for wrap.ts. The author's line breaks before an operator, `by`, `then`, `else`,
 // `where` and `when`, and after `=`, `~` and a comma, are kept: they are forced breaks.
 
-import type { Binder, Expression, Head, Item, Statement, Targets } from './ast.ts';
+import type { Binder, Brackets, Expression, Head, Item, Statement, Targets } from './ast.ts';
 import type { Span } from './span.ts';
 import type { Piece } from './wrap.ts';
 
@@ -33,16 +33,18 @@ export function printStatement(statement: Statement, text: string): Printed {
   switch (statement.kind) {
     case 'param':
     case 'axis': {
-      const [first, ...more] = statement.assignments;
-      if (first === undefined) throw new Error('a parameter without an assignment');
-      const after = value(first.name.span, first.value);
-      let last = first;
-      for (const setting of more) {
-        after.push(',', between(last.span, setting.span, 0), `${setting.name.text} = `);
-        after.push(...printExpression(setting.value, 1, between));
-        last = setting;
-      }
-      return { keyword: statement.kind, before: [first.name.text], sign: '=', after };
+      const { assignments } = statement;
+      const after = assignments.flatMap((setting, index): Piece[] => {
+        const parts = value(setting.name.span, setting.value);
+        if (index === 0) return parts;
+        return [
+          ',',
+          between(assignments[index - 1]!.span, setting.span, 0),
+          `${setting.name.text} = `,
+          ...parts.slice(1),
+        ];
+      });
+      return { keyword: statement.kind, before: [assignments[0]!.name.text], sign: '=', after };
     }
     case 'given':
       return { keyword: 'given', before: printHead(statement.head, between), sign: '', after: [] };
@@ -144,10 +146,15 @@ function printExpression(expression: Expression, level: number, between: Between
       return [expression.value ? 'true' : 'false'];
     case 'if': {
       const { condition, then, otherwise } = expression;
+      const consequence = [between(condition.span, then.span, level + 1), 'then ', ...inner(then)];
+      const alternative = printExpression(otherwise, level, between);
       return [
-        ...['if ', ...inner(condition), between(condition.span, then.span, level + 1), 'then '],
-        ...[...inner(then), between(then.span, otherwise.span, level), 'else '],
-        ...printExpression(otherwise, level, between),
+        'if ',
+        ...inner(condition),
+        ...consequence,
+        between(then.span, otherwise.span, level),
+        'else ',
+        ...alternative,
       ];
     }
     case 'not':
@@ -171,25 +178,22 @@ function printExpression(expression: Expression, level: number, between: Between
       return ['(', { kind: 'open' }, ...inner(expression.inner), { kind: 'close' }, ')'];
     case 'name': {
       const { name, brackets, args } = expression;
-      const pieces: Piece[] = [name.text];
-      if (brackets !== null) {
-        const item = ({ value, axis }: Item): Piece[] => [
-          ...inner(value),
-          ...(axis === null ? [] : [`: ${axis.text}`]),
-        ];
-        pieces.push('[', { kind: 'open' }, ...list(brackets.items, item, level + 1, between));
-        const { where } = brackets;
-        if (where !== null)
-          pieces.push(between(brackets.items.at(-1)!.span, where.span, level + 1), 'where ', ...inner(where));
-        pieces.push({ kind: 'close' }, ']');
-      }
-      if (args === null) return pieces;
+      const subscript = brackets === null ? [] : printBrackets(brackets, level, between);
+      if (args === null) return [name.text, ...subscript];
       const listed = list(args, (arg) => printExpression(arg, level + 2, between), level + 1, between);
-      return [...pieces, '(', { kind: 'open' }, ...listed, { kind: 'close' }, ')'];
+      return [name.text, ...subscript, '(', { kind: 'open' }, ...listed, { kind: 'close' }, ')'];
     }
     default:
       return expression satisfies never;
   }
+}
+
+function printBrackets({ items, where }: Brackets, level: number, between: Between): Piece[] {
+  const inner = (operand: Expression): Piece[] => printExpression(operand, level + 1, between);
+  const item = ({ value, axis }: Item): Piece[] => (axis === null ? inner(value) : [...inner(value), `: ${axis.text}`]);
+  const listed = list(items, item, level + 1, between);
+  const limit = where === null ? [] : [between(items.at(-1)!.span, where.span, level + 1), 'where ', ...inner(where)];
+  return ['[', { kind: 'open' }, ...listed, ...limit, { kind: 'close' }, ']'];
 }
 
 const strength = { or: 1, and: 2, '+': 3, '-': 3, '*': 4, '/': 4, '^': 5 } as const;

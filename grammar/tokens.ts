@@ -117,6 +117,7 @@ export const Comment = createToken({ name: 'Comment', pattern: /\/\/[^\n\r]*/, g
 /** Invisible characters count as blanks here; lex.ts reports the ones that have no place in a source. */
 export const Blank = createToken({
   name: 'Blank',
+  // oxlint-disable-next-line no-control-regex -- they are what is looked for
   pattern: /[\s\u0000-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]+/,
   group: Lexer.SKIPPED,
   line_breaks: true,
@@ -124,12 +125,12 @@ export const Blank = createToken({
 
 /** Every fixed spelling of the language, keywords first. */
 export const entries: readonly Entry[] = [
-  ...[encoding, extending, importing, param, axis, given, learn, fixed, draw, define, fn, expect],
-  ...[rotate, transform, transport, shared, by, interleaved, from, when, where, conditional, then, otherwise],
-  ...[or, and, not, yes, no],
-  ...[openBrace, closeBrace, openBracket, closeBracket, openParenthesis, closeParenthesis, comma, colon],
-  ...[atMost, atLeast, equal, unequal, below, above, add, scale, replace, tilde, plus, minus, times, over, power],
-];
+  [encoding, extending, importing, param, axis, given, learn, fixed, draw, define, fn, expect],
+  [rotate, transform, transport, shared, by, interleaved, from, when, where, conditional, then, otherwise],
+  [or, and, not, yes, no],
+  [openBrace, closeBrace, openBracket, closeBracket, openParenthesis, closeParenthesis, comma, colon],
+  [atMost, atLeast, equal, unequal, below, above, add, scale, replace, tilde, plus, minus, times, over, power],
+].flat();
 
 export const keywords: readonly Entry[] = entries.filter((entry) => /^[a-z]/.test(entry.text));
 
@@ -189,8 +190,8 @@ export const T = {
 
 /** What the parser's vocabulary is made of; the lexer has the mistakes of mistakes.ts besides. */
 export const vocabulary: readonly TokenType[] = [
-  ...[Blank, Comment],
-  ...entries.map((entry) => entry.type),
-  ...[Numeral, Text, Name, Relation, Assignment, Additive, Multiplicative],
-  ...[StatementStart, StatementEnd, Misplaced],
-];
+  [Blank, Comment],
+  entries.map((entry) => entry.type),
+  [Numeral, Text, Name, Relation, Assignment, Additive, Multiplicative],
+  [StatementStart, StatementEnd, Misplaced],
+].flat();

@@ -44,6 +44,7 @@ const { expression } = fc.letrec<Record<string, Expression>>((tie) => {
     expression: either(
       tie('or'),
       fc.tuple(tie('expression'), tie('expression'), tie('expression')).map(([condition, then, otherwise]) => {
+        // oxlint-disable-next-line no-thenable -- the word of the language
         return { kind: 'if', condition, then, otherwise, span: nowhere } as Expression;
       }),
     ),

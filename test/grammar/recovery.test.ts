@@ -34,7 +34,7 @@ test('n broken statements are n errors, each on its line', () => {
       expect(diagnostics.map(({ span }) => lineOf(span.start))).toEqual(bad);
       expect(file.encodings[0]?.statements).toHaveLength(statements.length - bad.length);
     }),
-    { numRuns: 150 },
+    { numRuns: 80 },
   );
 });
 
