@@ -41,7 +41,8 @@ export function rowPoint(scope: Scope, root: Root, axes: readonly Axis[], grid: 
 export interface Work {
   /** How far the pass needs to go; null: to the end. */
   readonly bound: Expression | null;
-  body(inner: readonly Expression[], values: Map<Tensor, Expression>, stores: (() => void)[]): void;
+  /** At one point of the pass; `bounded`: the pass ends at `bound`, else it goes to the end of the row. */
+  body(inner: readonly Expression[], values: Map<Tensor, Expression>, stores: (() => void)[], bounded: boolean): void;
   /** What is stored past the bound. */
   readonly rest: ((inner: readonly Expression[]) => void) | null;
   after(lanes: Lanes | null): void;
@@ -145,12 +146,12 @@ export function softmaxPart(scope: Scope, setting: Setting, root: Root, part: nu
     return {
       bound,
       rest: null,
-      body: (inner, values) => {
+      body: (inner, values, _, bounded) => {
         const point = at(inner, values);
         const hidden = scope.block(() => {
           scope.emit(assign(nameOf(parts.largest), maximum(parts.largest, point.real(d.body))));
         });
-        scope.emit(...when(withoutBound(point, d.where, d.over, bound !== null), hidden));
+        scope.emit(...when(withoutBound(point, d.where, d.over, bounded), hidden));
       },
       after: (lanes) => {
         if (lanes !== null) parts.largest = combine(scope, lanes, 'max', parts.largest);
@@ -162,9 +163,9 @@ export function softmaxPart(scope: Scope, setting: Setting, root: Root, part: nu
     return {
       bound,
       rest: null,
-      body: (inner, values) => {
+      body: (inner, values, _, bounded) => {
         const point = at(inner, values);
-        const condition = withoutBound(point, d.where, d.over, bound !== null);
+        const condition = withoutBound(point, d.where, d.over, bounded);
         const weight = scope.variable('weight', f32(0));
         const seen = scope.block(() => {
           const value = expandOp('exp', [subtract(point.real(d.body), parts.largest)]);
@@ -184,10 +185,13 @@ export function softmaxPart(scope: Scope, setting: Setting, root: Root, part: nu
   return {
     bound,
     rest: (inner) => storeAt(scope, d.tensor, index(at(inner, new Map())), f32(0)),
-    body: (inner, values, stores) => {
+    body: (inner, values, stores, bounded) => {
       const point = at(inner, values);
       const own: Scalar = { kind: 'read', type: 'real', tensor: d.tensor, index: axesAsScalars(axes), outside: null };
-      const value = scope.hint(multiply(point.real(own), parts.scale), name);
+      const weight = multiply(point.real(own), parts.scale);
+      // Past the bound nothing has been stored yet: what is there is not a weight.
+      const seen = bounded || bound === null ? weight : select(point.value(d.where), weight, f32(0));
+      const value = scope.hint(seen, name);
       values.set(d.tensor, value);
       stores.push(() => storeInto(scope, setting, d.tensor, index(point), value));
     },

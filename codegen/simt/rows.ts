@@ -193,7 +193,7 @@ function writePass(
   const inBound = bound === null ? null : scope.bind('end', bound);
   overInner(scope, nest.inner, lanes, null, inBound, (inner) => {
     const stores: (() => void)[] = [];
-    for (const each of work) each.body(inner, values, stores);
+    for (const each of work) each.body(inner, values, stores, inBound !== null);
     for (const store of stores) store();
   });
   if (inBound !== null && work.some((each) => each.rest !== null)) {
