@@ -1,4 +1,4 @@
-// A checkpoint on a device -> text: the model as it was compiled for training, with the checkpoint's weights.
+// Text from a checkpoint: the file has the `.pe` text, sizes, tokens and weights, so nothing else is needed.
 
 import type { Device } from '../../targets/device.ts';
 import { restore } from './checkpoint.ts';
@@ -12,14 +12,16 @@ import { bytes, characters } from './tokens.ts';
 export async function sampleFrom(device: Device, checkpoint: Checkpoint, options: SampleOptions): Promise<string> {
   const { configuration, source, encoding, params, characters: known } = checkpoint.state;
   const tokenizer = configuration.tokens === 'bytes' ? bytes() : characters(known);
+  tokenizer.encode(options.prompt); // an impossible prompt is refused before anything is compiled
   const prepared = await prepareModelOn(device, { source, encoding, params }, configuration, tokenizer.size);
+  const { model, vocabulary } = prepared;
   try {
-    restore(checkpoint, prepared.model.store, false);
-    const reader = await openReader(device, prepared.model, 1, configuration.context, prepared.vocabulary);
+    restore(checkpoint, model.store, false);
+    const reader = await openReader(device, model, 1, configuration.context, vocabulary);
     const text = await sample(reader, tokenizer, options);
     reader.free();
     return text;
   } finally {
-    prepared.model.store.free();
+    model.store.free();
   }
 }

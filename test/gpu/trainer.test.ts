@@ -15,6 +15,7 @@ import { prepareData } from '../../src/trainer/data.ts';
 import { modelBackward, modelForward } from '../../src/trainer/model.ts';
 import type { Model } from '../../src/trainer/model.ts';
 import { sampleDefaults } from '../../src/trainer/sample.ts';
+import { sampleFrom } from '../../src/trainer/sample-run.ts';
 import { openTrainer, readAll } from '../../src/trainer/session.ts';
 import { openShape } from '../../src/trainer/shape.ts';
 import { wholeBuffer } from '../../src/trainer/store.ts';
@@ -125,5 +126,7 @@ describe('a run', () => {
     await runOne(device, { ...request, folder: parts, resume: true });
     const bytes = async (place: string) => readFile((await readCheckpoint(place)).path);
     expect((await bytes(parts)).equals(await bytes(whole))).toBe(true);
+    const text = await sampleFrom(device, await readCheckpoint(whole), request.sample);
+    expect(text).toBe(summary!.sample);
   });
 });
