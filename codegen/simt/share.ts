@@ -106,8 +106,11 @@ interface Use {
   first: number; // statement of the block
 }
 
+/** A name that can be read here and does not change any more. */
+type Settled = (name: string) => boolean;
+
 interface Frame {
-  readonly visible: ReadonlySet<string>;
+  readonly settled: Settled;
   readonly bound: ReadonlyMap<number, Expression>;
 }
 
@@ -140,7 +143,7 @@ export function share(statements: readonly Statement[], options: ShareOptions): 
   }
 
   const process = (block: readonly Statement[], frame: Frame): Statement[] => {
-    const { visibleAt, uses } = countUses(block, frame, intern);
+    const { settledFrom, uses } = countUses(block, frame, intern);
     const bound = new Map(frame.bound);
     const result: Statement[] = [];
     const replace = (e: Expression): Expression => {
@@ -165,24 +168,26 @@ export function share(statements: readonly Statement[], options: ShareOptions): 
           node.children.forEach(place);
         else place(node);
       }
-      const visible = new Set([...frame.visible, ...visibleAt[s]!]);
+      const settled: Settled = (name) => (settledFrom.get(name) ?? Infinity) <= s || frame.settled(name);
       const inner = (nested: readonly Statement[], loopVariable: string | null): Statement[] =>
-        process(nested, { visible: loopVariable === null ? visible : new Set([...visible, loopVariable]), bound });
+        process(nested, { settled: (name) => name === loopVariable || settled(name), bound });
       result.push(rewriteStatement(statement, replace, inner));
       if (statement.kind === 'let') {
         const node = intern(statement.value);
-        if (!node.volatile && !node.trivial && !bound.has(node.id) && isStable(node, visible)) {
+        if (!node.volatile && !node.trivial && !bound.has(node.id) && isSettled(node, settled)) {
           bound.set(node.id, { kind: 'local', type: statement.value.type, name: statement.name });
         }
       }
     });
     return result;
   };
-  return process(statements, { visible: none, bound: new Map() });
+  return process(statements, { settled: () => false, bound: new Map() });
 }
 
-const isStable = (node: Node, visible: ReadonlySet<string>): boolean =>
-  [...node.locals].every((name) => visible.has(name));
+function isSettled(node: Node, settled: Settled): boolean {
+  for (const name of node.locals) if (!settled(name)) return false;
+  return true;
+}
 
 function worthIt(node: Node, use: Use): boolean {
   if (use.count < 2 || isSlight(node)) return false;
@@ -194,28 +199,21 @@ function defaultName(e: Expression): string {
   return e.type === 'bool' ? 'holds' : 'value';
 }
 
-/** For each statement the names that can be read there and do not change any more; for each node how often it is used. */
+/** From which statement on each name of the block does not change any more; how often each node is used. */
 function countUses(
   block: readonly Statement[],
   frame: Frame,
   intern: Intern,
-): { visibleAt: ReadonlySet<string>[]; uses: Map<number, Use> } {
-  const lastSet = new Map<string, number>();
-  const declared = new Map<string, number>();
+): { settledFrom: ReadonlyMap<string, number>; uses: ReadonlyMap<number, Use> } {
+  const settledFrom = new Map<string, number>();
   block.forEach((statement, s) => {
-    if (statement.kind === 'let' || statement.kind === 'var') declared.set(statement.name, s);
-    for (const name of setsOf(statement)) lastSet.set(name, s);
-  });
-  const visibleAt = block.map((_, s) => {
-    const names = new Set<string>();
-    for (const [name, at] of declared) if (at < s && (lastSet.get(name) ?? -1) < s) names.add(name);
-    return names;
+    if (statement.kind === 'let' || statement.kind === 'var') settledFrom.set(statement.name, s + 1);
+    else for (const name of setsOf(statement)) if (settledFrom.has(name)) settledFrom.set(name, s + 1);
   });
   const uses = new Map<number, Use>();
   block.forEach((statement, s) => {
-    const names = visibleAt[s]!;
-    const movable = (node: Node): boolean =>
-      !node.volatile && [...node.locals].every((name) => frame.visible.has(name) || names.has(name));
+    const settled: Settled = (name) => (settledFrom.get(name) ?? Infinity) <= s || frame.settled(name);
+    const movable = (node: Node): boolean => !node.volatile && isSettled(node, settled);
     const count = (node: Node, weight: number, conditional: boolean): void => {
       if (node.trivial || frame.bound.has(node.id)) return;
       if (!movable(node)) return node.children.forEach((child) => count(child, weight, conditional));
@@ -238,7 +236,7 @@ function countUses(
       count(intern(expression), loops > 0 ? 2 : 1, conditional);
     }
   });
-  return { visibleAt, uses };
+  return { settledFrom, uses };
 }
 
 function setsOf(statement: Statement): readonly string[] {
