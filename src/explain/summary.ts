@@ -7,7 +7,7 @@ export interface LearnedSummary {
   readonly name: string;
   readonly shape: string;
   readonly count: number; // elements in the model: of all layers that have their own
-  readonly shared: boolean;
+  readonly copies: number; // layers that have their own, or 1
   readonly trained: boolean;
 }
 
@@ -22,19 +22,18 @@ export function learnedOf({ checked, lowered }: Pick<FrontEnd, 'checked' | 'lowe
     const inEmbedding = lowered?.embed?.inputs.includes(tensor) === true;
     const copies = origin.shared || inEmbedding ? 1 : (checked?.geometry.layers ?? 1);
     const shape = axes.map((axis) => `${axis.name}: ${axis.extent}`).join(', ');
-    return [{ name, shape, count: one * copies, shared: origin.shared, trained: origin.trained }];
+    return [{ name, shape, count: one * copies, copies, trained: origin.trained }];
   });
 }
 
 export function parameterLines(result: FrontEnd): readonly string[] {
   const learned = learnedOf(result);
-  const { layers } = result.checked!.geometry;
   if (learned.length === 0) return ['learns nothing'];
   const total = learned.reduce((sum, { count }) => sum + count, 0);
   return [
     ...learned.map(
-      ({ name, shape, count, shared, trained }) =>
-        `${trained ? 'learns' : 'keeps'} ${name} [${shape}]: ${count} numbers${shared || layers === 1 ? '' : ` in ${layers} layers`}`,
+      ({ name, shape, count, copies, trained }) =>
+        `${trained ? 'learns' : 'keeps'} ${name} [${shape}]: ${count} numbers${copies === 1 ? '' : ` in ${copies} layers`}`,
     ),
     ...(learned.length > 1 ? [`in all ${total} numbers`] : []),
   ];
