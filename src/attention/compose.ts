@@ -16,7 +16,7 @@ export interface AttentionSizes {
 export type AttentionInput = 'embedding' | 'x' | 'query' | 'key' | 'value';
 
 /** Axes of attention's tensors, fresh. Query and output: [b, t, h, d]. */
-export const chainAxes = {
+const chainAxes = {
   embedding: (s: AttentionSizes): readonly Axis[] => [...sequence(), axis('m', s.model_dim, 'model')],
   x: (s: AttentionSizes): readonly Axis[] => [...sequence(), axis('m', s.model_dim, 'model')],
   query: (s: AttentionSizes): readonly Axis[] => perHead(s.heads, 'head', s.head_dim),
@@ -36,7 +36,7 @@ function perHead(heads: number, role: Role, features: number): readonly Axis[] {
 }
 
 /** [b, h, i, j]: query token i, key token j. */
-function pairAxes(s: AttentionSizes): readonly Axis[] {
+export function pairAxes(s: AttentionSizes): readonly Axis[] {
   const head = axis('h', s.heads, 'head');
   return [axis('b', 'batch', 'batch'), head, axis('i', 'tokens', 'token'), axis('j', 'keys', 'key-token')];
 }
@@ -94,5 +94,3 @@ export function weightedValues(name: string, weights: Tensor, value: Tensor, siz
   const values = read(value, [b, at(key), keyHead(h, sizes), d]);
   return reduce('sum', defined(name, axes), [key], call('multiply', weight, values));
 }
-
-export { pairAxes };

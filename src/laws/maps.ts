@@ -13,7 +13,7 @@ type Step =
   { readonly kind: 'rotate'; readonly definition: Rotate } | { readonly kind: 'expm'; readonly definition: Expm };
 
 /** The steps from the raw tensor on, or null where something else is done to it. */
-export function stepsOf(program: Program, name: 'query' | 'key'): readonly Step[] | null {
+function stepsOf(program: Program, name: 'query' | 'key'): readonly Step[] | null {
   const made = new Map(program.definitions.map((d) => [d.tensor, d]));
   const steps: Step[] = [];
   let tensor = program.results.get(`${name}_encoded`);

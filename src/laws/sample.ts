@@ -37,7 +37,7 @@ export function sampleInputs(program: Program, options: SampleOptions): Sample {
 }
 
 /** Learned tensors as they start. */
-export function initialValues(program: Program, random: Random): Record<string, Float64Array> {
+function initialValues(program: Program, random: Random): Record<string, Float64Array> {
   const inputs = program.inputs.filter(({ origin }) => origin.kind === 'learned');
   const values = interpret({ ...program, inputs, definitions: [] }, { batch: 1, tokens: 1 }, {}, random);
   return Object.fromEntries(values);

@@ -1,12 +1,11 @@
 // Declarations become tensors: learned, given, or defined by the expression of a `let`.
 
-import { at, axis, defined, given, learned, map } from '../ir/build.ts';
-import type { Axis, Extent, Tensor } from '../ir/ir.ts';
-import type { Declaration, Index } from '../check/checked.ts';
+import { defined, given, learned, map } from '../ir/build.ts';
+import type { Tensor } from '../ir/ir.ts';
+import type { Declaration, Index, Node } from '../check/checked.ts';
 import { axisOf, isToken, type Lowering } from './context.ts';
 import { bind, collapse, openFrame } from './frame.ts';
 import { parts } from './node.ts';
-import type { Node } from '../check/checked.ts';
 
 export function declare(lowering: Lowering, declaration: Declaration): Tensor {
   switch (declaration.kind) {

@@ -12,7 +12,7 @@ import { lowerMap } from './maps.ts';
 import { lowerReduce } from './reduce.ts';
 
 /** Stands for infinity: the IR has finite constants only, and this one is finite in float32 too. */
-export const largest = 3.4028234663852886e38;
+const largest = 3.4028234663852886e38;
 
 export function lowerScalar(lowering: Lowering, node: Node, frame: Frame): Scalar {
   const lowered = lowerUntyped(lowering, node, frame);

@@ -38,7 +38,7 @@ export function lookup(lowering: Lowering, frame: Frame, index: Index): Scalar {
 }
 
 /** The batch index; reading it makes the definition one for each sequence. */
-export function batchIndex(frame: Frame): Scalar {
+function batchIndex(frame: Frame): Scalar {
   frame.batched.value = true;
   return at(frame.batch);
 }

@@ -15,7 +15,6 @@ import { lowerScalar } from './expression.ts';
 import { notCompiled, type Feature } from './features.ts';
 import { openFrame } from './frame.ts';
 import { readsChain } from './node.ts';
-import { lowerSite } from './sites.ts';
 import { lastTensor, makeVersion } from './versions.ts';
 import { makeVisible } from './visible.ts';
 

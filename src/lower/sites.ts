@@ -83,7 +83,7 @@ function featureAxis(lowering: Lowering): Axis {
   return axis('d', lowering.encoding.geometry.head_dim, 'feature');
 }
 
-/** new[block, r] = sum over c of matrix[r, c] old[block, c]; blocks are consecutive features, others pass. */
+/** new[block, r] = sum over c of matrix[r, c] old[block, c]; blocks are consecutive features and fill the head. */
 function lowerTransform(
   lowering: Lowering,
   site: Extract<CheckedSite, { kind: 'transform' | 'transport' }>,
@@ -108,38 +108,8 @@ function lowerTransform(
   const matrix = siteValue(lowering, site, 'matrix', frame);
   const first = block === undefined ? integer(0) : call('multiply', side, lookup(lowering, frame, block));
   const old = read(input, [at(frame.batch), at(t), at(h), call('add', first, at(c))]);
-  const covered = sizeOf(column) * (block === undefined ? 1 : sizeOf(block));
-  const axes = [frame.batch, t, h, d];
-  const product = call('multiply', matrix, old);
-  if (covered === lowering.encoding.geometry.head_dim) {
-    const made = defined(name, axes);
-    lowering.definitions.push(reduce('sum', made, [c], product, site.span));
-    return made;
-  }
-  return partly(lowering, site, name, { axes, over: c, product, input, covered });
-}
-
-interface PartialProduct {
-  readonly axes: readonly Axis[]; // [b, t, h, d]
-  readonly over: Axis;
-  readonly product: Scalar;
-  readonly input: Tensor;
-  readonly covered: number;
-}
-
-/** The matrices cover the first features only. */
-function partly(lowering: Lowering, site: CheckedSite, name: string, part: PartialProduct): Tensor {
-  const { axes, over, product, input, covered } = part;
-  const inside = call('less', at(axes[3]!), integer(covered));
-  const turned = defined(lowering.name(`${name}_turned`), axes);
-  const guarded = call('select', inside, product, real(0));
-  lowering.definitions.push(reduce('sum', turned, [over], guarded, site.span));
-  const fresh = axes.map((a) => axis(a.name, a.extent, a.role));
-  const index = fresh.map(at);
-  const made = defined(name, fresh);
-  const covers = call('less', at(fresh[3]!), integer(covered));
-  const body = call('select', covers, read(turned, index), read(input, index));
-  lowering.definitions.push(map(made, body, site.span));
+  const made = defined(name, [frame.batch, t, h, d]);
+  lowering.definitions.push(reduce('sum', made, [c], call('multiply', matrix, old), site.span));
   return made;
 }
 

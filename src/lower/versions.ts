@@ -18,7 +18,7 @@ import { lowerSite } from './sites.ts';
 
 type Versioned = Exclude<ChainTensor, 'visible' | 'loss'>;
 
-export function lastVersion(encoding: CheckedEncoding, target: ChainTensor): number {
+function lastVersion(encoding: CheckedEncoding, target: ChainTensor): number {
   return encoding.sites.filter((site) => site.target === target).length;
 }
 

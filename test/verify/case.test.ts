@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readCase, writeCase, type Case } from '../../src/verify/case.ts';
-import { makeCase } from '../../src/verify/make-case.ts';
+import { makeCase } from '../../src/verify/make.ts';
 import { geometryOf, reference, verify, type Runner } from '../../src/verify/run.ts';
 import { loadFile, root } from '../lower/load.ts';
 
