@@ -65,7 +65,8 @@ function printStatementPart(
   const own = commentsBetween(comments, start, end);
   if (own.length === 0) return { start, end, entry: { kind: 'statement', indent: 2, statement } };
   for (const comment of own) inside.add(comment);
-  const lineStart = Math.max(file.text.lastIndexOf('\n', start - 1), file.text.lastIndexOf('\r', start - 1)) + 1;
+  let lineStart = start;
+  while (lineStart > 0 && !/[\r\n]/.test(file.text.charAt(lineStart - 1))) lineStart--;
   const indentation = (text: string): number => /^\s*/.exec(text)![0].replaceAll('\t', '  ').length;
   const first = indentation(file.text.slice(lineStart));
   const lines = file.text

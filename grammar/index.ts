@@ -9,7 +9,6 @@ import { layout } from './layout.ts';
 import { lex } from './lex.ts';
 import { syntaxDiagnostic } from './messages.ts';
 import { parseTokens } from './parser.ts';
-import type { Span } from './span.ts';
 import type { SyntaxDiagnostic } from './syntax-error.ts';
 
 export { syntaxCodes, type SyntaxCode, type SyntaxDiagnostic } from './syntax-error.ts';
@@ -35,9 +34,14 @@ export function parse(text: string, path: string): Parsed {
   return { file: { path, text, ...buildFile(cst, path), comments: lexed.comments }, diagnostics };
 }
 
-/** Whether the parser stumbled just behind something that was reported and left out. */
-function follows(error: IRecognitionException, dropped: readonly Span[]): boolean {
+/** Whether the parser stumbled just behind something that was reported and left out; `dropped` is ascending. */
+function follows(error: IRecognitionException, dropped: readonly number[]): boolean {
   const { token, previousToken } = error as IRecognitionException & { previousToken?: IToken };
-  const from = previousToken?.startOffset ?? 0;
-  return dropped.some((span) => span.start >= from && span.start < token.startOffset);
+  let [low, high] = [0, dropped.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (dropped[middle]! < (previousToken?.startOffset ?? 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low < dropped.length && dropped[low]! < token.startOffset;
 }

@@ -12,7 +12,7 @@ export interface Lexed {
   readonly tokens: readonly IToken[];
   readonly comments: readonly CommentNode[];
   readonly diagnostics: readonly SyntaxDiagnostic[];
-  readonly dropped: readonly Span[]; // what was reported and left out, in order of the text
+  readonly dropped: readonly number[]; // offsets of what was reported and left out, ascending
 }
 
 const others = vocabulary.filter((type) => type !== Blank && type !== Comment);
@@ -29,7 +29,7 @@ export function lex(text: string, path: string): Lexed {
   const result = lexer.tokenize(text);
   const at = (start: number, end: number): Span => ({ file: path, start, end });
   const diagnostics: SyntaxDiagnostic[] = [];
-  const dropped: Span[] = [];
+  const dropped: number[] = [];
   for (const match of text.matchAll(invisible)) {
     const point = match[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, '0');
     diagnostics.push({
@@ -43,7 +43,7 @@ export function lex(text: string, path: string): Lexed {
   for (const error of result.errors) {
     const bad = text.slice(error.offset, error.offset + error.length);
     const span = at(error.offset, error.offset + error.length);
-    dropped.push(span);
+    dropped.push(error.offset);
     diagnostics.push({ code: 'PE0103', severity: 'error', message: `${quote(bad)} is not part of the language`, span });
   }
   const tokens: IToken[] = [];
@@ -54,7 +54,7 @@ export function lex(text: string, path: string): Lexed {
       const { code, hint } = mistake;
       const message = mistake.message(token.image);
       diagnostics.push({ code, severity: 'error', message, span, ...(hint === undefined ? {} : { hint }) });
-      if (mistake.meant === null) dropped.push(span);
+      if (mistake.meant === null) dropped.push(span.start);
       else tokens.push({ ...token, ...retyped(mistake.meant) });
       continue;
     }
@@ -65,7 +65,7 @@ export function lex(text: string, path: string): Lexed {
     text: token.image.trimEnd(),
     span: at(token.startOffset, token.startOffset + token.image.trimEnd().length),
   }));
-  return { tokens, comments, diagnostics, dropped };
+  return { tokens, comments, diagnostics, dropped: dropped.toSorted((a, b) => a - b) };
 }
 
 function retyped(type: IToken['tokenType']): Pick<IToken, 'tokenType' | 'tokenTypeIdx'> {
