@@ -9,6 +9,8 @@ export interface AdapterChoice {
   readonly adapter?: 'auto' | 'system' | 'swiftshader';
   /** Which variants of kernels to run; the default follows from the adapter. */
   readonly profile?: Profile;
+  /** checked: the driver checks every index once more, as browsers always do; the default is trusted. */
+  readonly bounds?: 'trusted' | 'checked';
   /** Limits below the adapter's own, for tests of small devices. */
   readonly limits?: Readonly<Partial<Record<LimitName, number>>>;
 }
@@ -47,23 +49,26 @@ export interface Opened extends Found {
 const inBrowser = (): boolean => typeof navigator !== 'undefined' && 'gpu' in navigator && navigator.gpu !== undefined;
 
 /** The adapter of a choice, or null. */
-export async function findAdapter(choice: 'auto' | 'system' | 'swiftshader'): Promise<Found | null> {
+export async function findAdapter({
+  adapter: wanted = 'auto',
+  bounds = 'trusted',
+}: AdapterChoice): Promise<Found | null> {
   if (inBrowser()) {
     const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
     return adapter === null ? null : { adapter, summary: summarise(adapter, 'browser') };
   }
   const { systemAdapter, swiftShaderAdapter } = await import('./node.ts');
-  if (choice !== 'swiftshader') {
-    const adapter = await systemAdapter();
+  if (wanted !== 'swiftshader') {
+    const adapter = await systemAdapter(bounds);
     if (adapter !== null) return { adapter, summary: summarise(adapter, 'system') };
   }
-  if (choice === 'system') return null;
-  const adapter = await swiftShaderAdapter();
+  if (wanted === 'system') return null;
+  const adapter = await swiftShaderAdapter(bounds);
   return adapter === null ? null : { adapter, summary: summarise(adapter, 'swiftshader') };
 }
 
 export async function openAdapter(choice: AdapterChoice): Promise<Opened> {
-  const found = await findAdapter(choice.adapter ?? 'auto');
+  const found = await findAdapter(choice);
   if (found === null) {
     throw new DeviceError(
       'unavailable',

@@ -125,8 +125,8 @@ const webGpu = (recorded: Recorded): WebGpuRecorded => recorded as WebGpuRecorde
 
 /** The adapters that can be opened, best first; in Node also the software driver. */
 export async function listAdapters(): Promise<readonly AdapterSummary[]> {
-  const first = await findAdapter('auto');
+  const first = await findAdapter({});
   if (first === null) return [];
-  const second = first.summary.source === 'system' ? await findAdapter('swiftshader') : null;
+  const second = first.summary.source === 'system' ? await findAdapter({ adapter: 'swiftshader' }) : null;
   return [first.summary, ...(second === null ? [] : [second.summary])];
 }

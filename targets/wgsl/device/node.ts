@@ -8,13 +8,19 @@ import { loadLoader, swiftShaderFiles, useSwiftShader } from './swiftshader.ts';
 
 const kept = Symbol.for('pegen.dawn');
 
-/** Exact timestamps instead of ones rounded to 0.1 ms, which protect browsers only. */
-const options = ['disable-dawn-features=timestamp_quantization'];
+/**
+ * Exact timestamps instead of ones rounded to 0.1 ms, which protect browsers only; and no second check of every index in
+ * a kernel, which costs a third of the time on SwiftShader: the compiler has proved them, and the simulator has checked.
+ */
+const off = 'disable-dawn-features=timestamp_quantization';
+const trusted = 'enable-dawn-features=disable_robustness';
 
-async function createGpu(): Promise<GPU | null> {
+export type Bounds = 'trusted' | 'checked';
+
+async function createGpu(bounds: Bounds): Promise<GPU | null> {
   try {
     const { create } = await import('webgpu');
-    const gpu = create([...options]);
+    const gpu = create(bounds === 'trusted' ? [off, trusted] : [off]);
     const holder = globalThis as { [kept]?: GPU[] };
     (holder[kept] ??= []).push(gpu);
     return gpu;
@@ -32,13 +38,13 @@ async function adapterOf(gpu: GPU | null): Promise<GPUAdapter | null> {
 }
 
 /** Of the driver that the machine has; null without a question to Dawn, which would complain, where it has none. */
-export async function systemAdapter(): Promise<GPUAdapter | null> {
+export async function systemAdapter(bounds: Bounds): Promise<GPUAdapter | null> {
   if (process.platform === 'linux') {
     if (!hasVulkanDriver()) return null;
     // A container may have a driver but no loader; then the software driver's will do.
     loadLoader((await swiftShaderFiles())?.loader ?? null);
   }
-  return adapterOf(await createGpu());
+  return adapterOf(await createGpu(bounds));
 }
 
 /** Whether any driver describes itself where the Vulkan loader looks. */
@@ -62,12 +68,12 @@ function hasVulkanDriver(): boolean {
 }
 
 /** Of the software driver in the npm package @sparticuz/chromium; null where that is not installed. */
-export async function swiftShaderAdapter(): Promise<GPUAdapter | null> {
+export async function swiftShaderAdapter(bounds: Bounds): Promise<GPUAdapter | null> {
   const files = await swiftShaderFiles();
   if (files === null) return null;
   const restore = useSwiftShader(files);
   try {
-    return await adapterOf(await createGpu());
+    return await adapterOf(await createGpu(bounds));
   } finally {
     restore();
   }
