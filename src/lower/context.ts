@@ -18,6 +18,8 @@ export interface Frame {
   readonly captured: Map<Index, Axis>;
   readonly batch: Axis;
   readonly batched: { value: boolean };
+  /** Conditions of the branches of `if` around the expression that is being built. */
+  readonly guards: readonly Node[];
   /** Query and key index of a score: only points with key <= query are ever looked at. */
   readonly causal: { readonly query: Index; readonly key: Index } | null;
 }

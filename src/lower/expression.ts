@@ -9,6 +9,7 @@ import { extentOf, type Lowering } from './context.ts';
 import type { Frame } from './context.ts';
 import { lookup, readBatched } from './frame.ts';
 import { lowerMap } from './maps.ts';
+import { negation } from './node.ts';
 import { lowerReduce } from './reduce.ts';
 
 /** Stands for infinity: the IR has finite constants only, and this one is finite in float32 too. */
@@ -36,7 +37,9 @@ function lowerUntyped(lowering: Lowering, node: Node, frame: Frame): Scalar {
     case 'runtime':
       return node.name === 'length' ? size('keys') : lowering.refuse('training', node.span);
     case 'call':
-      return call(node.op, ...node.args.map((arg) => lowering.scalar(arg, frame)));
+      return node.op === 'select'
+        ? lowerBranches(lowering, node.args, frame)
+        : call(node.op, ...node.args.map((arg) => lowering.scalar(arg, frame)));
     case 'read': {
       const tensor = lowering.declared(node.of);
       const index = indexOf(lowering, tensor, node.items, frame);
@@ -51,6 +54,18 @@ function lowerUntyped(lowering: Lowering, node: Node, frame: Frame): Scalar {
     default:
       return node satisfies never;
   }
+}
+
+/** A sum in a branch that is not taken must not bring an infinity into the gradient: it gets the branch's condition. */
+function lowerBranches(lowering: Lowering, args: readonly Node[], frame: Frame): Scalar {
+  const [condition, then, otherwise] = args as [Node, Node, Node];
+  const inside = (guard: Node): Frame => ({ ...frame, guards: [...frame.guards, guard] });
+  return call(
+    'select',
+    lowering.scalar(condition, frame),
+    lowering.scalar(then, inside(condition)),
+    lowering.scalar(otherwise, inside(negation(condition))),
+  );
 }
 
 function constant(type: Node['type'], value: number): Scalar {

@@ -15,6 +15,7 @@ export function openFrame(name: string, outer: Frame | null = null, causal: Fram
     captured: new Map(),
     batch: axis('b', 'batch', 'batch'),
     batched: { value: false },
+    guards: outer?.guards ?? [],
     causal: causal ?? outer?.causal ?? null,
   };
 }

@@ -1,6 +1,7 @@
 // Questions about and small pieces of checked expressions: which indices one reads, its conditions, new nodes.
 
 import type { ChainTensor, Declaration, Index, Node } from '../check/checked.ts';
+import type { OpName } from '../ir/ops.ts';
 
 /** The expressions that an expression is made of. */
 export function parts(node: Node): readonly Node[] {
@@ -58,6 +59,20 @@ export function every(nodes: readonly Node[]): Node | null {
       all === null ? node : { kind: 'call', type: 'boolean', span: all.span, op: 'and', args: [all, node] },
     null,
   );
+}
+
+export function negation(condition: Node): Node {
+  return { kind: 'call', type: 'boolean', span: condition.span, op: 'not', args: [condition] };
+}
+
+/** Operations that are not finite everywhere, or whose derivative is not. */
+const singular: ReadonlySet<OpName> = new Set<OpName>([
+  ...(['divide', 'power', 'log', 'log2', 'log1p', 'sqrt', 'atan2', 'exp', 'expm1', 'tan'] as const),
+]);
+
+/** Whether the value or the derivative of an expression may be infinite somewhere. */
+export function maySurge(node: Node): boolean {
+  return (node.kind === 'call' && singular.has(node.op)) || parts(node).some(maySurge);
 }
 
 export function constantNode(value: number, like: Node): Node {

@@ -8,7 +8,7 @@ import { compileCodes } from '../diagnostics/codes/compile.ts';
 import { isToken, type Lowering } from './context.ts';
 import type { Frame, Hoisted } from './context.ts';
 import { bind, frameAxes, hoist, openFrame, readHoisted } from './frame.ts';
-import { constantNode } from './node.ts';
+import { conditions, constantNode, every, maySurge } from './node.ts';
 import { lowerScan } from './scan.ts';
 
 export type ReduceNode = Extract<Node, { kind: 'reduce' }>;
@@ -52,13 +52,17 @@ function lowerPlain(lowering: Lowering, node: ReduceNode, outer: Frame): Scalar 
   const frame = openFrame(name, outer);
   const axes = node.over.map((index) => bind(lowering, frame, index));
   const term = lowering.scalar(node.body, frame);
-  const guarded =
-    node.where === null
-      ? term
-      : call('select', lowering.scalar(node.where, frame), term, op === 'prod' ? real(1) : real(0));
+  const where = guardOf(lowering, node, frame);
+  const guarded = where === null ? term : call('select', where, term, op === 'prod' ? real(1) : real(0));
   const tensor = defined(name, frameAxes(frame, []));
   const made = hoist(lowering, frame, [], reduce(op, tensor, axes, guarded, node.span));
   return readHoisted(lowering, made, outer);
+}
+
+/** The condition of a sum, and, where its terms may be infinite, of the branches of `if` that it stands in. */
+function guardOf(lowering: Lowering, node: ReduceNode, frame: Frame): Scalar | null {
+  const all = every([...(maySurge(node.body) ? frame.guards : []), ...conditions(node.where)]);
+  return all === null ? null : lowering.scalar(all, frame);
 }
 
 /** How many points a mean is over. */
@@ -94,8 +98,8 @@ function findMaximum(lowering: Lowering, node: ReduceNode, outer: Frame): Maximu
   const body: Node = others.length === 0 ? node.body : { ...node, over: others };
   const term = lowering.scalar(body, frame);
   const low = term.type === 'integer' ? integer(lowest.integer) : real(lowest.real);
-  const guarded =
-    node.where === null || others.length > 0 ? term : call('select', lowering.scalar(node.where, frame), term, low);
+  const where = others.length > 0 ? null : guardOf(lowering, node, frame);
+  const guarded = where === null ? term : call('select', where, term, low);
   const each = defined(frame.name, frameAxes(frame, [own]), guarded.type);
   const values = hoist(lowering, frame, [over], map(each, guarded, node.span));
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program } from '../../src/ir/ir.ts';
 import { verify } from '../../src/ir/verify.ts';
+import { withGradients } from '../../src/verify/run.ts';
 import { normals, uniformFrom } from '../../src/laws/random.ts';
 import { loadText } from './load.ts';
 
@@ -185,4 +186,22 @@ describe('what is no scan', () => {
     });
     close(run(program, 'r'), wanted);
   });
+});
+
+it('a sum in a branch that is not taken gives neither value nor gradient', () => {
+  const text = `encoding test {
+  axis n = 2
+  learn w[k: n] ~ 0
+  let r[t: token] = if w[0] > 0 then sum[k: n](log(w[k])) else max[k: n](w[k] / w[1]) * 0
+  let z[t: token] = if w[0] == 0 then w[1] else sum[k: n](1 / w[0])
+  score[h, i, j] += (r[j] + z[j]) * j
+}`;
+  const program = loadText(text).lowered!.attend;
+  const differentiated = withGradients(program, ['w']).program;
+  const zeros = new Float64Array(2 * 4 * 16).fill(0.3);
+  const inputs = { w: [0, 2], query: zeros, key: zeros, value: Float64Array.from(zeros.keys()), d_output: zeros };
+  const values = interpret(differentiated, { batch: 1, tokens: 2 }, inputs);
+  const gradient = values.get(differentiated.results.get('d_w')!.name)!;
+  expect([...gradient].every(Number.isFinite)).toBe(true);
+  expect(gradient[1]).not.toBe(0);
 });
