@@ -1,9 +1,10 @@
 // The pipeline: the text of a `.pe` file -> kernels and glue as files, diagnostics, and the plan. Pure: no disk, no clock,
 // no randomness. Where there is an error there are diagnostics and no files.
 
-import { printModule } from '../codegen/glue/module.ts';
+import { kernelTexts, printModule } from '../codegen/glue/module.ts';
 import { printKernelFile } from '../codegen/glue/kernel-file.ts';
 import type { ModuleInfo } from '../codegen/glue/module.ts';
+import type { KernelBody } from '../codegen/kernel.ts';
 import { transliterate } from '../codegen/names.ts';
 import { buildPlan } from '../codegen/plan/build-plan.ts';
 import type { EntryName, Plan, PlanOptions } from '../codegen/plan/plan.ts';
@@ -52,7 +53,7 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   const module = await printModule(plansOf(plan), info);
   const name = transliterate(checked.name);
   const files = [
-    { path: `${name}${wgsl.extension}`, text: printKernelFile(plansOf(plan), info) },
+    { path: `${name}${wgsl.extension}`, text: printKernelFile(plansOf(plan), info.source, kernelTexts(info)) },
     { path: `${name}.webgpu.ts`, text: module },
   ];
   return { files, diagnostics, plan, encoding: checked, laws, module };
@@ -105,7 +106,17 @@ async function moduleInfo(source: Source, { name, geometry, params }: CheckedEnc
     name,
     source: { file: baseName(source.path), sha256: await sourceHash(source) },
     geometry: { ...geometry, ...Object.fromEntries(params) },
-    kernel: wgsl.kernel,
+    kernel: once(wgsl.kernel),
     lineOf: (span) => lineOf(source, span),
+  };
+}
+
+/** Prints each kernel once, though it stands in two files. */
+function once(print: ModuleInfo['kernel']): ModuleInfo['kernel'] {
+  const printed = new Map<KernelBody, string>();
+  return (body, comment) => {
+    const text = printed.get(body) ?? print(body, comment);
+    printed.set(body, text);
+    return text;
   };
 }

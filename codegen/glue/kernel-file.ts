@@ -1,20 +1,24 @@
 // Kernels of plans -> one text for people to read: every kernel in each variant, in the order of their launches.
 
+import { commentText } from '../numbers.ts';
 import type { KernelPlan, Plan } from '../plan/plan.ts';
 import { printSize } from '../plan/size.ts';
 import { headerOf } from './header.ts';
-import type { ModuleInfo } from './module.ts';
+import { kernelComment } from './kernels.ts';
+import type { KernelTexts } from './kernels.ts';
 
-export function printKernelFile(plans: readonly Plan[], info: ModuleInfo): string {
-  const kernels = new Set<KernelPlan>(
-    plans.flatMap(({ entries }) => entries.flatMap(({ launches }) => launches.map(({ kernel }) => kernel))),
-  );
-  const texts = [...kernels].flatMap((kernel) =>
+export function printKernelFile(
+  plans: readonly Plan[],
+  source: { readonly file: string; readonly sha256: string },
+  texts: KernelTexts,
+): string {
+  const launches = plans.flatMap(({ entries }) => entries.flatMap((entry) => entry.launches));
+  const kernels = new Set<KernelPlan>(launches.map(({ kernel }) => kernel));
+  const parts = [...kernels].flatMap((kernel) =>
     kernel.variants.map(({ profile, groups, body }) => {
-      const source = kernel.span === null ? info.name : info.lineOf(kernel.span);
       const launch = `${kernel.name}, ${profile}: ${printSize(groups)} workgroups of ${body.workgroup}`;
-      return info.kernel(body, `${launch}\n${kernel.comment} (${source})`);
+      return `// ${commentText(launch)}\n${texts.print(body, kernelComment(kernel, texts))}`;
     }),
   );
-  return [`${headerOf(info.source)}\n// Each kernel is a module of its own.\n`, ...texts].join('\n');
+  return [`${headerOf(source)}\n// Each kernel is a module of its own.\n`, ...parts].join('\n');
 }

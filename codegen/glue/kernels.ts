@@ -28,13 +28,8 @@ export function printKernels(
   const items = [...names].flatMap(([kernel, name]) => {
     const variants = kernel.variants.map((variant) => {
       const constant = local(`${name}_${variant.profile}`);
-      constants.push({
-        kind: 'constant',
-        name: constant,
-        exported: false,
-        docs: [],
-        value: templateLiteral(texts.print(variant.body, kernelComment(kernel, texts))),
-      });
+      const text = texts.print(variant.body, kernelComment(kernel, texts));
+      constants.push({ kind: 'text', name: constant, literal: templateLiteral(text) });
       return variantText(variant, constant);
     });
     return [

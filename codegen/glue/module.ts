@@ -16,6 +16,7 @@ import { helperFunctions, helperNames } from './helpers.ts';
 import type { HelperName } from './helpers.ts';
 import type { HostContext } from './host.ts';
 import { printKernels } from './kernels.ts';
+import type { KernelTexts } from './kernels.ts';
 import { printLearned } from './learned.ts';
 import { numberLiteral, propertyName, stringLiteral } from './literals.ts';
 import { printModuleStructure } from './morph.ts';
@@ -54,9 +55,7 @@ export function moduleStructure(plans: readonly Plan[], info: ModuleInfo): Modul
   const used = new Set<HelperName>();
   const bufferName = bufferNames(plans);
   const kernelNames = nameKernels(plans);
-  const source = (kernel: KernelPlan): string => (kernel.span === null ? info.name : info.lineOf(kernel.span));
-
-  const kernels = printKernels(kernelNames, { print: info.kernel, source }, names.allocate);
+  const kernels = printKernels(kernelNames, kernelTexts(info), names.allocate);
   const namesOf = (plan: Plan): EntryNames => ({
     buffer: (buffer) => bufferName(plan, buffer),
     kernel: (kernel) => kernelNames.get(kernel)!,
@@ -86,6 +85,12 @@ export function moduleStructure(plans: readonly Plan[], info: ModuleInfo): Modul
   ];
   return { header: [headerOf(info.source)], statements };
 }
+
+/** How this module's kernels are printed. */
+export const kernelTexts = (info: ModuleInfo): KernelTexts => ({
+  print: info.kernel,
+  source: ({ span }) => (span === null ? info.name : info.lineOf(span)),
+});
 
 function constant(name: string, value: string, docs: readonly string[] = []): Statement {
   return { kind: 'constant', name, exported: true, docs, value };

@@ -9,11 +9,29 @@ const load = (): Promise<typeof Morph> => import('ts-morph');
 /** The text of a module, indented but not wrapped. */
 export async function printModuleStructure(module: ModuleStructure): Promise<string> {
   const morph = await load();
-  const text = morph.printStructure(
-    { kind: morph.StructureKind.SourceFile, statements: module.statements.map((each) => structure(each, morph)) },
+  const parts = [...module.header];
+  let run: Statement[] = [];
+  const flush = (): void => {
+    if (run.length > 0) parts.push(printRun(run, morph).trimEnd(), '');
+    run = [];
+  };
+  for (const statement of module.statements) {
+    if (statement.kind !== 'text') {
+      run.push(statement);
+      continue;
+    }
+    flush();
+    parts.push(`const ${statement.name} = ${statement.literal};`, '');
+  }
+  flush();
+  return `${parts.join('\n').trimEnd()}\n`;
+}
+
+function printRun(statements: readonly Statement[], morph: typeof Morph): string {
+  return morph.printStructure(
+    { kind: morph.StructureKind.SourceFile, statements: statements.map((each) => structure(each, morph)) },
     { indentNumberOfSpaces: 2, useSingleQuote: true },
   );
-  return [...module.header, text].join('\n');
 }
 
 /** JavaScript for any host that knows ES modules; types are erased and not checked. */
@@ -72,6 +90,8 @@ function structure(statement: Statement, morph: typeof Morph): Printed {
         ].join('\n'),
         leadingTrivia: '\n',
       };
+    case 'text':
+      return `const ${statement.name} = ${statement.literal};`;
     case 'default':
       return `\nexport default ${statement.value};`;
     default:
