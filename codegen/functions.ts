@@ -1,6 +1,6 @@
 // Elementary functions in f32, written once in kernel IR for every target: range reduction and a polynomial. They need no
 // fused multiply-add and give the same accuracy with one. The coefficients are our own minimax fits of the error named
-// beside each; math.ts states and tests the accuracy of the whole.
+// beside each; math.ts states the accuracy of the whole.
 
 import type { Expression, KernelFunction, Statement, ValueType } from './kernel.ts';
 import {
@@ -75,8 +75,8 @@ const halfPi = [
 ];
 
 /** x = quarters pi / 2 + r, |r| <= pi / 4. The first three steps are exact; the small pieces are summed first. */
-export const quarters = define('quarters_f32', { x: 'f32' }, [], call('round', multiply(x, f32(2 / Math.PI))));
-export const reduced = define(
+const quarters = define('quarters_f32', { x: 'f32' }, [], call('round', multiply(x, f32(2 / Math.PI))));
+const reduced = define(
   'reduced_f32',
   { x: 'f32', k: 'f32' },
   [
@@ -92,7 +92,7 @@ export const reduced = define(
   subtract(real('large'), real('small')),
 );
 /** sin r and cos r for |r| <= pi / 4; errors of the fits 4e-9 relative and 1e-10. */
-export const sineNear = define(
+const sineNear = define(
   'sin_near_f32',
   { r: 'f32' },
   [letOf('z', square(r))],
@@ -101,7 +101,7 @@ export const sineNear = define(
     multiply(multiply(r, z), polynomial(z, [-0.16666655242443085, 0.008332173340022564, -0.00019516656175255775])),
   ),
 );
-export const cosineNear = define(
+const cosineNear = define(
   'cos_near_f32',
   { r: 'f32' },
   [letOf('z', square(r))],
@@ -132,35 +132,13 @@ export const tangent = define(
   select(evenBit(k), divide(real('s'), real('c')), negate(divide(real('c'), real('s')))),
 );
 
-/** Both at once: statements that bind `${name}_sin` and `${name}_cos` (and three intermediate names), and the two values. */
-export function sinCos(
-  angle: Expression,
-  allocate: (wanted: string) => string,
-  name = 'phase',
-): { readonly statements: readonly Statement[]; readonly sin: Expression; readonly cos: Expression } {
-  const bound: Statement[] = [];
-  const bind = (suffix: string, value: Expression): Expression => {
-    const chosen = allocate(`${name}_${suffix}`);
-    bound.push(letOf(chosen, value));
-    return local(chosen, value.type);
-  };
-  const source = angle.kind === 'local' || angle.kind === 'literal' ? angle : bind('angle', angle);
-  const quarter = bind('quarters', apply(quarters, source));
-  const rest = bind('rest', apply(reduced, source, quarter));
-  const near = bind('near_sin', apply(sineNear, rest));
-  const other = bind('near_cos', apply(cosineNear, rest));
-  const sin = bind('sin', turned(quarter, near, other));
-  const cos = bind('cos', turned(add(quarter, f32(1)), near, other));
-  return { statements: bound, sin, cos };
-}
-
 // ---- exp, log and their kin
 
 /** 2^n for -126 <= n <= 127. */
 const powerOfTwo = (n: Expression): Expression => call('from_bits', call('shift_left', add(n, i32(127)), i32(23)));
 
 /** e^x: x = n ln 2 + r; 2^n in two factors, so that results below 2^-126 and above 2^127 come out right. Fit 3e-9. */
-export const exponential = define(
+const exponential = define(
   'exp_f32',
   { x: 'f32' },
   [
@@ -214,7 +192,7 @@ export const expMinus1 = define(
 );
 
 /** log(1 + x) for sqrt(1/2) - 1 <= x <= sqrt(2) - 1; fit 7e-10. */
-export const logNear = define(
+const logNear = define(
   'log1p_near_f32',
   { x: 'f32' },
   [

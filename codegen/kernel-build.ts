@@ -243,6 +243,7 @@ export function when(
   if (condition.type !== 'bool') throw new Error(`a condition must be bool, not ${condition.type}`);
   if (condition.kind === 'literal') return condition.value ? then : otherwise;
   if (then.length === 0 && otherwise.length === 0) return [];
+  // oxlint-disable-next-line unicorn/no-thenable -- a branch, not a promise
   return [{ kind: 'if', condition, then, otherwise }];
 }
 

@@ -62,12 +62,12 @@ const round = Math.fround;
 const scratch = new DataView(new ArrayBuffer(4));
 
 /** Halves to even. */
-export function roundEven(x: number): number {
+function roundEven(x: number): number {
   const nearest = Math.round(x);
   return Math.abs(x - Math.trunc(x)) === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
 }
 
-export function popcount(x: number): number {
+function popcount(x: number): number {
   let count = 0;
   for (let bits = x >>> 0; bits !== 0; bits &= bits - 1) count += 1;
   return count;

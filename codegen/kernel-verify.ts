@@ -7,7 +7,7 @@ import { resultType } from './kernel-ops.ts';
 import { isReserved } from './names.ts';
 
 /** Guaranteed by every WebGPU adapter. */
-export const portableLimits = { lanes: 256, bindings: 8, sharedBytes: 16384, privateBytes: 8192 } as const;
+const portableLimits = { lanes: 256, bindings: 8, sharedBytes: 16384, privateBytes: 8192 } as const;
 
 interface Local {
   readonly type: ValueType;

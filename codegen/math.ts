@@ -89,6 +89,36 @@ const expansions: Readonly<Record<OpName, Expand>> = {
   uniform: random('uniform'),
 };
 
+/** What the target's own exp may be off by, 3 + 2 |x| units in the last place, and a few roundings around it. */
+const aroundExp = (x: number): number => 10 + 4 * Math.abs(x);
+
+/**
+ * The largest error in units of 2^-24 (half a unit in the last place at worst) relative to the value, by the first
+ * argument; 0, exact, where an operation is not named. Angles: |x| <= 200000, and the error is absolute.
+ */
+export const accuracy: Readonly<Partial<Record<OpName, number | ((x: number) => number)>>> = {
+  divide: 5,
+  sqrt: 4,
+  exp: aroundExp,
+  expm1: 4,
+  log: 3,
+  log2: 4,
+  log1p: 5,
+  power: 60, // where |y log x| <= 37: it grows with that
+  sin: 2,
+  cos: 2,
+  tan: 6,
+  tanh: 6,
+  atan2: 4,
+  sigmoid: aroundExp,
+  log_sigmoid: aroundExp,
+  softplus: aroundExp,
+  gelu: 40, // down to 1e-4 in size
+  silu: aroundExp,
+  erf: 4,
+  mod: 2, // of the dividend
+};
+
 /** The operation on these arguments. The result is i32, f32 or bool as the operation's is integer, real or boolean. */
 export function expandOp(op: OpName, args: readonly Expression[]): Expression {
   return expansions[op](...args);

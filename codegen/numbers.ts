@@ -24,13 +24,6 @@ export function i32Text(value: number): string {
   return value < 0 ? `(-${-value})` : String(value + 0);
 }
 
-/** Any finite float64 as JavaScript or C++ text. */
-export function f64Text(value: number): string {
-  if (!Number.isFinite(value)) throw new Error(`not a finite number: ${value}`);
-  if (value < 0 || Object.is(value, -0)) return `(-${f64Text(-value)})`;
-  return String(value).replace('e+', 'e');
-}
-
 /**
  * Text that may stand in a comment to the end of a line: one line, no control or bidirectional characters, no backslash
  * at its end, no end of a block comment.

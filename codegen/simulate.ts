@@ -9,7 +9,6 @@ import type { KernelBody, KernelSizes } from './kernel.ts';
 import { compileBody, type Lane, type Pause, type Program } from './simulate-compile.ts';
 import { createMemory, SimulationError, type SimulatedBuffers } from './simulate-memory.ts';
 
-export { SimulationError } from './simulate-memory.ts';
 export type { SimulatedBuffers } from './simulate-memory.ts';
 
 export interface SimulateOptions {

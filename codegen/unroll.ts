@@ -50,7 +50,7 @@ export function replace(expression: Expression, name: string, by: Expression): E
   }
 }
 
-export function replaceIn(statements: readonly Statement[], name: string, by: Expression): readonly Statement[] {
+function replaceIn(statements: readonly Statement[], name: string, by: Expression): readonly Statement[] {
   const inner = (each: Expression): Expression => replace(each, name, by);
   return statements.flatMap((statement): readonly Statement[] => {
     switch (statement.kind) {

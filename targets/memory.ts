@@ -21,7 +21,7 @@ const granularity = 256; // bytes
 
 export function planMemory(operations: readonly Operation[]): MemoryPlan {
   const lives = livesOf(operations);
-  const order = [...lives].sort((a, b) => b.buffer.elements - a.buffer.elements || a.first - b.first);
+  const order = lives.toSorted((a, b) => b.buffer.elements - a.buffer.elements || a.first - b.first);
   const slots: { bytes: number; readonly lives: Life[] }[] = [];
   const slotOf = new Map<Buffer, number>();
   for (const life of order) {

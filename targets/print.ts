@@ -34,12 +34,13 @@ interface Printed {
   readonly level: number;
 }
 
+const done = (text: string): Printed => ({ text, level: atom });
+
 export function printExpression(expression: Expression, syntax: Syntax): string {
   return print(expression, syntax).text;
 }
 
 function print(expression: Expression, syntax: Syntax): Printed {
-  const done = (text: string): Printed => ({ text, level: atom });
   const inner = (each: Expression): string => printExpression(each, syntax);
   switch (expression.kind) {
     case 'literal':

@@ -10,7 +10,7 @@ export type Operation =
   | { readonly kind: 'copy'; readonly from: Buffer; readonly to: Buffer };
 
 /** Views begin at multiples of this many elements, which every adapter allows. */
-export const viewAlignment = 64;
+const viewAlignment = 64;
 
 export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): readonly Operation[] {
   const operations: Operation[] = [];

@@ -1,4 +1,4 @@
-// Every operation's expansion on SwiftShader against float64, at the accuracy stated in elementary.ts.
+// Every operation's expansion on SwiftShader against float64, at the accuracy stated in codegen/math.ts.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { WebGpuDevice } from '../../targets/wgsl/device/index.ts';

@@ -45,7 +45,7 @@ it('two processes at once unpack it into an empty cache, without a word', async 
   const cache = join(folder, '.cache', 'pegen');
   const entries = await readdir(cache);
   expect(entries).toHaveLength(1);
-  expect((await readdir(join(cache, entries[0]!))).sort()).toEqual([
+  expect((await readdir(join(cache, entries[0]!))).toSorted()).toEqual([
     'libvk_swiftshader.so',
     'libvulkan.so.1',
     'vk_swiftshader_icd.json',

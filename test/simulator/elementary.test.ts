@@ -1,4 +1,4 @@
-// Every operation's expansion against float64, at the accuracy that elementary.ts states, by the simulator.
+// Every operation's expansion against float64, at the accuracy that codegen/math.ts states, by the simulator.
 
 import { expect, it } from 'vitest';
 import { simulate } from '../../codegen/simulate.ts';

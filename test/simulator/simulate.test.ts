@@ -193,7 +193,9 @@ it.each([1, 2, 4, 8])('subgroup operations reduce over %i neighbouring lanes', (
       store('output', add(i32(8), quotient(laneIndex, subgroupSize)), local('most', 'f32')),
     ]),
   ]);
-  const parts = Array.from({ length: lanes / size }, (_, part) => [...input.slice(part * size, (part + 1) * size)]);
+  const parts = Array.from({ length: lanes / size }, (_, part) =>
+    Array.from(input.slice(part * size, (part + 1) * size)),
+  );
   const sums = parts.map((part) => part.reduce((sum, each) => sum + each));
   for (const options of orders) {
     const output = run(body, 1, { ...options, subgroup: size });

@@ -15,7 +15,7 @@ export interface AdapterChoice {
   readonly limits?: Readonly<Partial<Record<LimitName, number>>>;
 }
 
-export type LimitName = (typeof limitNames)[number];
+type LimitName = (typeof limitNames)[number];
 
 const limitNames = [
   'maxStorageBufferBindingSize',

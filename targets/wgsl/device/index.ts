@@ -27,7 +27,6 @@ export async function openWebGpu(choice: AdapterChoice = {}): Promise<WebGpuDevi
   const pipelines = createPipelines(device, summary, failures);
   const recorder = createRecorder(device, summary, pipelines, failures);
   const staging: GPUBuffer[] = []; // for reads, free ones
-  const stored = (buffer: DeviceBuffer): StoredBuffer => buffer as StoredBuffer;
   const { limits } = summary;
 
   const read = async (buffer: DeviceBuffer, offset: number, bytes: number): Promise<ArrayBuffer> => {
@@ -121,6 +120,7 @@ export async function openWebGpu(choice: AdapterChoice = {}): Promise<WebGpuDevi
   };
 }
 
+const stored = (buffer: DeviceBuffer): StoredBuffer => buffer as StoredBuffer;
 const webGpu = (recorded: Recorded): WebGpuRecorded => recorded as WebGpuRecorded;
 
 /** The adapters that can be opened, best first; in Node also the software driver. */

@@ -13,7 +13,7 @@ export interface Pipelines {
   get(kernel: Kernel): Prepared;
 }
 
-export interface Prepared {
+interface Prepared {
   readonly variant: KernelVariant;
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
@@ -27,7 +27,7 @@ const preference: Readonly<Record<Profile, readonly Profile[]>> = {
 };
 
 /** The variant that runs on an adapter. */
-export function chooseVariant(kernel: Kernel, { profile, limits }: AdapterSummary, subgroups: boolean): KernelVariant {
+function chooseVariant(kernel: Kernel, { profile, limits }: AdapterSummary, subgroups: boolean): KernelVariant {
   const most = limits.maxComputeInvocationsPerWorkgroup;
   const able = kernel.variants.filter(
     (variant) => variant.workgroup <= most && (variant.profile !== 'subgroups' || subgroups),

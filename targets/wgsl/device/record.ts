@@ -15,7 +15,7 @@ export interface StoredBuffer extends DeviceBuffer {
   readonly buffer: GPUBuffer;
 }
 
-export interface View {
+interface View {
   readonly buffer: GPUBuffer;
   readonly offset: number; // bytes
   readonly bytes: number;

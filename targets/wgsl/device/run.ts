@@ -64,7 +64,9 @@ export async function submitTimed(device: GPUDevice, commands: readonly Command[
       totals.set(name, total);
     });
   }
-  return [...totals].map(([kernel, total]) => ({ kernel, ...total })).sort((a, b) => b.milliseconds - a.milliseconds);
+  return [...totals]
+    .map(([kernel, total]) => ({ kernel, ...total }))
+    .toSorted((a, b) => b.milliseconds - a.milliseconds);
 }
 
 /** Nanoseconds at the beginning and end of each dispatch. */
