@@ -13,12 +13,12 @@ export function bindIndex(name: Name, axis: CheckedAxis | null, scope: Scope, ch
   return axis && { name: name.text, axis, span: name.span };
 }
 
-export function nameIsFree(name: Name, scope: Scope, checker: Checker): boolean {
+export function nameIsFree(name: Name, scope: Scope, checker: Checker, role: 'index' | 'parameter' = 'index'): boolean {
   const taken = takenBy(name.text, scope, checker);
   if (taken === null) return true;
   checker.report(
     scope,
-    codes.indexNameTaken(name.span, name.text, taken.what, freeLetter(scope, checker), taken.labels),
+    codes.indexNameTaken(name.span, name.text, taken.what, freeLetter(scope, checker), taken.labels, role),
   );
   return false;
 }
@@ -46,4 +46,13 @@ function freeLetter(scope: Scope, checker: Checker): string {
     scope.parameters.has(letter) ||
     builtinKind(letter) !== null;
   return [...'stuvwnklabcdefghijmopqrxyz'].find((letter) => !used(letter)) ?? 'index1';
+}
+
+/** The parameters of a `fn` have names of their own too. */
+export function checkParameters(parameters: readonly Name[], scope: Scope, checker: Checker): void {
+  for (const [place, name] of parameters.entries()) {
+    const twice = parameters.slice(0, place).some((other) => other.text === name.text);
+    if (twice) checker.report(scope, codes.boundTwice(name.span, name.text));
+    else nameIsFree(name, scope, checker, 'parameter');
+  }
 }

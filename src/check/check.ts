@@ -5,6 +5,7 @@ import type { Expression, File } from '../../grammar/ast.ts';
 import { codes } from '../diagnostics/codes.ts';
 import type { Diagnostic, Label, Report } from '../diagnostics/diagnostic.ts';
 import { createAxes } from './axes.ts';
+import { checkParameters } from './binding.ts';
 import { boundNames } from './bound-names.ts';
 import { checkChain, inChainOrder, START, versionsAbove } from './chain.ts';
 import type { CheckedEncoding, Geometry } from './checked.ts';
@@ -14,7 +15,7 @@ import { foreign } from './foreign.ts';
 import { checkLaws } from './laws.ts';
 import { merge, type Merged } from './merge.ts';
 import { createRanges } from './ranges.ts';
-import type { Checker, Scope, Versions } from './scope.ts';
+import { emptyScope, type Checker, type Scope, type Versions } from './scope.ts';
 import { checkSite, siteLine } from './sites.ts';
 
 export interface CheckOptions {
@@ -112,6 +113,7 @@ function checkBody(
   versions = above;
   const params = new Map<string, number>();
   for (const entry of merged.values.values()) {
+    if (entry.body.kind === 'fn') checkParameters(entry.body.parameters, emptyScope(above[entry.line.place]!), checker);
     const { constant } = checker.resolve(entry, entry.name.span);
     if (entry.kind === 'param' && typeof constant === 'number') params.set(entry.name.text, constant);
   }
@@ -136,6 +138,8 @@ function createChecker(
   let bound: ReadonlySet<string> | null = null;
   let calls = 0;
   let grown = false;
+  let depth = 0;
+  let sunk = false;
   const declarations = createDeclarations(() => checker, options.params ?? {}, versionsAt, merged.encoding.name.span);
   const axis = createAxes(() => checker);
   const checker: Checker = {
@@ -157,6 +161,13 @@ function createChecker(
     text: ({ file, start, end }) => excerpt(texts.get(file)?.slice(start, end) ?? ''),
     line: ({ file, start }) => texts.get(file)?.slice(0, start).split('\n').length ?? 1,
     spend: () => ++calls <= MOST_CALLS,
+    descend: () => ++depth <= DEEPEST,
+    ascend: () => void depth--,
+    tooDeep(scope, at) {
+      if (!sunk) checker.report(scope, codes.tooDeep(at, DEEPEST));
+      sunk = true;
+      return null;
+    },
     tooLarge(scope, at, name) {
       if (!grown) checker.report(scope, codes.inliningTooLarge(at, name));
       grown = true;
@@ -171,6 +182,8 @@ function createChecker(
   };
   return checker;
 }
+
+const DEEPEST = 800; // expressions inside each other, through `fn`s and declarations: far from the end of the stack
 
 const MOST_SHOWN = 4; // calls of `fn`s that led to a mistake
 

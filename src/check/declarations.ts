@@ -105,6 +105,7 @@ export function createDeclarations(
     // Axes are known before the value is: whoever reads this tensor is checked against them even if the value is wrong.
     const value = body.value && valueOf(entry, body.value, scope);
     const { layer } = scope.notes;
+    if (value !== null) checker().ranges.interval(value); // from the bottom up, so that a long chain is no deep one
     const complete = inner.length === indices.length && (value !== null || body.value === null);
     if (!complete || (stored && axes.some((axis) => axis?.size === 'tokens')))
       return { axes, declaration: null, constant: null, layer };

@@ -12,6 +12,12 @@ import type { Checker, Scope } from './scope.ts';
 type Of<Kind extends Expression['kind']> = Extract<Expression, { kind: Kind }>;
 
 export function expression(e: Expression, scope: Scope, checker: Checker): Node | null {
+  const node = checker.descend() ? kindOf(e, scope, checker) : checker.tooDeep(scope, e.span);
+  checker.ascend();
+  return node;
+}
+
+function kindOf(e: Expression, scope: Scope, checker: Checker): Node | null {
   switch (e.kind) {
     case 'number':
       return nodes.number(e.value, e.span);

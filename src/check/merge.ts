@@ -21,6 +21,7 @@ export interface Merged {
 /** One statement, or one assignment of a `param` or `axis` line. */
 interface Unit {
   readonly space: 'value' | 'axis' | null; // null: a site
+  readonly key: string | null; // its space and name
   readonly name: Name | null;
   readonly statement: Statement;
   readonly assignment: Assignment | null;
@@ -33,7 +34,7 @@ export function merge(files: readonly File[], name: string | null, report: Repor
   const library = createLibrary(files, report);
   const found = library.start(name);
   if (found === null) return null;
-  const units = mergeUnits(found, library, [], report);
+  const units = mergeUnits(found, { library, report, known: new Map() }, []);
   if (units === null) return null;
   const lines = units.map(({ statement, encoding, inherited }, place) => ({ statement, encoding, place, inherited }));
   const values = new Map<string, Entry>();
@@ -76,50 +77,82 @@ function entryOf({ statement, assignment, name, broken }: Unit, line: Line): Ent
   }
 }
 
-function mergeUnits(
-  found: Found,
-  library: Library,
-  below: readonly Encoding[],
-  report: Report,
-): readonly Unit[] | null {
+interface Merging {
+  readonly library: Library;
+  readonly report: Report;
+  readonly known: Map<Encoding, readonly Unit[] | null>; // an encoding may be reached by several ways
+}
+
+const MOST_PARENTS = 100; // from child to parent to parent
+
+function mergeUnits(found: Found, merging: Merging, below: readonly Encoding[]): readonly Unit[] | null {
   const { encoding } = found;
+  const { report } = merging;
+  const known = merging.known.get(encoding);
+  if (known !== undefined) return known;
   if (below.includes(encoding)) {
     const circle = below.slice(below.indexOf(encoding)).map((one) => one.name.text);
     report(codes.circularParents(below.at(-1)!.name.span, circle));
     return null;
   }
+  if (below.length > MOST_PARENTS) {
+    report(codes.tooManyParents(encoding.name.span, MOST_PARENTS));
+    return null;
+  }
+  const units = mergeParents(found, merging, [...below, encoding]);
+  merging.known.set(encoding, units);
+  return units;
+}
+
+function mergeParents({ encoding, file }: Found, merging: Merging, below: readonly Encoding[]): readonly Unit[] | null {
+  const { library, report } = merging;
   const own = ownUnits(encoding, report);
-  const declaredHere = new Set(own.map(keyOf));
-  const units: Unit[] = [];
+  const declaredHere = new Set(own.map(({ key }) => key));
+  const body: Body = { units: [], places: new Map(), statements: new Set() };
   const seen = new Set<string>();
   let complete = true;
   for (const parent of encoding.parents) {
     if (seen.has(parent.text)) report(codes.parentTwice(parent.span, parent.text));
     seen.add(parent.text);
-    const parentFound = library.find(parent, found.file);
-    const theirs = parentFound && mergeUnits(parentFound, library, [...below, encoding], report);
+    const parentFound = library.find(parent, file);
+    const theirs = parentFound && mergeUnits(parentFound, merging, below);
     if (theirs === null) complete = false;
-    for (const unit of theirs ?? []) addInherited(unit, units, parent, declaredHere, report);
+    for (const unit of theirs ?? []) addInherited(unit, body, parent, declaredHere, report);
   }
   if (!complete) return null;
-  for (const unit of own) addOwn(unit, units, report);
-  return units;
+  for (const unit of own) addOwn(unit, body, report);
+  return body.units;
 }
 
-const keyOf = (unit: Unit): string | null => (unit.name === null ? null : `${unit.space} ${unit.name.text}`);
+/** A body while it grows. */
+interface Body {
+  readonly units: Unit[];
+  readonly places: Map<string, number>; // of each declared name
+  readonly statements: Set<Statement | Assignment>;
+}
+
+function append(unit: Unit, { units, places, statements }: Body): void {
+  if (unit.key !== null) places.set(unit.key, units.length);
+  statements.add(unit.assignment ?? unit.statement);
+  units.push(unit);
+}
+
+const rivalOf = (unit: Unit, body: Body): Unit | undefined => {
+  const place = unit.key === null ? undefined : body.places.get(unit.key);
+  return place === undefined ? undefined : body.units[place];
+};
 
 function addInherited(
   unit: Unit,
-  units: Unit[],
+  body: Body,
   parent: Name,
   declaredHere: ReadonlySet<string | null>,
   report: Report,
 ): void {
-  if (units.some((other) => other.statement === unit.statement && other.assignment === unit.assignment)) return;
-  const key = keyOf(unit);
-  const rival = key === null ? undefined : units.find((other) => keyOf(other) === key);
-  if (rival === undefined) units.push(unit);
-  else if (!declaredHere.has(key))
+  if (body.statements.has(unit.assignment ?? unit.statement)) return;
+  const rival = rivalOf(unit, body);
+  if (rival === undefined) append(unit, body);
+  else if (!declaredHere.has(unit.key))
     report(
       codes.parentsClash(
         parent.span,
@@ -133,14 +166,12 @@ function addInherited(
     );
 }
 
-function addOwn(unit: Unit, units: Unit[], report: Report): void {
-  const key = keyOf(unit);
-  const place = key === null ? -1 : units.findIndex((other) => keyOf(other) === key);
-  if (place < 0) {
-    units.push(unit);
+function addOwn(unit: Unit, body: Body, report: Report): void {
+  const old = rivalOf(unit, body);
+  if (old === undefined) {
+    append(unit, body);
     return;
   }
-  const old = units[place]!;
   const earlier: Label = { span: old.name!.span, text: `\`${old.name!.text}\` was declared here` };
   const name = unit.name!;
   if (old.encoding === unit.encoding) {
@@ -149,7 +180,7 @@ function addOwn(unit: Unit, units: Unit[], report: Report): void {
   }
   const refusal = unit.space === 'axis' ? null : whyNotReplaced(old, unit, earlier);
   if (refusal !== null) report(refusal);
-  units[place] = { ...unit, inherited: true, broken: refusal !== null };
+  body.units[body.places.get(unit.key!)!] = { ...unit, inherited: true, broken: refusal !== null };
 }
 
 function whyNotReplaced(old: Unit, unit: Unit, earlier: Label): Diagnostic | null {
@@ -172,25 +203,28 @@ function axesOf({ statement }: Unit): readonly string[] | null {
 
 function ownUnits(encoding: Encoding, report: Report): readonly Unit[] {
   const units = encoding.statements.flatMap((statement): readonly Unit[] => {
-    const unit = { statement, encoding, assignment: null, inherited: false, broken: false };
+    const unit = (space: Unit['space'], name: Name | null, assignment: Assignment | null = null): Unit => {
+      const key = name === null ? null : `${space} ${name.text}`;
+      return { space, name, key, statement, assignment, encoding, inherited: false, broken: false };
+    };
     switch (statement.kind) {
       case 'param':
       case 'axis': {
         const space = statement.kind === 'axis' ? 'axis' : 'value';
-        return statement.assignments.map((assignment) => ({ ...unit, space, assignment, name: assignment.name }));
+        return statement.assignments.map((assignment) => unit(space, assignment.name, assignment));
       }
       case 'fn':
-        return [{ ...unit, space: 'value', name: statement.name }];
+        return [unit('value', statement.name)];
       case 'expect':
         return [];
       case 'site':
-        return [{ ...unit, space: null, name: null }];
+        return [unit(null, null)];
       case 'given':
       case 'learn':
       case 'fixed':
       case 'draw':
       case 'let':
-        return [{ ...unit, space: 'value', name: statement.head.name }];
+        return [unit('value', statement.head.name)];
       default:
         return statement satisfies never;
     }

@@ -178,13 +178,19 @@ function unknown(e: NameExpression, name: Name, scope: Scope, checker: Checker):
   }
   const advice = checker.foreign(text);
   if (advice !== null) return checker.report(scope, codes.foreignName(e.name.span, advice.message, advice.hint));
-  const candidates = [...scope.indices.keys(), ...scope.parameters.keys(), ...checker.values.keys(), ...builtinNames];
   evaluateInside(e, scope, checker);
   const hint =
     checker.boundNames.has(text) || usualAxis(text) !== null
       ? `an index lives in one statement: bind it on the left side, \`[${text}: ${usualAxis(text) ?? '<axis>'}]\`, or in a reduction, \`sum[${text}: ${usualAxis(text) ?? '<axis>'}](...)\``
       : undefined;
-  return checker.report(scope, codes.unknownName(e.name.span, text, candidates, hint));
+  return checker.report(scope, codes.unknownName(e.name.span, text, candidates(scope, checker), hint));
+}
+
+function* candidates(scope: Scope, checker: Checker): Iterable<string> {
+  yield* scope.indices.keys();
+  yield* scope.parameters.keys();
+  yield* builtinNames;
+  yield* checker.values.keys();
 }
 
 /** The axis that an index of this name usually runs over. */

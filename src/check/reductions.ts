@@ -29,15 +29,17 @@ export function reductionExpression(e: NameExpression, name: Reduction, scope: S
   const failed = e.brackets.items
     .filter((_, place) => indices[place] === null)
     .map((item) => bare(item.value) ?? /[A-Za-z_]\w*/.exec(checker.text(item.value.span))?.[0] ?? '');
-  const inside: Scope = {
-    ...scope,
-    indices: new Map([...inner].filter(([name]) => !failed.includes(name))),
-    parameters: failed.length === 0 ? scope.parameters : new Map([...scope.parameters, ...broken(failed)]),
-  };
+  const inside: Scope =
+    failed.length === 0
+      ? { ...scope, indices: inner }
+      : {
+          ...scope,
+          indices: new Map([...inner].filter(([known]) => !failed.includes(known))),
+          parameters: new Map([...scope.parameters, ...broken(failed)]),
+        };
   const [where, facts] = whereOf(e, inside, checker);
-  if (where === undefined) return null;
   const body = checker.expression(e.args[0]!, { ...inside, facts });
-  if (body === null || failed.length > 0) return null;
+  if (where === undefined || body === null || failed.length > 0) return null;
   const over = indices as readonly Index[];
   if (body.type === 'boolean') return checker.report(scope, codes.conditionAsNumber(e.args[0]!.span, countHint(name)));
   warnUnused(e, name, over, where, body, scope, checker);
@@ -91,13 +93,14 @@ function warnUnused(
   checker: Checker,
 ): void {
   if (scope.dead || where !== null || body.kind === 'constant') return; // a constant body counts
-  const used = new Set<Index>();
+  const unused = new Set<Index>(over);
   nodes.walk(body, (node) => {
-    if (node.kind === 'index') used.add(node.index);
-    if (node.kind === 'map') for (const index of node.along) used.add(index);
+    if (node.kind === 'index') unused.delete(node.index);
+    if (node.kind === 'map') for (const index of node.along) unused.delete(index);
+    return unused.size > 0;
   });
   for (const [place, index] of over.entries()) {
-    if (used.has(index)) continue;
+    if (!unused.has(index)) continue;
     const size = index.axis.size === 'tokens' ? '`length`' : String(index.axis.size);
     checker.report(scope, codes.indexNotUsed(e.brackets!.items[place]!.span, index.name, name, size));
   }
@@ -125,9 +128,8 @@ export function mapExpression(e: NameExpression, name: MapName, scope: Scope, ch
   if (wanted === 2 && e.brackets.where !== null)
     return checker.report(scope, codes.whereInSubscript(e.brackets.where.span, name));
   const [where, facts] = whereOf(e, scope, checker);
-  if (where === undefined) return null;
   const body = checker.expression(e.args[0]!, { ...scope, facts });
-  if (body === null) return null;
+  if (where === undefined || body === null) return null;
   if (body.type === 'boolean') return checker.report(scope, codes.conditionAsNumber(e.args[0]!.span));
   return {
     kind: 'map',

@@ -85,7 +85,11 @@ export interface Checker {
   readonly line: (span: Span) => number; // from 1
   /** Counts the work of writing out `fn`s; false when it is too much. */
   readonly spend: () => boolean;
+  /** Counts expressions inside each other; false when it is too deep. */
+  readonly descend: () => boolean;
+  readonly ascend: () => void;
   /** Says so, once. */
+  readonly tooDeep: (scope: Scope, at: Span) => null;
   readonly tooLarge: (scope: Scope, at: Span, name: string) => null;
 }
 

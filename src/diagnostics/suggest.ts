@@ -20,6 +20,7 @@ export function distance(a: string, b: string): number {
 }
 
 const LONGEST = 64; // nobody misspells a longer name by hand
+const MOST = 400; // candidates that are compared
 
 /** The nearest candidate that shares most letters with `written`; ties go to the earlier one. */
 export function nearest(written: string, candidates: Iterable<string>): string | undefined {
@@ -27,8 +28,10 @@ export function nearest(written: string, candidates: Iterable<string>): string |
   const allowed = Math.floor((written.length + 1) / 3);
   let best: string | undefined;
   let least = allowed + 1;
+  let compared = 0;
   for (const candidate of candidates) {
     if (candidate === written || Math.abs(candidate.length - written.length) > allowed) continue;
+    if (++compared > MOST) break;
     const edits = candidate.toLowerCase() === written.toLowerCase() ? 0.5 : distance(written, candidate);
     if (edits < least) [best, least] = [candidate, edits];
   }

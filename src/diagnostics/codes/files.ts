@@ -67,4 +67,8 @@ export const fileCodes = {
   parentTwice: error('PE0808', 'a parent named twice', (name: string) => ({
     message: `\`${name}\` is named twice as a parent`,
   })),
+  tooManyParents: error('PE0809', 'parents of parents without end', (most: number) => ({
+    message: `more than ${most} encodings extend each other here`,
+    hint: 'copy the statements that are meant into one encoding',
+  })),
 } as const;

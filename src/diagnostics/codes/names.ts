@@ -53,8 +53,8 @@ export const nameCodes = {
   indexNameTaken: error(
     'PE0207',
     'an index with the name of something else',
-    (name: string, what: string, free: string, labels: readonly Label[]) => ({
-      message: `index \`${name}\` is already the name of ${what}`,
+    (name: string, what: string, free: string, labels: readonly Label[], role: 'index' | 'parameter' = 'index') => ({
+      message: `${role} \`${name}\` is already the name of ${what}`,
       label: 'nothing is shadowed',
       labels,
       hint: `take another letter, \`${free}\` is free`,
@@ -121,5 +121,9 @@ export const nameCodes = {
   fnWithBrackets: error('PE0216', 'brackets on a function', (name: string, hint: string) => ({
     message: `\`${name}\` is a function and has no indices`,
     hint,
+  })),
+  tooDeep: error('PE0217', 'declarations and calls that nest too deeply', (most: number) => ({
+    message: `more than ${most} expressions stand inside each other here`,
+    hint: 'put a declaration above those that read it, and give parts of long formulas a name with `let`',
   })),
 } as const;
