@@ -48,7 +48,11 @@ export async function runOne(device: Device, request: RunRequest): Promise<RunOu
   request.prepared?.(prepared);
   try {
     const trained = await train(device, prepared, {
-      ...{ choice, configuration, data, folder, resume },
+      choice,
+      configuration,
+      data,
+      folder,
+      resume,
       ...(signal === undefined ? {} : { signal }),
       ...(progress === undefined ? {} : { progress }),
     });
@@ -90,7 +94,7 @@ async function summarise(
 }
 
 /** The first layer's encoding with its trained values, over the start of the held-out text. */
-export async function drawEncoding(
+async function drawEncoding(
   prepared: Prepared,
   text: Uint16Array,
   configuration: Configuration,

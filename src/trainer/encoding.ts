@@ -26,7 +26,7 @@ const reads = (module: Module, entries: readonly (keyof Module['entries'])[], na
   entries.some((entry) => module.entries[entry]?.inputs.some((input) => input.name === name));
 
 /** Where a learned tensor of a layer lives: shared ones, and those of `embed`, once in the model. */
-export function placeOf(module: Module, learned: Learned, layer: number): number | null {
+function placeOf(module: Module, learned: Learned, layer: number): number | null {
   return learned.shared || !reads(module, entriesOfLayer, learned.name) ? null : layer;
 }
 
@@ -64,7 +64,7 @@ export function stepIsShared(encoding: EncodingModules): boolean {
 }
 
 /** Tensors that the caller of the encoding must supply besides attention's own. */
-export const suppliedTensors = (layer: LayerEncoding): readonly Tensor[] =>
+const suppliedTensors = (layer: LayerEncoding): readonly Tensor[] =>
   [layer.attend, layer.embed].flatMap((program) =>
     (program?.inputs ?? []).filter(
       ({ origin }) => origin.kind === 'given' && (origin.given === 'position' || origin.given === 'user'),

@@ -5,7 +5,7 @@ import type { Configuration } from './configuration.ts';
 import { TrainerError } from './error.ts';
 import type { Layout } from './parameters.ts';
 
-export interface Need {
+interface Need {
   readonly what: string;
   readonly shape: string;
   readonly bytes: number;
@@ -13,7 +13,7 @@ export interface Need {
 }
 
 /** The tensors that can be too large for one binding, largest first. 4 bytes a number. */
-export function largestNeeds(configuration: Configuration, vocabulary: number, layout: Layout): readonly Need[] {
+function largestNeeds(configuration: Configuration, vocabulary: number, layout: Layout): readonly Need[] {
   const { batch: B, context: T, heads: H, width: C } = configuration;
   const need = (what: string, shape: readonly number[], flags: string): Need => ({
     what,

@@ -25,7 +25,7 @@ export function philox(counter: Words, key: readonly [number, number]): Words {
 }
 
 /** FNV-1a over UTF-16 units: gives each name its own stream. */
-export function hashName(name: string): number {
+function hashName(name: string): number {
   let hash = 0x811c9dc5;
   for (let n = 0; n < name.length; n += 1) hash = Math.imul(hash ^ name.charCodeAt(n), 0x01000193) >>> 0;
   return hash;

@@ -18,7 +18,7 @@ const sizes = {
   I64: 8,
   F64: 8,
 } as const;
-export type StoredType = keyof typeof sizes;
+type StoredType = keyof typeof sizes;
 
 export interface Stored {
   readonly type: StoredType;

@@ -95,7 +95,7 @@ export async function openTrainer(device: Device, model: Model, configuration: C
   };
 }
 
-export function writeBatch(device: Device, shape: Shape, batch: Batch): void {
+function writeBatch(device: Device, shape: Shape, batch: Batch): void {
   device.write(shape.tokens.storage!, 0, batch.tokens);
   device.write(shape.targets.storage!, 0, batch.targets);
 }

@@ -20,7 +20,15 @@ beforeAll(async () => {
 afterAll(() => device?.close());
 
 const configuration = configure({
-  ...{ layers: 2, heads: 2, width: 16, context: 8, batch: 1, accumulate: 2, steps: 3, rate: 0.01, warmup: 0 },
+  layers: 2,
+  heads: 2,
+  width: 16,
+  context: 8,
+  batch: 1,
+  accumulate: 2,
+  steps: 3,
+  rate: 0.01,
+  warmup: 0,
 });
 const vocabulary = 11;
 const corpus = Uint16Array.from({ length: 400 }, (_, n) => (n * n + 3 * n) % vocabulary);

@@ -103,7 +103,15 @@ describe.each([
 
 describe('a run', () => {
   const configuration = configure({
-    ...{ layers: 1, heads: 2, width: 16, context: 16, batch: 2, steps: 8, report: 2, checkpoint: 4, evaluate: 4 },
+    layers: 1,
+    heads: 2,
+    width: 16,
+    context: 16,
+    batch: 2,
+    steps: 8,
+    report: 2,
+    checkpoint: 4,
+    evaluate: 4,
     accumulate: 2,
   });
 
@@ -119,7 +127,10 @@ describe('a run', () => {
     expect(summary!.sample.startsWith('The ')).toBe(true);
     const stop = new AbortController();
     const first = await runOne(device, {
-      ...{ ...request, folder: parts, resume: false, signal: stop.signal },
+      ...request,
+      folder: parts,
+      resume: false,
+      signal: stop.signal,
       progress: (event) => event.kind === 'checkpoint' && stop.abort(),
     });
     expect([first.trained.stopped, first.trained.step]).toEqual([true, 4]);

@@ -21,7 +21,16 @@ const choice = { source: { path: 'test.pe', text: 'encoding test {}' }, encoding
 
 const tiny = (more: Partial<Configuration> = {}): Configuration =>
   configure({
-    ...{ layers: 1, heads: 1, width: 4, context: 4, batch: 2, steps: 6, rate: 0.05, warmup: 2, report: 2, evaluate: 4 },
+    layers: 1,
+    heads: 1,
+    width: 4,
+    context: 4,
+    batch: 2,
+    steps: 6,
+    rate: 0.05,
+    warmup: 2,
+    report: 2,
+    evaluate: 4,
     ...more,
   });
 

@@ -31,7 +31,7 @@ export function head(sizes: Sizes): Program {
 }
 
 /** -log softmax(logits)[target] at each token and its mean. The largest logit is subtracted; no gradient flows through it. */
-export function crossEntropy(
+function crossEntropy(
   logits: Tensor, // [B, T, V]
   targets: Tensor, // [B, T]
 ): { readonly losses: Tensor; readonly mean: Tensor; readonly definitions: readonly Definition[] } {

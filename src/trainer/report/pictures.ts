@@ -172,7 +172,7 @@ const stops: readonly (readonly [number, number, number])[] = [
   [248, 224, 92],
 ];
 
-export function colour(share: number): readonly [number, number, number] {
+function colour(share: number): readonly [number, number, number] {
   const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
   const below = Math.min(Math.floor(place), stops.length - 2);
   const [from, to] = [stops[below]!, stops[below + 1]!];
