@@ -4,7 +4,7 @@
 import type { Axis, Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { makeKeys } from '../ir/key.ts';
 import { at, call } from '../ir/scalar.ts';
-import { axesOf, children, readsOf, scalarsOf, substitute, type Read } from '../ir/visit.ts';
+import { axesOf, children, operandsOf, readsOf, scalarsOf, substitute, type Read } from '../ir/visit.ts';
 import { isTokens } from './renumber.ts';
 
 type Rotate = Extract<Definition, { kind: 'rotate' }>;
@@ -28,17 +28,46 @@ function stepsOf(program: Program, name: 'query' | 'key'): readonly Step[] | nul
   return null;
 }
 
-type Made = ReadonlyMap<Tensor, Definition>;
+export type Made = ReadonlyMap<Tensor, Definition>;
 
 function stepOf(d: Definition, made: Made): { step: Step; input: Tensor } | null {
   if (d.kind === 'rotate') return { step: { kind: 'rotate', definition: d }, input: d.input };
+  const product = exponentialProduct(d, made);
+  return product === null ? null : { step: { kind: 'expm', definition: product.expm }, input: product.input };
+}
+
+export interface ExponentialProduct {
+  readonly expm: Expm;
+  readonly input: Tensor;
+  readonly matrix: Read;
+  readonly feature: Axis;
+  readonly column: Axis;
+}
+
+/** new[block, r] = sum over c of exp[block, r, c] old[block, c], or with exp transposed; null: something else. */
+export function exponentialProduct(d: Definition, made: Made): ExponentialProduct | null {
   if (d.kind !== 'reduce' || d.op !== 'sum' || d.body.kind !== 'call' || d.body.op !== 'multiply') return null;
   const [matrix, old] = d.body.args;
   if (matrix?.kind !== 'read' || old?.kind !== 'read') return null;
-  const definition = made.get(matrix.tensor);
-  if (definition?.kind !== 'expm') return null;
-  return { step: { kind: 'expm', definition }, input: old.tensor };
+  const expm = made.get(matrix.tensor);
+  const [feature, column] = [d.tensor.axes.at(-1), d.over[0]];
+  if (expm?.kind !== 'expm' || feature === undefined || column === undefined || d.over.length !== 1) return null;
+  const [row, other] = matrix.index.slice(-2) as [Scalar, Scalar];
+  const isColumn = (s: Scalar): boolean => s.kind === 'axis' && s.axis === column;
+  const isRow = (s: Scalar): boolean => isFeature(s, feature) || isOp(s, 'mod', feature);
+  const square = (isRow(row) && isColumn(other)) || (isColumn(row) && isRow(other));
+  // Which matrix it is must be the same for all rows of a block.
+  const fixed = matrix.index.slice(0, -2).every((s) => {
+    const used = axesOf(s);
+    return !used.has(column) && (!used.has(feature) || isOp(s, 'div', feature));
+  });
+  return square && fixed ? { expm, input: old.tensor, matrix, feature, column } : null;
 }
+
+const isFeature = (s: Scalar, feature: Axis): boolean => s.kind === 'axis' && s.axis === feature;
+
+const isOp = (s: Scalar, op: 'div' | 'mod', feature: Axis): boolean =>
+  s.kind === 'call' && s.op === op && isFeature(s.args[0]!, feature) && s.args[1]!.kind === 'constant';
 
 /** Rotations keep norms, and so do exponentials of skew matrices. */
 export function proveOrthogonal(program: Program): string | null {
@@ -59,7 +88,7 @@ export function proveOrthogonal(program: Program): string | null {
     : 'query and key are multiplied by exponentials of skew matrices';
 }
 
-function isSkew(d: Expm, made: Made): boolean {
+export function isSkew(d: Expm, made: Made): boolean {
   const generator = made.get(d.input);
   if (generator?.kind !== 'map') return false;
   const [row, column] = generator.tensor.axes.slice(-2) as [Axis, Axis];
@@ -137,7 +166,7 @@ function commuting(chain: readonly Step[], made: Made): string | null {
   const [first, ...rest] = chain;
   if (first === undefined) return 'query and key are not changed';
   if (first.kind === 'expm') {
-    return rest.length === 0 && isMultiple(first.definition, made)
+    return rest.length === 0 && multipleOf(first.definition, made) !== null
       ? 'the maps are exponentials of multiples of one matrix'
       : null;
   }
@@ -146,22 +175,25 @@ function commuting(chain: readonly Step[], made: Made): string | null {
   return alike ? 'the maps are rotations of the same pairs' : null;
 }
 
-/** generator = number of a token * matrix that is the same for all tokens */
-function isMultiple(d: Expm, made: Made): boolean {
+/** generator = number of a token * matrix that is the same for all tokens; null: it is not of this form. */
+export function multipleOf(d: Expm, made: Made): { readonly number: Scalar; readonly matrix: Scalar } | null {
   const generator = made.get(d.input);
-  if (generator?.kind !== 'map' || generator.body.kind !== 'call' || generator.body.op !== 'multiply') return false;
+  if (generator?.kind !== 'map' || generator.body.kind !== 'call' || generator.body.op !== 'multiply') return null;
   const [row, column] = generator.tensor.axes.slice(-2) as [Axis, Axis];
   const [a, b] = generator.body.args as [Scalar, Scalar];
   const isNumber = (s: Scalar): boolean => !axesOf(s).has(row) && !axesOf(s).has(column);
   const isFixed = (s: Scalar): boolean =>
     [...axesOf(s)].every((axis) => !isTokens(axis) && axis.role !== 'batch') &&
     readsOf(s).every((r) => still(r.tensor, made));
-  return (isNumber(a) && isFixed(b)) || (isNumber(b) && isFixed(a));
+  if (isNumber(a) && isFixed(b)) return { number: a, matrix: b };
+  return isNumber(b) && isFixed(a) ? { number: b, matrix: a } : null;
 }
 
 /** Depends on no token and no sequence, whatever it is made of. */
 function still(tensor: Tensor, made: Made): boolean {
   if (tensor.axes.some((axis) => isTokens(axis) || axis.role === 'batch')) return false;
   const d = made.get(tensor);
-  return d === undefined || readsOf(scalarsOf(d)).every((read) => still(read.tensor, made));
+  if (d === undefined) return true;
+  const reads = readsOf(scalarsOf(d)).map((read) => read.tensor);
+  return [...reads, ...operandsOf(d)].every((one) => still(one, made));
 }

@@ -8,6 +8,7 @@ import type { Axis, Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { makeKeys } from '../ir/key.ts';
 import { at, call, read } from '../ir/scalar.ts';
 import { axesOf, operandsOf, readsOf, scalarsOf, substitute, type Read } from '../ir/visit.ts';
+import { exponentialProduct, isSkew, multipleOf, type ExponentialProduct, type Made } from './maps.ts';
 import { isTokens } from './renumber.ts';
 import { isPosition } from './sample.ts';
 
@@ -29,6 +30,7 @@ type Effect =
 type Shift = Scalar | 'stays' | 'unknown';
 
 interface Proof {
+  readonly made: Made;
   readonly effects: Map<Tensor, Effect>;
   readonly sizes: AttentionSizes;
   readonly keys: ReturnType<typeof makeKeys>;
@@ -36,7 +38,8 @@ interface Proof {
   readonly amount: Scalar;
   readonly coordinates: Map<Tensor, Tensor>;
   readonly head: Axis;
-  readonly pair: Axis;
+  readonly pair: Axis; // also the feature of a matrix, whose column is `column`
+  readonly column: Axis;
 }
 
 const stays: Effect = { kind: 'stays' };
@@ -45,6 +48,7 @@ const unknown: Effect = { kind: 'unknown' };
 /** The reason, or null where there is no proof. */
 export function proveRelative(program: Program, sizes: AttentionSizes): string | null {
   const proof: Proof = {
+    made: new Map(program.definitions.map((d) => [d.tensor, d])),
     effects: new Map(),
     sizes,
     keys: makeKeys(),
@@ -52,13 +56,14 @@ export function proveRelative(program: Program, sizes: AttentionSizes): string |
     coordinates: new Map(),
     head: axis('h', sizes.heads, 'head'),
     pair: axis('p', sizes.head_dim, 'pair'),
+    column: axis('c', sizes.head_dim, 'feature'),
   };
   for (const d of program.definitions) proof.effects.set(d.tensor, effectOf(d, proof));
   const results = ['score', 'attention'].flatMap((name) => program.results.get(name) ?? []);
   if (!results.every((tensor) => effect(tensor, proof).kind === 'stays')) return null;
   const turned = program.definitions.some((d) => effect(d.tensor, proof).kind === 'turns');
   return turned
-    ? 'query and key turn by phases that a shift moves alike, and nothing else reads a position but as a difference'
+    ? 'a shift turns query and key alike, and nothing else reads a position but as a difference'
     : 'scores read positions, if at all, as differences';
 }
 
@@ -68,6 +73,8 @@ function effectOf(d: Definition, proof: Proof): Effect {
   if (d.kind === 'rotate') return turnOf(d, proof);
   if (d.kind === 'reduce' && d.op === 'sum') {
     if (cancels(d, proof)) return stays;
+    const product = exponentialProduct(d, proof.made);
+    if (product !== null) return exponentialTurn(d, product, proof);
     return summed(d, shiftOf(d.body, proof));
   }
   if (d.kind === 'map') return asEffect(shiftOf(d.body, proof));
@@ -180,6 +187,33 @@ function turnOf(d: Extract<Definition, { kind: 'rotate' }>, proof: Proof): Effec
   const depends = [...axesOf(signed)].some((axis) => !canonical.has(axis));
   if (depends || readsOf(signed).some(({ tensor }) => tensor.axes.some((axis) => isTokens(axis)))) return unknown;
   return { kind: 'turns', turns: [...turned, { ...plane, drift: substitute(signed, canonical) }] };
+}
+
+/** exp((a + shift) A) = exp(shift A) exp(a A): a product with a skew A turns by shift A, whatever the token. */
+function exponentialTurn(d: Definition, product: ExponentialProduct, proof: Proof): Effect {
+  const before = effect(product.input, proof);
+  const multiple = multipleOf(product.expm, proof.made);
+  const generator = proof.made.get(product.expm.input);
+  const head = d.tensor.axes[2];
+  const upright = product.matrix.index.at(-1);
+  if (before.kind !== 'stays' || multiple === null || generator === undefined || head === undefined) return unknown;
+  if (!(upright?.kind === 'axis' && upright.axis === product.column)) return unknown; // transposed
+  const shift = shiftOf(multiple.number, proof);
+  if (shift === 'stays') return stays;
+  if (shift === 'unknown' || !isSkew(product.expm, proof.made)) return unknown;
+  const canonical = new Map<Axis, Scalar>([
+    [head, at(proof.head)],
+    [product.feature, at(proof.pair)],
+    [product.column, at(proof.column)],
+  ]);
+  const places = product.matrix.index.map((index) => substitute(index, canonical));
+  const moved = call('multiply', shift, multiple.matrix);
+  const drift = substitute(moved, new Map(generator.tensor.axes.map((axis, k) => [axis, places[k]!])));
+  const allowed = new Set([proof.head, proof.pair, proof.column]);
+  const depends = [...axesOf(drift)].some((axis) => !allowed.has(axis));
+  if (depends || readsOf(drift).some(({ tensor }) => tensor.axes.some((axis) => isTokens(axis)))) return unknown;
+  const pairs = `matrices of ${String(generator.tensor.axes.at(-1)!.extent)}`;
+  return { kind: 'turns', turns: [{ pairs, from: 0, to: proof.sizes.head_dim, drift }] };
 }
 
 /** The product of a query and a key that turn alike: what the turns do to one they do to the other. */

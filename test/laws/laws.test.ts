@@ -27,9 +27,9 @@ const decided: Readonly<Record<string, string>> = {
   alibi: 'relative proved, causal proved',
   carope: 'orthogonal proved, causal proved',
   carope_rope_init: 'orthogonal proved, causal proved, starts_as(rope) tested',
-  comrope_ap: 'relative tested, orthogonal proved, causal proved, commuting proved',
-  comrope_ld: 'relative tested, orthogonal proved, causal proved, commuting proved',
-  comrope_ld_1d: 'relative tested, orthogonal proved, causal proved, commuting proved',
+  comrope_ap: 'relative proved, orthogonal proved, causal proved, commuting proved',
+  comrope_ld: 'relative proved, orthogonal proved, causal proved, commuting proved',
+  comrope_ld_1d: 'relative proved, orthogonal proved, causal proved, commuting proved',
   learned_absolute: 'causal proved',
   nope: 'relative proved, causal proved',
   rope: 'relative proved, orthogonal proved, causal proved',
@@ -66,6 +66,22 @@ describe('false claims', () => {
       'relative',
       'rotate query, key [t, h, p] by position[t] * (p + 1)\n rotate query, key [t, h, p] by position[t] * 0.3 interleaved',
       /score/,
+    ],
+    [
+      'relative',
+      'learn a[r: dim, c: dim] ~ normal(0, 1)\n transform query [t, h, r, c] by expm[r, c](position[t] / 9 * (a[r, c] - a[c, r]))\n' +
+        ' transform key [t, h, r, c] by expm[r, c](position[t] / 9 * (a[c, r] - a[r, c]))',
+      /score/,
+    ],
+    [
+      'relative',
+      'learn a[r: dim, c: dim] ~ normal(0, 0.1)\n transform query, key [t, h, r, c] by expm[r, c](position[t] / 999 * (a[r, c] + a[c, r]))',
+      /score/,
+    ],
+    [
+      'orthogonal',
+      'learn a[r: dim, c: dim] ~ normal(0, 1)\n let M[r: dim, c: dim] = expm[r, c](a[r, c] - a[c, r])\n transform key [t, h, r, c] by M[r, r]',
+      /the norm of key/,
     ],
     ['orthogonal', 'query[t, h, d] *= 1.1', /the norm of query\[t 0, h 0\] is .* before and .* after/],
     [
@@ -105,7 +121,7 @@ describe('true claims that have no proof are tested', () => {
     ['relative', 'query[t, h, d] *= 1.001 ^ position[t]\n key[t, h, d] *= 1.001 ^ -position[t]'],
     [
       'relative',
-      'learn a[r: dim, c: dim] ~ normal(0, 1)\n transform query, key [t, h, r, c] by expm[r, c](position[t] / 10 * (a[r, c] - a[c, r]))',
+      'learn a[r: dim, c: dim] ~ normal(0, 1)\n transform query, key [t, h, r, c] by expm[r, c](position[t] / 10 * a[r, c] - position[t] / 10 * a[c, r])',
     ],
     ['causal', 'attention[h, i, j] *= sigmoid(logsumexp[k: token](score[h, i, k]))'],
     ['starts_as(nope)', 'learn a[h: head] ~ 0\n score[h, i, j] += a[h] * (i - j)'],
