@@ -4,6 +4,7 @@ import type { Definition, Program, Tensor } from '../../src/ir/ir.ts';
 import { tensorsOf } from '../../src/ir/visit.ts';
 import { assignSlots } from '../../src/passes/slots.ts';
 import { createNames } from '../names.ts';
+import { asDecode, decodeBuffer } from './decode.ts';
 import { differentiate } from './differentiate.ts';
 import { buildEntry } from './entries.ts';
 import { group, readBy } from './group.ts';
@@ -52,7 +53,9 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     );
     const { plan, kernels: made } = buildEntry({
       name: stage,
-      mode: 'whole',
+      // A step may run at any first token.
+      mode: stage === 'step' ? 'decode' : 'whole',
+      state: new Set(),
       nests: group(own, new Set([...saved, ...outputs.values()]), options),
       outputs,
       saved,
@@ -65,6 +68,13 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     kernels.push(...made);
     entries.push(plan);
   }
+  const isHost = (tensor: Tensor): boolean => stageByTensor.get(tensor) === 'host' || isPosition(tensor);
+  const decode = asDecode(
+    all,
+    roots.filter((root) => stageOfRoot(root) === 'forward'),
+    (tensor) => isHost(tensor) || turns.some((d) => d.tensor === tensor),
+  );
+  const decodeTables = decodeEntry();
   const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];
   const hostSlots = new Map<Definition, Slot>([
     ...slots.of,
@@ -77,11 +87,62 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     slots: hostSlots,
     learned: learnedOf(program),
     host,
-    tables: tablesOf(host, roots, buffer, hostSlots),
+    tables: [...tablesOf(host, roots, buffer, hostSlots), ...decodeTables(host, hostSlots)],
     kernels,
     entries,
   };
+
+  /** Adds the entry; gives the tables that only it reads. */
+  function decodeEntry(): (host: readonly Definition[], slots: ReadonlyMap<Definition, Slot>) => readonly HostTable[] {
+    if (decode === null) return () => [];
+    const outputs = new Map([...all.results].filter(([name]) => options.outputs.includes(name)));
+    const own = decodeBuffer(decode, isHost);
+    const wantedHere = new Set([...outputs.values(), ...decode.state]);
+    const nests = group(liveRoots(decode.roots, wantedHere), wantedHere, options);
+    const { plan, kernels: made } = buildEntry({
+      name: 'decode',
+      mode: 'decode',
+      nests: nests.map((nest) =>
+        nest.kind === 'scan' ? { ...nest, carry: decode.carries.get(nest.root.definition.tensor) ?? null } : nest,
+      ),
+      outputs,
+      saved: new Set(),
+      accumulate: new Set(),
+      state: decode.state,
+      buffer: own,
+      options,
+      kernelName: (wish) => kernelNames.allocate(`decode_${wish}`),
+      temporaryName: (wish) => names.allocate(wish),
+    });
+    kernels.push(...made);
+    entries.push(plan);
+    return (host, slots) => {
+      const kept = new Set([...decode.history].filter((tensor) => !decode.state.has(tensor)));
+      return tablesOf(
+        host.filter((d) => kept.has(d.tensor)),
+        decode.roots,
+        own,
+        slots,
+      );
+    };
+  }
 }
+
+/** Roots that some tensor needs. */
+function liveRoots(roots: readonly Root[], wanted: ReadonlySet<Tensor>): readonly Root[] {
+  const live = new Set(wanted);
+  return roots
+    .toReversed()
+    .filter((root) => {
+      if (!live.has(root.definition.tensor)) return false;
+      for (const tensor of readBy(root)) live.add(tensor);
+      return true;
+    })
+    .toReversed();
+}
+
+const isPosition = ({ origin }: Tensor): boolean =>
+  origin.kind === 'given' && (origin.given === 'position' || origin.given === 'user');
 
 /** Roots that each bind few enough buffers: what one reads too much of gets a buffer of its own. */
 function withinLimit(

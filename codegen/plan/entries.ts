@@ -20,6 +20,8 @@ export interface EntryInput {
   readonly saved: ReadonlySet<Tensor>;
   /** Gradients that are added to a buffer of the caller's. */
   readonly accumulate: ReadonlySet<Tensor>;
+  /** Made in buffers of the caller's, which keep what other calls left there. */
+  readonly state: ReadonlySet<Tensor>;
   /** The buffer of a tensor by itself. */
   readonly buffer: (tensor: Tensor) => BufferPlan;
   readonly options: PlanOptions;
@@ -28,14 +30,16 @@ export interface EntryInput {
 }
 
 export function buildEntry(entry: EntryInput): { plan: EntryPlan; kernels: readonly KernelPlan[] } {
-  const { nests, outputs, saved, accumulate, options } = entry;
+  const { nests, outputs, saved, accumulate, state, options } = entry;
   const made = new Set(nests.flatMap((nest) => madeBy(nest)));
-  const needed = new Set<Tensor>([...outputs.values(), ...saved]);
+  const needed = new Set<Tensor>([...outputs.values(), ...saved, ...state]);
   const registers = inRegisters(nests, needed);
   const mayTake = (tensor: Tensor): boolean => options.inPlace.includes(tensor.name);
-  const taken = inPlace({ nests, needed, mayTake, accumulate, registers });
+  const fixed = new Set([...accumulate, ...state]);
+  const taken = inPlace({ nests, needed, mayTake, accumulate: fixed, registers });
   const storage = new Map<Tensor, BufferPlan>();
   const read = new Set(nests.flatMap((nest) => membersOf(nest).flatMap((root) => [...readBy(root)])));
+  for (const nest of nests) if (nest.kind === 'scan' && nest.carry !== null) read.add(nest.carry);
   for (const tensor of [...read, ...made]) storage.set(tensor, entry.buffer(tensor));
   const aliases = new Map<Tensor, string>();
   for (const chain of chainsOf(taken)) {
@@ -81,19 +85,24 @@ export function buildEntry(entry: EntryInput): { plan: EntryPlan; kernels: reado
     const given = made.has(tensor) ? (aliases.get(tensor) ?? null) : tensor.name;
     return { buffer: own.name === name ? own : { ...own, name }, saved: isSaved, aliases: given };
   };
-  const returned = [...outputs].filter(([, tensor]) => !accumulate.has(tensor));
+  const returned = [...outputs].filter(([, tensor]) => !fixed.has(tensor));
   const outputPlans = returned.map(([name, tensor]) => result(tensor, name, saved.has(tensor)));
   const listed = new Set(outputs.values());
   for (const tensor of made) {
-    if (saved.has(tensor) && !listed.has(tensor) && !accumulate.has(tensor)) {
+    if (saved.has(tensor) && !listed.has(tensor) && !fixed.has(tensor)) {
       outputPlans.push(result(tensor, entry.buffer(tensor).name, true));
     }
   }
   const passed = returned.map(([, tensor]) => tensor).filter((tensor) => !made.has(tensor));
-  const taking = [...new Set([...read, ...passed])].filter((tensor) => !made.has(tensor));
-  const inputs = taking.map((tensor) => ({ buffer: entry.buffer(tensor), accumulate: false }));
-  for (const tensor of made)
-    if (accumulate.has(tensor)) inputs.push({ buffer: entry.buffer(tensor), accumulate: true });
+  const kept = [...made].filter((tensor) => fixed.has(tensor)).map((tensor) => entry.buffer(tensor));
+  const taking = [...new Set([...read, ...passed])]
+    .filter((tensor) => !made.has(tensor))
+    .map((tensor) => entry.buffer(tensor))
+    .filter((buffer) => !kept.includes(buffer));
+  const inputs = [
+    ...taking.map((buffer) => ({ buffer, accumulate: false })),
+    ...kept.map((buffer) => ({ buffer, accumulate: true })),
+  ];
   const outside = new Set([...inputs, ...outputPlans].map(({ buffer }) => buffer.name));
   const used = new Set(launches.flatMap(({ buffers }) => buffers));
   for (const buffer of used) {

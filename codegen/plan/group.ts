@@ -66,7 +66,7 @@ function nestOf(given: Root, options: PlanOptions): Nest {
       return { kind: 'columns', axes, over: d.over, split: splitAxis(d.over), chunk: options.chunk, members: [root] };
     }
     case 'scan':
-      return { kind: 'scan', chunk: options.chunk, periodic: root.periodic && isSum(d), root };
+      return { kind: 'scan', chunk: options.chunk, periodic: root.periodic && isSum(d), carry: null, root };
     case 'expm':
       return { kind: 'matrix', root };
     case 'scatter':

@@ -55,6 +55,8 @@ export interface ScanNest {
   readonly chunk: number;
   /** Only rotations read it: what is carried may lose whole turns. */
   readonly periodic: boolean;
+  /** Where the value before the first token of this call is, from the call before. */
+  readonly carry: Tensor | null;
   readonly root: Root;
 }
 

@@ -8,6 +8,7 @@ import {
   assign,
   call,
   divide,
+  equal,
   f32,
   i32,
   load,
@@ -17,6 +18,8 @@ import {
   multiply,
   quotient,
   remainder,
+  select,
+  sizeOf,
   store,
   subtract,
 } from '../kernel-build.ts';
@@ -26,7 +29,7 @@ import type { ScanNest } from '../plan/nest.ts';
 import { ceilDivide, extentSize, product } from '../plan/size.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from './draft.ts';
 import { countOf, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
-import { extentOf, indexAt, type Scope } from './scope.ts';
+import { extentOf, indexAt, loadAt, type Scope } from './scope.ts';
 import { axesAsScalars, storeInto } from './store.ts';
 
 type Scan = Extract<Definition, { kind: 'scan' }>;
@@ -79,16 +82,18 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
 
   const second = setting.kernelName(tensor.name);
   const made = { buffer: setting.storage.get(tensor)!, write: true };
+  const carried = nest.carry === null ? [] : [{ buffer: setting.storage.get(nest.carry)!, write: false }];
   const walked = writeBody(
     setting,
     second,
     64,
-    [...reads, ...partial.map((buffer) => ({ buffer, write: false })), made],
+    [...reads, ...carried, ...partial.map((buffer) => ({ buffer, write: false })), made],
     (scope, nameOf) => {
       const index = laneNumber(scope, multiply(pieces, points));
-      const carry = scope.variable(tensor.name, f32(d.initial));
+      const point = others.length === 0 ? i32(0) : remainder(index, points);
+      const carry = scope.variable(tensor.name, carryIn(scope, nest, others, point));
       const before = scope.fresh('before');
-      const at = add(multiply(local(before, 'i32'), points), remainder(index, points));
+      const at = add(multiply(local(before, 'i32'), points), point);
       const body = scope.block(() => {
         const total = load(nameOf(totals), at);
         const kept = factors === null ? carry : multiply(load(nameOf(factors), at), carry);
@@ -126,6 +131,14 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
       variants: [variant('software', groups, walked.body)],
     },
   ];
+}
+
+/** The value before the first token: of the recurrence's beginning, or what the call before left. */
+function carryIn(scope: Scope, { root, carry }: ScanNest, others: readonly Axis[], flat: Expression): Expression {
+  const initial = f32((root.definition as Scan).initial);
+  if (carry === null) return initial;
+  const { local: index } = takeApart(scope, others, flat);
+  return select(equal(sizeOf('first'), i32(0)), initial, loadAt(scope, carry, index));
 }
 
 /** The points of a lane's chunk in the order of the scan. */

@@ -38,57 +38,66 @@ export function hostTables(plan: Plan, sizes: KernelSizes, inputs: Values): Valu
   return Object.fromEntries(plan.tables.map(({ buffer }) => [buffer.name, made.get(buffer.tensor!.name)!]));
 }
 
+/** All entries but decode, one after the other; the values of every parameter by name. */
 export function runPlan(plan: Plan, sizes: KernelSizes, inputs: Values, options: RunOptions = {}): Map<string, Data> {
   const values = new Map<string, Data>();
+  const given: Values = { ...inputs, ...hostTables(plan, sizes, inputs) };
+  for (const entry of plan.entries) {
+    const isWanted = options.only === undefined ? entry.name !== 'decode' : options.only.includes(entry.name);
+    if (isWanted) runEntry(entry, sizes, values, given, options);
+  }
+  return values;
+}
+
+/** Inputs are taken from `values` or else from `given`; what is added to starts from 0. Results go to `values`. */
+export function runEntry(
+  entry: EntryPlan,
+  sizes: KernelSizes,
+  values: Map<string, Data>,
+  given: Values,
+  options: RunOptions = {},
+): void {
   const elements = (buffer: BufferPlan): number =>
     buffer.shape.reduce((all, size) => all * evaluateSize(size, sizes), 1);
   const fresh = (buffer: BufferPlan): Data =>
     buffer.type === 'f32'
       ? new Float32Array(elements(buffer)).fill(NaN)
       : new Int32Array(elements(buffer)).fill(-(2 ** 31));
-  const given: Values = { ...inputs, ...hostTables(plan, sizes, inputs) };
-  for (const entry of plan.entries) {
-    if (options.only !== undefined && !options.only.includes(entry.name)) continue;
-    runEntry(entry);
+  const storage = new Map<string, Data>();
+  for (const { buffer, accumulate } of entry.inputs) {
+    let data = values.get(buffer.name);
+    if (data === undefined && given[buffer.name] !== undefined) {
+      const from = given[buffer.name]!;
+      data = buffer.type === 'f32' ? Float32Array.from(from) : Int32Array.from(from);
+    }
+    if (data === undefined && accumulate) data = fresh(buffer).fill(0);
+    if (data === undefined) throw new Error(`${entry.name} needs '${buffer.name}'`);
+    if (data.length !== elements(buffer)) {
+      throw new Error(`'${buffer.name}' has ${data.length} elements, not ${elements(buffer)}`);
+    }
+    storage.set(buffer.name, data);
+    values.set(buffer.name, data);
   }
-  return values;
-
-  function runEntry(entry: EntryPlan): void {
-    const storage = new Map<string, Data>();
-    for (const { buffer, accumulate } of entry.inputs) {
-      let data = values.get(buffer.name);
-      if (data === undefined && given[buffer.name] !== undefined) {
-        const from = given[buffer.name]!;
-        data = buffer.type === 'f32' ? Float32Array.from(from) : Int32Array.from(from);
-      }
-      if (data === undefined && accumulate) data = fresh(buffer).fill(0);
-      if (data === undefined) throw new Error(`${entry.name} needs '${buffer.name}'`);
-      if (data.length !== elements(buffer))
-        throw new Error(`'${buffer.name}' has ${data.length} elements, not ${elements(buffer)}`);
-      storage.set(buffer.name, data);
-      values.set(buffer.name, data);
-    }
-    for (const { buffer, aliases } of entry.outputs) {
-      storage.set(buffer.name, aliases === null ? fresh(buffer) : storage.get(aliases)!);
-    }
-    for (const buffer of entry.temporaries) storage.set(buffer.name, fresh(buffer));
-    for (const { kernel, buffers } of entry.launches) {
-      const bound = Object.fromEntries(
-        kernel.bindings.map(({ name }, n) => {
-          const data = storage.get(buffers[n]!.name);
-          if (data === undefined) throw new Error(`${kernel.name}: '${buffers[n]!.name}' is nowhere in ${entry.name}`);
-          return [name, data];
-        }),
-      );
-      const chosen =
-        kernel.variants.find(({ profile }) => profile === (options.profile ?? 'software')) ?? kernel.variants[0]!;
-      const { order = 'forward', subgroup = 4 } = options;
-      simulate(chosen.body, evaluateSize(chosen.groups, sizes), bound, sizes, { order, subgroup });
-    }
-    for (const { buffer, aliases } of entry.outputs) {
-      values.set(buffer.name, storage.get(buffer.name)!);
-      if (aliases !== null && aliases !== buffer.name) values.delete(aliases);
-    }
+  for (const { buffer, aliases } of entry.outputs) {
+    storage.set(buffer.name, aliases === null ? fresh(buffer) : storage.get(aliases)!);
+  }
+  for (const buffer of entry.temporaries) storage.set(buffer.name, fresh(buffer));
+  for (const { kernel, buffers } of entry.launches) {
+    const bound = Object.fromEntries(
+      kernel.bindings.map(({ name }, n) => {
+        const data = storage.get(buffers[n]!.name);
+        if (data === undefined) throw new Error(`${kernel.name}: '${buffers[n]!.name}' is nowhere in ${entry.name}`);
+        return [name, data];
+      }),
+    );
+    const chosen =
+      kernel.variants.find(({ profile }) => profile === (options.profile ?? 'software')) ?? kernel.variants[0]!;
+    const { order = 'forward', subgroup = 4 } = options;
+    simulate(chosen.body, evaluateSize(chosen.groups, sizes), bound, sizes, { order, subgroup });
+  }
+  for (const { buffer, aliases } of entry.outputs) {
+    values.set(buffer.name, storage.get(buffer.name)!);
+    if (aliases !== null && aliases !== buffer.name) values.delete(aliases);
   }
 }
 
