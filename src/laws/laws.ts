@@ -7,16 +7,9 @@ import type { Report } from '../diagnostics/diagnostic.ts';
 import { lower, type Lowered } from '../lower/lower.ts';
 import { proveCausal } from './causal.ts';
 import { proveCommuting, proveOrthogonal } from './maps.ts';
-import {
-  testBounded,
-  testCausal,
-  testCommuting,
-  testOrthogonal,
-  testRelative,
-  testStartsAs,
-  type Tested,
-} from './numeric.ts';
+import { testBounded, testCausal, testCommuting, testOrthogonal, testRelative, testStartsAs } from './numeric.ts';
 import { proveRelative } from './relative.ts';
+import type { Tested } from './trial.ts';
 
 export type LawResult = { readonly law: CheckedLaw; readonly text: string } & (
   | { readonly kind: 'proved'; readonly reason: string }

@@ -4,92 +4,10 @@
 import { interpret } from '../interpret/interpret.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
 import type { Lowered } from '../lower/lower.ts';
-import { normals, uniformFrom } from './random.ts';
+import { normals } from './random.ts';
 import { renumber } from './renumber.ts';
 import { countOf, isPosition, sampleInputs, tokenAxis, type Sample, type SampleOptions } from './sample.ts';
-
-export type Tested =
-  { readonly holds: true; readonly cases: number } | { readonly holds: false; readonly counter: string };
-
-type Values = ReadonlyMap<string, Float64Array>;
-
-/** On which lengths, and with how many random inputs each, a claim is tried. */
-export interface Effort {
-  readonly lengths: readonly number[];
-  readonly seeds: readonly number[];
-}
-
-const thorough: Effort = { lengths: [1, 2, 5, 9], seeds: [1, 2, 3] };
-const tolerance = 1e-8; // of the largest magnitude: float64 leaves room, a false claim is off by far more
-
-const run = (program: Program, { sizes, inputs }: Sample): Values => interpret(program, sizes, inputs);
-
-/** Tries a claim on every seed and length; `one` returns null where it holds, else the counter-example. */
-function tryAll(
-  { lengths, seeds }: Effort,
-  one: (options: SampleOptions, random: () => number) => string | null,
-): Tested {
-  let cases = 0;
-  for (const tokens of lengths) {
-    for (const seed of seeds) {
-      const positions = seed % 2 === 0 ? 'range' : 'gaps';
-      const counter = one({ seed, tokens, learned: 'around', positions }, uniformFrom(seed + 1000));
-      if (counter !== null) return { holds: false, counter };
-      cases++;
-    }
-  }
-  return { holds: true, cases };
-}
-
-interface Difference {
-  readonly at: readonly number[];
-  readonly before: number;
-  readonly after: number;
-}
-
-/** The largest difference of two tensors, where it is more than the tolerance. */
-function differs(
-  tensor: Tensor,
-  sample: Sample,
-  a: Float64Array,
-  b: Float64Array,
-  looked: (at: readonly number[]) => boolean = () => true,
-): Difference | null {
-  let magnitude = 1;
-  for (const value of a) if (Number.isFinite(value)) magnitude = Math.max(magnitude, Math.abs(value));
-  let worst: Difference | null = null;
-  let largest = tolerance * magnitude;
-  for (const [n, before] of a.entries()) {
-    const after = b[n]!;
-    if (!Number.isFinite(before) || !Number.isFinite(after)) continue; // an overflow decides nothing
-    const error = Math.abs(before - after);
-    if (error <= largest) continue;
-    const at = indexOf(n, tensor, sample);
-    if (!looked(at)) continue;
-    largest = error;
-    worst = { at, before, after };
-  }
-  return worst;
-}
-
-function indexOf(n: number, tensor: Tensor, { sizes }: Sample): readonly number[] {
-  const index: number[] = [];
-  let rest = n;
-  for (const axis of [...tensor.axes].reverse()) {
-    const extent = typeof axis.extent === 'number' ? axis.extent : axis.extent === 'batch' ? sizes.batch : sizes.tokens;
-    index.unshift(rest % extent);
-    rest = Math.floor(rest / extent);
-  }
-  return index;
-}
-
-/** score[h 0, i 3, j 1] */
-function place(name: string, tensor: Tensor, at: readonly number[]): string {
-  const named = tensor.axes.flatMap((axis, k) => (axis.role === 'batch' ? [] : [`${axis.name} ${at[k]}`]));
-  return named.length === 0 ? name : `${name}[${named.join(', ')}]`;
-}
-
-const show = (value: number): string => String(Number(value.toPrecision(7)));
+import { differs, indexOf, place, run, show, thorough, tolerance, tryAll, type Tested } from './trial.ts';
 
 /** The scores, and the weights made of them, are the same when every token has its number and position moved. */
 export function testRelative({ attend }: Lowered, effort = thorough): Tested {

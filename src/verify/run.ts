@@ -26,7 +26,7 @@ export interface Ran {
 
 export type Runner = (task: Task) => Promise<Ran>;
 
-export interface Row {
+interface Row {
   readonly tensor: string;
   readonly kind: 'output' | 'gradient';
   /** Largest error relative to the largest magnitude expected; null: not compared, for the reason in `note`. */

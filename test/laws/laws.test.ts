@@ -8,8 +8,9 @@ import type { Diagnostic } from '../../src/diagnostics/diagnostic.ts';
 import { proveCausal } from '../../src/laws/causal.ts';
 import { checkLaws, looksAhead, type LawResult } from '../../src/laws/laws.ts';
 import { proveCommuting, proveOrthogonal } from '../../src/laws/maps.ts';
-import { testCausal, testCommuting, testOrthogonal, testRelative, type Effort } from '../../src/laws/numeric.ts';
+import { testCausal, testCommuting, testOrthogonal, testRelative } from '../../src/laws/numeric.ts';
 import { proveRelative } from '../../src/laws/relative.ts';
+import type { Effort } from '../../src/laws/trial.ts';
 import type { Lowered } from '../../src/lower/lower.ts';
 import { loadFile, loadText, root, small } from '../lower/load.ts';
 

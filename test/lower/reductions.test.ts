@@ -151,7 +151,7 @@ const plain: readonly (readonly [string, number, (...at: number[]) => number, st
 ];
 
 function of(t: number): number[] {
-  return g.slice(t * N, t * N + N);
+  return Array.from(g.subarray(t * N, t * N + N));
 }
 
 function logsumexp(values: number[]): number {
