@@ -35,7 +35,7 @@ export const builtinNumbers: Readonly<Record<string, (geometry: Geometry) => num
   infinity: () => Infinity,
 };
 
-export const runtimeNumbers = ['length', 'training'] as const;
+const runtimeNumbers = ['length', 'training'] as const;
 
 export interface ChainRow {
   readonly axes: readonly string[];
@@ -151,7 +151,7 @@ export const distributions: Readonly<Record<string, FunctionRow>> = {
   uniform: { arity: [2, 2], op: 'uniform', call: 'uniform(low, high)' },
 };
 
-export const reductions = ['sum', 'prod', 'mean', 'max', 'min', 'logsumexp'] as const;
+const reductions = ['sum', 'prod', 'mean', 'max', 'min', 'logsumexp'] as const;
 export type Reduction = (typeof reductions)[number];
 export const isReduction = (name: string): name is Reduction => (reductions as readonly string[]).includes(name);
 

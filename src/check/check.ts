@@ -49,7 +49,7 @@ const MOST_CALLS = 5_000; // of `fn`s written out in one encoding
 
 /**
  * Checks the encoding `name` of the first file (null: its last one). The other files are what it imports.
- * Reports every independent mistake; returns null if there was an error.
+ * Reports every independent mistake, in the order of the text; returns null if there was an error.
  */
 export function check(
   files: readonly File[],
@@ -57,7 +57,12 @@ export function check(
   options: CheckOptions,
   report: Report,
 ): CheckedEncoding | null {
-  return checkEncoding(files, name, options, report, true);
+  const found: Diagnostic[] = [];
+  const checked = checkEncoding(files, name, options, (diagnostic) => void found.push(diagnostic), true);
+  const order = new Map(files.map((file, place) => [file.path, place] as const));
+  const place = ({ span }: Diagnostic): number => order.get(span.file) ?? files.length;
+  for (const one of found.toSorted((a, b) => place(a) - place(b) || a.span.start - b.span.start)) report(one);
+  return checked;
 }
 
 function checkEncoding(

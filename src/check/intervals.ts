@@ -9,7 +9,7 @@ export interface Interval {
   readonly open?: boolean;
 }
 
-export const EVERYTHING: Interval = { low: -Infinity, high: Infinity };
+const EVERYTHING: Interval = { low: -Infinity, high: Infinity };
 const UNIT: Interval = { low: 0, high: 1 };
 const SIGNED_UNIT: Interval = { low: -1, high: 1 };
 const UP: Interval = { low: 0, high: Infinity };

@@ -6,7 +6,7 @@ import { children } from './nodes.ts';
 import { intervalOf, type Interval } from './intervals.ts';
 
 /** A linear form over atoms: constant + sum of coefficient * atom. As a fact it is promised to be <= 0. */
-export interface Linear {
+interface Linear {
   readonly constant: number;
   readonly terms: ReadonlyMap<number, { readonly coefficient: number; readonly atom: Node }>;
 }

@@ -16,7 +16,7 @@ export interface Line {
   readonly inherited: boolean; // it stands in the place of a parent's declaration
 }
 
-export type ValueKind = 'param' | 'let' | 'learn' | 'fixed' | 'draw' | 'given' | 'fn';
+type ValueKind = 'param' | 'let' | 'learn' | 'fixed' | 'draw' | 'given' | 'fn';
 
 /** A declared name; `fn`s have no head. */
 export interface Entry {

@@ -222,7 +222,7 @@ function lastOf(axis: CheckedAxis, checker: Checker): string {
 }
 
 /** `angle[t, p]`: a tensor with indices that are in scope here, or with the letters that people use. */
-export function suggestRead(tensor: Readable, scope: Scope): string {
+function suggestRead(tensor: Readable, scope: Scope): string {
   const free = indexNames(scope).slice();
   const indices = tensor.axes.map((axis, place) => {
     const found = axis === null ? -1 : free.findIndex(([, index]) => fits(index, axis));

@@ -4,7 +4,7 @@ import type { Span } from '../../grammar/span.ts';
 import type { Diagnostic, Severity } from './diagnostic.ts';
 import { linesOf, type Lines, type Position } from './lines.ts';
 
-export interface JsonPlace {
+interface JsonPlace {
   readonly file: string;
   /** Lines and columns count from 1, columns in UTF-16 code units; the end is excluded. */
   readonly start: Position;

@@ -159,7 +159,7 @@ const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\u33ff\u3400-\u4dbf\u4e00-\u9fff\ua000-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/u;
 
 const widthOf = (character: string): number =>
-  /^[\p{Mn}\p{Me}\u200d\ufe0f]$/u.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  /^(?:\p{Mn}|\p{Me}|\u200d|\ufe0f)$/u.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
 
 /** Control characters and marks that change the direction of text as a visible replacement. */
 const plain = (text: string): string =>

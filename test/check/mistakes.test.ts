@@ -80,6 +80,10 @@ const groups: Readonly<Record<string, readonly Row[]>> = {
     ],
     ['let a[t: token] = exp', 'PE0211', '`exp` is a function: give it its arguments, `exp(a)`'],
     ['fn f(g) = g(1)\nlet a = f(exp)', 'PE0212', '`exp` is a function and cannot be an argument'],
+    ['param base = 1\nfn f(base) = base\nlet a = f(2)', 'PE0207', 'parameter `base` is already the name of a param'],
+    ['fn f(a, a) = a\nlet b = f(1, 2)', 'PE0319', '`a` stands twice between these brackets'],
+    ['let a = constructor', 'PE0201', 'nothing here is called `constructor`'],
+    ['let a[t: toString] = t', 'PE0202', 'there is no axis `toString`'],
     ['let a[t: token] = exp[t](t)', 'PE0216', '`exp` is a function and has no indices'],
   ],
   'axes and indices': [
@@ -171,7 +175,7 @@ const groups: Readonly<Record<string, readonly Row[]>> = {
       'PE0318',
       '`expm` wants a square matrix, this one is `token` (tokens) by `head` (8)',
     ],
-    ['score[h, t, t] += 1', 'PE0319', 'index `t` stands twice between these brackets'],
+    ['score[h, t, t] += 1', 'PE0319', '`t` stands twice between these brackets'],
     [
       'transform query [t, h, b, r, c] by delta(r, c)',
       'PE0320',

@@ -2,7 +2,7 @@
 
 import type { CheckedEncoding, CheckedSite, Declaration, Node } from '../../src/check/checked.ts';
 
-export function show(node: Node): string {
+function show(node: Node): string {
   const list = (nodes: readonly Node[]): string => nodes.map(show).join(', ');
   const where = (condition: Node | null): string => (condition === null ? '' : ` where ${show(condition)}`);
   switch (node.kind) {
@@ -29,14 +29,14 @@ export function show(node: Node): string {
   }
 }
 
-export function showDeclaration(declaration: Declaration): string {
+function showDeclaration(declaration: Declaration): string {
   const indices = declaration.indices.map((index) => `${index.name}: ${index.axis.name}`).join(', ');
   const head = `${declaration.kind} ${declaration.name}[${indices}]: ${declaration.type}`;
   if (declaration.kind === 'let') return `${head} = ${show(declaration.value)}`;
   return 'initial' in declaration ? `${head} ~ ${show(declaration.initial)}` : head;
 }
 
-export function showSite(site: CheckedSite): string {
+function showSite(site: CheckedSite): string {
   const indices = site.indices.map((index) => `${index.name}: ${index.axis.name}`).join(', ');
   const head = `${site.target}#${site.version} [${indices}]`;
   switch (site.kind) {

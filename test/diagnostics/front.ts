@@ -8,7 +8,7 @@ import { checkLaws } from '../../src/laws/laws.ts';
 import { lint } from '../../src/laws/lints.ts';
 import { lower } from '../../src/lower/lower.ts';
 
-export const geometry: Geometry = {
+const geometry: Geometry = {
   heads: 8,
   kv_heads: 2,
   head_dim: 64,

@@ -130,7 +130,7 @@ export const axisCodes = {
     message: `${what} wants a square matrix, this one is ${row} by ${column}`,
   })),
   boundTwice: error('PE0319', 'an index that is bound twice', (name: string) => ({
-    message: `index \`${name}\` stands twice between these brackets`,
+    message: `\`${name}\` stands twice between these brackets`,
     hint: 'give each axis its own letter',
   })),
   siteAxisUnknown: error(
