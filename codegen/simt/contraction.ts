@@ -8,6 +8,8 @@ import {
   add,
   and,
   assign,
+  bool,
+  element,
   f32,
   i32,
   less,
@@ -18,6 +20,7 @@ import {
   quotient,
   remainder,
   store,
+  storeElement,
   subtract,
   toF32,
   when,
@@ -29,7 +32,7 @@ import { ceilDivide, nominal, product } from '../plan/size.ts';
 import type { Size } from '../plan/plan.ts';
 import { chunkCount, chunksIn, chunksOf, overChunk, partialBuffer, sizeExpression, sumPartials } from './columns.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
-import { countOf, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
+import { countOf, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
 import { extentOf, indexAt, type Scope } from './scope.ts';
 import { storeInto } from './store.ts';
 
@@ -39,14 +42,30 @@ interface Tile {
   readonly n: number;
 }
 
-const side = 4;
+/** A CPU's vector units like large tiles: loads are dear, and few lanes are enough. */
+const sides = { software: 8, portable: 4 } as const;
+type Form = keyof typeof sides;
 
-function tileOf(nest: ContractionNest): Tile {
+function tileOf(nest: ContractionNest, form: Form): Tile {
   const most = (axes: readonly Axis[]): number => {
     const points = axes.reduce((all, axis) => all * nominal(axis.extent), 1);
-    return points >= side ? side : points;
+    return Math.min(sides[form], points);
   };
   return { m: most(nest.m), n: most(nest.n) };
+}
+
+interface Tiled {
+  readonly form: Form;
+  readonly tile: Tile;
+}
+
+/** The forms that differ in their tile. */
+function formsOf(nest: ContractionNest): readonly Tiled[] {
+  const software = tileOf(nest, 'software');
+  const portable = tileOf(nest, 'portable');
+  const one: Tiled = { form: 'software', tile: software };
+  if (software.m === portable.m && software.n === portable.n) return [one];
+  return [one, { form: 'portable', tile: portable }];
 }
 
 const tilesOf = (axes: readonly Axis[], by: number): Size => ceilDivide(pointsOf(axes), by);
@@ -58,15 +77,22 @@ interface Side {
   readonly index: readonly (readonly [Axis, Expression][])[];
 }
 
-function sideOf(scope: Scope, axes: readonly Axis[], count: number, tile: Expression): Side {
+/** The members `which` of the tile of `count` points. */
+function sideOf(
+  scope: Scope,
+  axes: readonly Axis[],
+  count: number,
+  tile: Expression,
+  which: readonly Expression[] = Array.from({ length: count }, (_, n) => i32(n)),
+): Side {
   const points = countOf(axes);
   const start = multiply(tile, i32(count));
-  const flat = Array.from({ length: count }, (_, n) => add(start, i32(n)));
+  const flat = which.map((n) => add(start, n));
   const fits = points.kind === 'literal' && points.value % count === 0;
   const clamped = flat.map((each) => (fits ? each : minimum(each, subtract(points, i32(1)))));
   return {
     flat,
-    inside: flat.map((each) => (fits ? less(i32(0), i32(1)) : less(each, points))),
+    inside: flat.map((each) => (fits ? bool(true) : less(each, points))),
     index: clamped.map((each) => {
       const { local: positions } = takeApart(scope, axes, each);
       return axes.map((axis, n): [Axis, Expression] => [axis, indexAt(scope, axis, positions[n]!)]);
@@ -79,7 +105,6 @@ export function lowerContraction(nest: ContractionNest, setting: Setting): reado
 }
 
 function whole(nest: ContractionNest, setting: Setting): Draft {
-  const tile = tileOf(nest);
   const members = [nest.root, ...nest.epilogue];
   const name = setting.kernelName(
     members
@@ -87,33 +112,43 @@ function whole(nest: ContractionNest, setting: Setting): Draft {
       .slice(0, 3)
       .join('_'),
   );
-  const { body, buffers } = writeBody(setting, name, 64, buffersOf(members, setting), (scope) => {
-    const sums = writeTile(scope, nest, tile, null, (write) => {
-      const over = (k: number, index: readonly [Axis, Expression][]): void => {
-        const axis = nest.over[k];
-        if (axis === undefined) return write(index);
-        const variable = scope.fresh(axis.name);
-        const at = indexAt(scope, axis, local(variable, 'i32'));
-        const inner = scope.block(() => over(k + 1, [...index, [axis, at]]));
-        scope.emit(loop(variable, i32(0), extentOf(axis.extent), inner));
-      };
-      over(0, []);
+  const made = formsOf(nest).map(({ form, tile }) => {
+    const { body, buffers } = writeBody(setting, name, lanesInGroup, buffersOf(members, setting), (scope) => {
+      writeWhole(scope, nest, setting, tile, form);
     });
-    sums.each((total, point, inside) => {
-      const stores = scope.block(() => finishPoint(scope, nest, setting, total, point));
-      scope.emit(...when(inside, stores));
-    });
+    const lanes = product([pointsOf(nest.batch), tilesOf(nest.m, tile.m), tilesOf(nest.n, tile.n)]);
+    return { variant: variant(form, laneGroups(lanes), body), buffers };
   });
-  const lanes = product([pointsOf(nest.batch), tilesOf(nest.m, tile.m), tilesOf(nest.n, tile.n)]);
   return {
     name,
     comment: describe(members),
     definitions: members.map((root) => root.definition),
-    buffers,
-    variants: [variant('software', laneGroups(lanes), body)],
+    buffers: made[0]!.buffers,
+    variants: made.map((each) => each.variant),
     flops: flopsOf(members),
   };
 }
+
+function writeWhole(scope: Scope, nest: ContractionNest, setting: Setting, tile: Tile, form: Form): void {
+  const sums = writeTile(scope, nest, tile, null, (write) => {
+    const over = (k: number, index: readonly [Axis, Expression][]): void => {
+      const axis = nest.over[k];
+      if (axis === undefined) return write(index);
+      const variable = scope.fresh(axis.name);
+      const at = indexAt(scope, axis, local(variable, 'i32'));
+      const inner = scope.block(() => over(k + 1, [...index, [axis, at]]));
+      scope.emit(loop(variable, i32(0), extentOf(axis.extent), inner));
+    };
+    over(0, []);
+  });
+  sums[each(form)]((total, point, inside) => {
+    const stores = scope.block(() => finishPoint(scope, nest, setting, total, point));
+    scope.emit(...when(inside, stores));
+  });
+}
+
+/** Many points are finished in loops: what comes after a sum would be written out as often otherwise. */
+const each = (form: Form): 'each' | 'eachInLoops' => (form === 'software' ? 'eachInLoops' : 'each');
 
 /** The factors that do not depend on the sum, and the maps that read it. */
 function finishPoint(
@@ -144,8 +179,11 @@ function finishPoint(
   for (const each of stores) each();
 }
 
+type Finish = (total: Expression, point: ReadonlyMap<Axis, Expression>, inside: Expression) => void;
+
 interface Sums {
-  each(use: (total: Expression, point: ReadonlyMap<Axis, Expression>, inside: Expression) => void): void;
+  each(use: Finish): void;
+  eachInLoops(use: Finish): void;
 }
 
 /** Sums of a lane's tile. `chunk`: the number of chunks, whose index then is the slowest part of the lane's number. */
@@ -194,12 +232,25 @@ function writeTile(
         }),
       );
     },
+    eachInLoops(use) {
+      const sums = scope.array('sums', 'f32', tile.m * tile.n);
+      totals.forEach((line, a) =>
+        line.forEach((total, b) => scope.emit(storeElement(sums, i32(a * tile.n + b), total))),
+      );
+      const [a, b] = [scope.fresh('across'), scope.fresh('along')];
+      const body = scope.block(() => {
+        const l = sideOf(scope, nest.m, tile.m, row, [local(a, 'i32')]);
+        const r = sideOf(scope, nest.n, tile.n, column, [local(b, 'i32')]);
+        const total = scope.bind('sum', element(sums, add(multiply(local(a, 'i32'), i32(tile.n)), local(b, 'i32'))));
+        use(total, new Map([...fixed, ...l.index[0]!, ...r.index[0]!]), and(l.inside[0]!, r.inside[0]!));
+      });
+      scope.emit(loop(a, i32(0), i32(tile.m), [loop(b, i32(0), i32(tile.n), body)]));
+    },
   };
 }
 
 /** Partial sums by chunk, then their sums. */
 function splitUp(nest: ContractionNest, setting: Setting): readonly Draft[] {
-  const tile = tileOf(nest);
   const { tensor } = nest.root.definition;
   const chunks = chunksOf(nest.over, nest.split!.axis, nest.split!.chunk);
   const count = chunkCount(chunks);
@@ -209,29 +260,32 @@ function splitUp(nest: ContractionNest, setting: Setting): readonly Draft[] {
     ...buffersOf([withoutScale(nest)], setting).filter(({ write }) => !write),
     { buffer: partial, write: true },
   ];
-  const { body, buffers } = writeBody(setting, name, 64, wanted, (scope, nameOf) => {
-    let chunk: Expression = i32(0);
-    const use = (index: Expression): void => {
-      chunk = scope.bind('chunk', index);
-    };
-    const sums = writeTile(scope, nest, tile, { count: chunksIn(chunks), use }, (write) =>
-      overChunk(scope, chunks, chunk, write),
-    );
-    sums.each((total, point, inside) => {
-      const flat = tensor.axes.reduce(
-        (all: Expression, axis) => add(multiply(all, extentOf(axis.extent)), positionOf(point, axis)),
-        chunk,
+  const made = formsOf(nest).map(({ form, tile }) => {
+    const { body, buffers } = writeBody(setting, name, lanesInGroup, wanted, (scope, nameOf) => {
+      let chunk: Expression = i32(0);
+      const use = (index: Expression): void => {
+        chunk = scope.bind('chunk', index);
+      };
+      const sums = writeTile(scope, nest, tile, { count: chunksIn(chunks), use }, (write) =>
+        overChunk(scope, chunks, chunk, write),
       );
-      scope.emit(...when(inside, [store(nameOf(partial), flat, total)]));
+      sums[each(form)]((total, point, inside) => {
+        const flat = tensor.axes.reduce(
+          (all: Expression, axis) => add(multiply(all, extentOf(axis.extent)), positionOf(point, axis)),
+          chunk,
+        );
+        scope.emit(...when(inside, [store(nameOf(partial), flat, total)]));
+      });
     });
+    const lanes = product([count, pointsOf(nest.batch), tilesOf(nest.m, tile.m), tilesOf(nest.n, tile.n)]);
+    return { variant: variant(form, laneGroups(lanes), body), buffers };
   });
-  const lanes = product([count, pointsOf(nest.batch), tilesOf(nest.m, tile.m), tilesOf(nest.n, tile.n)]);
   const first: Draft = {
     name,
     comment: `partial sums of ${describe([nest.root])}`,
     definitions: [nest.root.definition],
-    buffers,
-    variants: [variant('software', laneGroups(lanes), body)],
+    buffers: made[0]!.buffers,
+    variants: made.map(({ variant: each }) => each),
     flops: flopsOf([nest.root]),
   };
   return [first, ...sumPartials(setting, [{ root: nest.root, partial, scale: nest.scale }], count, nest.split!.chunk)];
