@@ -8,14 +8,13 @@ import { asDecode, decodeBuffer } from './decode.ts';
 import { differentiate } from './differentiate.ts';
 import { buildEntry } from './entries.ts';
 import { group, readBy } from './group.ts';
-import { inline } from './inline.ts';
+import { withinLimit } from './limit.ts';
 import type { Root } from './nest.ts';
 import { planOptions } from './options.ts';
-import { place } from './place.ts';
 import type { BufferPlan, EntryPlan, HostTable, KernelPlan, LearnedPlan, Plan, PlanOptions, Slot } from './plan.ts';
 import { assignStages, type Stage } from './stages.ts';
 import { bufferOf } from './storage.ts';
-import { tabulate, type Turn } from './tabulate.ts';
+import { tabulate } from './tabulate.ts';
 
 const kernelStages = ['step', 'forward', 'backward', 'finish'] as const;
 
@@ -25,9 +24,10 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const slots = assignSlots(all, { late: wanted });
   const stageOf = assignStages(all, slots);
   const { tables: turns, turns: turnOf } = tabulate(all.definitions, hostTensors(all, stageOf));
-  const roots = withinLimit(all, stageOf, turnOf, options);
+  const { roots, parts } = withinLimit({ program: all, stages: stageOf, turns: turnOf, options });
   const stageOfRoot = (root: Root): Stage => stageByTensor.get(root.definition.tensor)!;
   const stageByTensor = new Map([...stageOf].map(([d, stage]) => [d.tensor, stage]));
+  for (const [part, whole] of parts) stageByTensor.set(part, stageByTensor.get(whole)!);
 
   const names = createNames();
   const kernelNames = createNames();
@@ -37,7 +37,8 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     buffers.set(tensor, known);
     return known;
   };
-  for (const tensor of [...all.inputs, ...all.definitions.map((d) => d.tensor)]) names.allocate(tensor.name);
+  for (const tensor of [...all.inputs, ...all.definitions.map((d) => d.tensor), ...parts.keys()])
+    names.allocate(tensor.name);
 
   const accumulate = accumulated(all, slots.boundaries, stageByTensor, options);
   const kernels: KernelPlan[] = [];
@@ -143,46 +144,6 @@ function liveRoots(roots: readonly Root[], wanted: ReadonlySet<Tensor>): readonl
 
 const isPosition = ({ origin }: Tensor): boolean =>
   origin.kind === 'given' && (origin.given === 'position' || origin.given === 'user');
-
-/** Roots that each bind few enough buffers: what one reads too much of gets a buffer of its own. */
-function withinLimit(
-  program: Program,
-  stages: ReadonlyMap<Definition, Stage>,
-  turns: ReadonlyMap<Definition, Turn>,
-  options: PlanOptions,
-): readonly Root[] {
-  const forced = new Set(options.root);
-  for (;;) {
-    const placed = place({ program, stages, turns, options: { ...options, root: [...forced] } });
-    const { roots, inlined } = inline({ program, roots: placed, stages, turns });
-    const tooWide = roots.find((root) => readBy(root).size >= options.maxBindings);
-    const next = tooWide === undefined ? null : widestPart(program, tooWide, inlined, options.maxBindings);
-    if (next === null || forced.has(next)) return roots;
-    forced.add(next);
-  }
-}
-
-/** Of the definitions written out in a root the one that reads the most tensors, though fewer than the limit. */
-function widestPart(
-  program: Program,
-  root: Root,
-  inlined: ReadonlyMap<Tensor, Definition>,
-  limit: number,
-): string | null {
-  const written = new Map(program.definitions.map((d) => [d.tensor, d]));
-  const parts = new Set<Tensor>();
-  const enter = (d: Definition): void => {
-    for (const tensor of tensorsOf(d)) {
-      if (!inlined.has(tensor) || parts.has(tensor)) continue;
-      parts.add(tensor);
-      enter(written.get(tensor)!);
-    }
-  };
-  enter(written.get(root.definition.tensor)!);
-  const reads = (tensor: Tensor): number => tensorsOf(inlined.get(tensor)!).size;
-  const [best] = [...parts].filter((t) => reads(t) > 1 && reads(t) < limit).toSorted((a, b) => reads(b) - reads(a));
-  return best?.name ?? null;
-}
 
 function hostTensors(program: Program, stageOf: ReadonlyMap<Definition, Stage>): (tensor: Tensor) => boolean {
   const late = new Map([...stageOf].map(([d, stage]) => [d.tensor, stage !== 'host']));

@@ -5,6 +5,7 @@ import {
   axis,
   call,
   defined,
+  expm,
   given,
   integer,
   learned,
@@ -183,4 +184,14 @@ export function projection(): Program {
   const sum = reduce('sum', defined('sum', [b, t, m]), [h, d], body);
   const output = map(defined('output', [b, t, m]), call('gelu', plus(readAt(sum.tensor), read(bias, [at(m)]))));
   return one('projection', [x, w, bias], [sum, output]);
+}
+
+/** Exponentials of matrices of one size, of small and of large norm. */
+export function exponentials(side: number): Program {
+  const axes = [axis('n', 5), axis('r', side), axis('c', side)] as const;
+  const [n] = axes;
+  const x = input('x', axes);
+  const scale = call('divide', plus(call('real', at(n)), real(0.1)), real(side / 3));
+  const scaled = map(defined('scaled', axes), times(readAt(x), scale));
+  return one('exponentials', [x], [scaled, expm(defined('output', axes), scaled.tensor)]);
 }

@@ -82,6 +82,26 @@ describe('recurrence', () => {
   });
 });
 
+describe('matrix exponential', () => {
+  it.each([
+    [2, 'thread', 'software'],
+    [3, 'workgroup', 'portable'],
+    [6, 'workgroup', 'portable'],
+    [8, 'thread', 'software'],
+    [8, 'workgroup', 'portable'],
+    [16, 'thread', 'software'],
+  ] as const)('%i x %i by %s', (side, rows, profile) => {
+    const program = programs.exponentials(side);
+    const { errors, worst } = checkCase({
+      program,
+      profile,
+      orders: ['random'],
+      options: { rows, gradients: ['x'] },
+    });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(1e-5);
+  });
+});
+
 it('adds to gradients instead of replacing them', () => {
   const program = programs.columnSums();
   const { worst } = checkCase({ program, options: { gradients: ['x'], accumulate: ['x'] } });
