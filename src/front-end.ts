@@ -18,7 +18,7 @@ export interface FrontEnd {
   readonly files: readonly File[]; // the source's own first
   readonly checked: CheckedEncoding | null;
   readonly lowered: Lowered | null;
-  readonly laws: readonly LawResult[]; // none where options.laws is false
+  readonly laws: readonly LawResult[]; // none where options.laws is false; the lints are left out then, too
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -38,7 +38,10 @@ export function frontEnd(source: Source, options: CompileOptions): FrontEnd {
   const { encoding, geometry, params } = options;
   const checked = hasErrors(diagnostics) ? null : check(files, encoding, { geometry, params }, report);
   const lowered = checked === null ? null : lower(checked, report);
-  const laws = options.laws && checked !== null && lowered !== null ? checkLaws(checked, lowered, report) : [];
-  if (options.laws && checked !== null && lowered !== null) lint(checked, lowered, report);
+  let laws: readonly LawResult[] = [];
+  if (options.laws && checked !== null && lowered !== null) {
+    lint(checked, lowered, report);
+    laws = checkLaws(checked, lowered, report);
+  }
   return { files, checked, lowered, laws, diagnostics };
 }

@@ -2,7 +2,7 @@
 
 import { Option } from 'commander';
 import type { Device } from '../../targets/device.ts';
-import { failed } from './failure.ts';
+import { CommandFailure, exitCodes } from './failure.ts';
 
 export const deviceNames = ['auto', 'webgpu', 'swiftshader'] as const;
 export type DeviceName = (typeof deviceNames)[number];
@@ -43,7 +43,7 @@ export async function withDevice<Result>(
 export function interruptSignal(): { readonly signal: AbortSignal; readonly release: () => void } {
   const controller = new AbortController();
   const stop = (): void => {
-    if (controller.signal.aborted) process.exit(130);
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
     controller.abort();
     console.error('\nstopping after this step (Ctrl-C again: at once)');
   };
@@ -59,5 +59,9 @@ export function interruptSignal(): { readonly signal: AbortSignal; readonly rele
 }
 
 /** For a run that ended early without an error. */
-export const stoppedEarly = (folder: string | null): Error =>
-  failed(folder === null ? 'stopped' : `stopped; go on with --out ${folder} --resume`);
+export const stoppedEarly = (folder: string | null): CommandFailure =>
+  new CommandFailure(
+    folder === null ? 'stopped' : `stopped; go on with --out ${folder} --resume`,
+    null,
+    exitCodes.interrupted,
+  );

@@ -1,6 +1,8 @@
 // What `pegen check` says of an encoding without errors: learned tensors, laws.
 
+import type { Span } from '../../grammar/span.ts';
 import type { FrontEnd } from '../front-end.ts';
+import { phaseErrors } from '../laws/phases.ts';
 import type { Tensor } from '../ir/ir.ts';
 
 export interface LearnedSummary {
@@ -53,4 +55,15 @@ export function lawLines({ laws }: Pick<FrontEnd, 'laws'>): readonly string[] {
         return result satisfies never;
     }
   });
+}
+
+/** How far the angles of each rotation go, and how far float32 is off there. */
+export function phaseLines({ checked, lowered }: FrontEnd, lineOf: (span: Span) => string): readonly string[] {
+  if (checked === null || lowered === null) return [];
+  const lines = phaseErrors(checked, lowered.attend).map(({ span, position, angle, error }) => {
+    const place = span === null ? '' : `${lineOf(span)}: `;
+    const off = error === 0 ? 'exact, since the host computes it' : `off by at most ${error.toPrecision(2)} in float32`;
+    return `${place}turns by up to ${angle.toPrecision(3)} radians at position ${position}, ${off}`;
+  });
+  return [...new Set(lines)];
 }

@@ -46,9 +46,11 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     }
     await showDiagnostics(result.diagnostics, source);
     if (result.checked === null || result.lowered === null || hasErrors(result.diagnostics)) continue;
-    const { parameterLines, lawLines } = await import('../../explain/summary.ts');
+    const { parameterLines, phaseLines, lawLines } = await import('../../explain/summary.ts');
+    const { lineOf } = await import('../../source.ts');
+    const phases = phaseLines(result, (span) => lineOf(source, span));
     console.log(`${path}: ${result.checked.name} is well-formed`);
-    [...parameterLines(result), ...lawLines(result)].forEach((line) => console.log(`  ${line}`));
+    [...parameterLines(result), ...phases, ...lawLines(result)].forEach((line) => console.log(`  ${line}`));
   }
   if (flags.json === true) printJson(json);
   if (errors) throw failed();
