@@ -74,7 +74,7 @@ export const plansOf = ({ attend, embed }: EncodingPlan): readonly Plan[] =>
   embed === null ? [attend] : [attend, embed];
 
 /** Backward gives the gradient of everything that an encoding reads; learned tensors' are added up. */
-export function planEncoding({ attend, embed }: Lowered, options: Partial<PlanOptions>): EncodingPlan {
+function planEncoding({ attend, embed }: Lowered, options: Partial<PlanOptions>): EncodingPlan {
   const defaults = (program: Program, output: string): Partial<PlanOptions> => {
     const read = program.inputs.filter(({ origin }) =>
       origin.kind === 'learned'

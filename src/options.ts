@@ -26,7 +26,7 @@ export interface CompileOptions {
   readonly laws: boolean;
 }
 
-export const defaultOptions: CompileOptions = {
+const defaultOptions: CompileOptions = {
   encoding: null,
   geometry: defaultGeometry,
   params: {},

@@ -43,13 +43,18 @@ const parameters = ['tape', 'buffers', 'sizes', 'given', 'random'] as const;
 const sizes = ['batch', 'tokens', 'keys', 'first', 'capacity'] as const;
 
 /** The module as data, before it is printed. */
-export function moduleStructure(plans: readonly Plan[], info: ModuleInfo): ModuleStructure {
+function moduleStructure(plans: readonly Plan[], info: ModuleInfo): ModuleStructure {
   const entries = plans.flatMap((plan) => plan.entries.map((entry) => ({ plan, entry })));
   const entryNames = entries.map(({ entry }) => entry.name);
   if (new Set(entryNames).size !== entryNames.length) throw new Error(`entries ${entryNames.join(', ')}: one is twice`);
 
   const names = createNames([
-    ...[...exported, ...types, ...parameters, ...sizes, ...entryNames, ...helperNames],
+    ...exported,
+    ...types,
+    ...parameters,
+    ...sizes,
+    ...entryNames,
+    ...helperNames,
     ...entries.flatMap(({ entry }) => [inputsType(entry), outputsType(entry)]),
   ]);
   const used = new Set<HelperName>();

@@ -1,7 +1,7 @@
 // A TypeScript module as data: what module.ts makes and morph.ts prints. Names in it are valid identifiers already;
 // everything else that comes from a source file is a literal made by literals.ts.
 
-export interface Parameter {
+interface Parameter {
   readonly name: string;
   readonly type: string;
 }

@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import type { Device } from '../../targets/device.ts';
 import { CommandFailure, exitCodes } from './failure.ts';
 
-export const deviceNames = ['auto', 'webgpu', 'swiftshader'] as const;
+const deviceNames = ['auto', 'webgpu', 'swiftshader'] as const;
 export type DeviceName = (typeof deviceNames)[number];
 
 export const deviceOption = (): Option =>
@@ -14,7 +14,7 @@ export const deviceOption = (): Option =>
 
 const adapters = { auto: 'auto', webgpu: 'system', swiftshader: 'swiftshader' } as const;
 
-export async function openDevice(name: DeviceName, quiet = false): Promise<Device> {
+async function openDevice(name: DeviceName, quiet = false): Promise<Device> {
   const { openWebGpu } = await import('../../targets/wgsl/device/index.ts');
   const device = await openWebGpu({ adapter: adapters[name] });
   if (!quiet) console.error(`device: ${device.description}, ${why(name, device.adapter.software)}`);

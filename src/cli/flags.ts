@@ -25,7 +25,7 @@ export function realNumber(least: number) {
 type Params = Readonly<Record<string, number>>;
 
 /** `name=value`, any number of times. */
-export function parameter(text: string, before: Params = {}): Params {
+function parameter(text: string, before: Params = {}): Params {
   const [, name, value] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   const number = value === undefined ? NaN : Number(value);
   if (name === undefined || !Number.isFinite(number))

@@ -31,7 +31,7 @@ const deviceHints: Readonly<Record<string, string>> = {
   'out-of-memory': 'lower --batch, --context or --width',
 };
 
-export function say(message: string, hint: string | null): void {
+function say(message: string, hint: string | null): void {
   console.error(`${colors.red('error')}${colors.bold(`: ${message}`)}`);
   if (hint !== null && hint !== '') console.error(`  ${colors.bold('hint')}: ${hint}`);
 }

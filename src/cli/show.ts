@@ -33,8 +33,6 @@ export function table(rows: readonly (readonly (string | number)[])[]): string {
     .join('\n');
 }
 
-export const count = (n: number, one: string, many = `${one}s`): string => `${n} ${n === 1 ? one : many}`;
-
 /** One line that is written over on a terminal; elsewhere at most a line every few seconds. */
 export function progressLine(): { show(line: string): void; done(): void } {
   const { stderr } = process;

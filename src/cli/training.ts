@@ -47,7 +47,7 @@ export async function runShown(device: Device, plan: RunPlan, label: string): Pr
   }
 }
 
-export function progressText(event: Progress): string {
+function progressText(event: Progress): string {
   switch (event.kind) {
     case 'started':
       return `${event.parameters.toLocaleString('en-US')} parameters, ${event.launches} launches a step`;
@@ -63,7 +63,7 @@ export function progressText(event: Progress): string {
   }
 }
 
-export function seconds(value: number): string {
+function seconds(value: number): string {
   const whole = Math.ceil(value);
   if (whole < 60) return `${whole} s`;
   return whole < 3600

@@ -5,7 +5,7 @@ import type { FrontEnd } from '../front-end.ts';
 import { phaseErrors } from '../laws/phases.ts';
 import type { Tensor } from '../ir/ir.ts';
 
-export interface LearnedSummary {
+interface LearnedSummary {
   readonly name: string;
   readonly shape: string;
   readonly count: number; // elements in the model: of all layers that have their own
@@ -13,7 +13,7 @@ export interface LearnedSummary {
   readonly trained: boolean;
 }
 
-export function learnedOf({ checked, lowered }: Pick<FrontEnd, 'checked' | 'lowered'>): readonly LearnedSummary[] {
+function learnedOf({ checked, lowered }: Pick<FrontEnd, 'checked' | 'lowered'>): readonly LearnedSummary[] {
   const byName = new Map<string, Tensor>();
   for (const program of [lowered?.embed, lowered?.attend])
     for (const tensor of program?.inputs ?? []) if (tensor.origin.kind === 'learned') byName.set(tensor.name, tensor);

@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-export const main = resolve('dist/src/cli/main.js');
+const main = resolve('dist/src/cli/main.js');
 
 export interface Ran {
   readonly code: number | null;

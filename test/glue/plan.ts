@@ -1,6 +1,6 @@
 // A plan by hand: a rotation of queries with a static frequency, an angle table, and one learned gain.
 
-import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
+import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
 import * as ir from '../../src/ir/build.ts';
 import type { KernelBody } from '../../codegen/kernel.ts';
 import type { BufferPlan, KernelPlan, Plan } from '../../codegen/plan/plan.ts';
@@ -95,7 +95,7 @@ export function examplePlan(names: Names = plainNames): Plan {
         shared: false,
         trained: true,
         axes: [head],
-        initial: (gain.origin as { initial: ir.Scalar }).initial,
+        initial: (gain.origin as { initial: Scalar }).initial,
       },
     ],
     host: [thetaIs, angleIs],
