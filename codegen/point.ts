@@ -151,7 +151,7 @@ function callOf(setting: Setting, s: Extract<Scalar, { kind: 'call' }>): Express
 }
 
 /** Conservative: indices and sizes, and what is made of them without subtraction. */
-export function nonNegative(s: Scalar): boolean {
+function nonNegative(s: Scalar): boolean {
   switch (s.kind) {
     case 'constant':
       return s.value >= 0;

@@ -3,7 +3,7 @@
 import type { Program } from '../../src/ir/ir.ts';
 import type { PlanOptions } from './plan.ts';
 
-export const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
+const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   contract: 'auto',
   chunk: 64,
   rows: 'auto',

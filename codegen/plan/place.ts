@@ -12,13 +12,13 @@ import type { Turn } from './tabulate.ts';
 /** Floating-point operations that cost as much as moving a byte. */
 const balance = 8;
 /** A static reduction of at most so many terms is written out where it is read. */
-export const unrolled = 8;
+const unrolled = 8;
 /** Points of a matrix product that share what a lane loads. */
 const tileReuse = 4;
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
-export function termsOf(d: Definition): number | null {
+function termsOf(d: Definition): number | null {
   if (d.kind !== 'reduce') return null;
   return d.over.reduce<number | null>(
     (all, { extent }) => (all === null || typeof extent !== 'number' ? null : all * extent),

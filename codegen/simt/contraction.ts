@@ -2,7 +2,7 @@
 // step and keeps their products in registers. Operands are any scalars of their axes, so transposes, heads shared by
 // queries, and views need no copy. Where the points are few, chunks of what is summed are added up by a second kernel.
 
-import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
+import type { Axis, Definition, Scalar } from '../../src/ir/ir.ts';
 import type { Expression } from '../kernel.ts';
 import {
   add,
@@ -22,7 +22,6 @@ import {
   store,
   storeElement,
   subtract,
-  toF32,
   when,
 } from '../kernel-build.ts';
 import { openPoint, type Point } from '../point.ts';
@@ -33,8 +32,9 @@ import type { Size } from '../plan/plan.ts';
 import { chunkCount, chunksIn, chunksOf, overChunk, partialBuffer, sizeExpression, sumPartials } from './columns.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
 import { countOf, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
+import { finishPoint } from './finish-point.ts';
 import { extentOf, indexAt, type Scope } from './scope.ts';
-import { storeInto } from './store.ts';
+import { isLarge, sharedGroups, writeShared } from './shared-tile.ts';
 
 /** Points of a lane along m and along n. */
 interface Tile {
@@ -113,9 +113,12 @@ function whole(nest: ContractionNest, setting: Setting): Draft {
       .join('_'),
   );
   const made = formsOf(nest).map(({ form, tile }) => {
+    const isShared = form === 'portable' && isLarge(nest);
     const { body, buffers } = writeBody(setting, name, lanesInGroup, buffersOf(members, setting), (scope) => {
-      writeWhole(scope, nest, setting, tile, form);
+      if (isShared) writeShared(scope, nest, setting);
+      else writeWhole(scope, nest, setting, tile, form);
     });
+    if (isShared) return { variant: variant(form, sharedGroups(nest), body), buffers };
     const lanes = product([pointsOf(nest.batch), tilesOf(nest.m, tile.m), tilesOf(nest.n, tile.n)]);
     return { variant: variant(form, laneGroups(lanes), body), buffers };
   });
@@ -149,35 +152,6 @@ function writeWhole(scope: Scope, nest: ContractionNest, setting: Setting, tile:
 
 /** Many points are finished in loops: what comes after a sum would be written out as often otherwise. */
 const each = (form: Form): 'each' | 'eachInLoops' => (form === 'software' ? 'eachInLoops' : 'each');
-
-/** The factors that do not depend on the sum, and the maps that read it. */
-function finishPoint(
-  scope: Scope,
-  nest: ContractionNest,
-  setting: Setting,
-  total: Expression,
-  index: ReadonlyMap<Axis, Expression>,
-): void {
-  const { tensor } = nest.root.definition;
-  const at = tensor.axes.map((axis) => index.get(axis)!);
-  const point = openPoint(scope, nest.root.hints).with(index);
-  const sum = nest.scale === null ? total : multiply(point.real(nest.scale), total);
-  const values = new Map<Tensor, Expression>([[tensor, scope.hint(sum, tensor.name)]]);
-  const stores: (() => void)[] = [];
-  if (!setting.registers.has(tensor)) stores.push(() => storeInto(scope, setting, tensor, at, sum));
-  for (const root of nest.epilogue) {
-    const d = root.definition as Extract<Definition, { kind: 'map' }>;
-    const own = openPoint(scope, root.hints).with(
-      d.tensor.axes.map((axis, n): [Axis, Expression] => [axis, at[n]!]),
-      values,
-    );
-    const raw = own.value(d.body);
-    const value = scope.hint(d.tensor.type === 'real' ? toF32(raw) : raw, d.tensor.name);
-    values.set(d.tensor, value);
-    if (!setting.registers.has(d.tensor)) stores.push(() => storeInto(scope, setting, d.tensor, at, value));
-  }
-  for (const each of stores) each();
-}
 
 type Finish = (total: Expression, point: ReadonlyMap<Axis, Expression>, inside: Expression) => void;
 

@@ -40,7 +40,7 @@ export interface Wanted {
 }
 
 /** One binding a buffer, named after it; written wins over read. */
-export function bindBuffers(wanted: readonly Wanted[], names: (wish: string) => string): KernelBuffer[] {
+function bindBuffers(wanted: readonly Wanted[], names: (wish: string) => string): KernelBuffer[] {
   const order: BufferPlan[] = [];
   const written = new Set<BufferPlan>();
   for (const { buffer, write } of wanted) {

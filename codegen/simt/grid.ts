@@ -57,12 +57,16 @@ export function laneNumber(scope: Scope, count: Expression, name = 'index'): Exp
 export const laneGrid = (scope: Scope, axes: readonly Axis[], name = 'index'): Grid =>
   takeApart(scope, axes, laneNumber(scope, countOf(axes), name));
 
-/** A workgroup a point. */
-export function groupGrid(scope: Scope, axes: readonly Axis[], name = 'row'): Grid {
+/** The flat index of a workgroup among all; those past the last one leave. */
+export function groupNumber(scope: Scope, count: Expression, name: string): Expression {
   const index = scope.bind(name, workgroupIndex);
-  scope.emit(...leaveUnless(less(index, countOf(axes))));
-  return takeApart(scope, axes, index);
+  scope.emit(...leaveUnless(less(index, count)));
+  return index;
 }
+
+/** A workgroup a point. */
+export const groupGrid = (scope: Scope, axes: readonly Axis[], name = 'row'): Grid =>
+  takeApart(scope, axes, groupNumber(scope, countOf(axes), name));
 
 const leaveUnless = (condition: Expression): readonly Statement[] => when(not(condition), [leave]);
 

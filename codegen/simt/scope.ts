@@ -152,7 +152,7 @@ function relative(index: Expression): Expression {
 const sameExtent = (a: Axis, b: Axis): boolean => a.extent === b.extent;
 
 /** The flat offset of tensor[index...] in its buffer. */
-export function address(scope: Scope, tensor: Tensor, index: readonly Expression[]): Expression {
+function address(scope: Scope, tensor: Tensor, index: readonly Expression[]): Expression {
   const history = storageOf(scope, tensor).rows === 'history' && scope.mode === 'decode';
   const positions = tensor.axes.map((axis, n) =>
     axis.extent === 'tokens' && scope.mode === 'decode' && !history ? relative(index[n]!) : index[n]!,

@@ -60,7 +60,7 @@ function isVolatile(e: Expression, writable: ReadonlySet<string>): boolean {
   return e.kind === 'shared' || e.kind === 'element' || e.kind === 'subgroup';
 }
 
-export function childrenOf(e: Expression): readonly Expression[] {
+function childrenOf(e: Expression): readonly Expression[] {
   switch (e.kind) {
     case 'call':
     case 'apply':

@@ -2,7 +2,7 @@
 // (none in place, where they already lie right).
 
 import type { Definition } from '../../src/ir/ir.ts';
-import { call, real } from '../../src/ir/scalar.ts';
+import { call } from '../../src/ir/scalar.ts';
 import type { Expression } from '../kernel.ts';
 import { add, i32, less, local, loop, multiply, negate, select, subtract } from '../kernel-build.ts';
 import type { Point } from '../point.ts';
@@ -57,9 +57,3 @@ export function passOthers(scope: Scope, d: Rotate, outer: readonly Expression[]
   });
   scope.emit(loop(name, pair, i32(others), body, { step: pairs }));
 }
-
-/** sin and cos of a phase, where no table has them. */
-export const turnOf = (phase: Rotate['phase']): { cos: Rotate['phase']; sin: Rotate['phase'] } =>
-  phase.kind === 'constant'
-    ? { cos: real(Math.cos(phase.value)), sin: real(Math.sin(phase.value)) }
-    : { cos: call('cos', phase), sin: call('sin', phase) };

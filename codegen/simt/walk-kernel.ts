@@ -87,6 +87,7 @@ export function rewriteStatement(
       return {
         ...statement,
         condition: change(statement.condition),
+        // oxlint-disable-next-line unicorn/no-thenable -- a branch, as in kernel.ts
         then: inner(statement.then, null),
         otherwise: inner(statement.otherwise, null),
       };

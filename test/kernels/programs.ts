@@ -195,3 +195,19 @@ export function exponentials(side: number): Program {
   const scaled = map(defined('scaled', axes), times(readAt(x), scale));
   return one('exponentials', [x], [scaled, expm(defined('output', axes), scaled.tensor)]);
 }
+
+/** A product with tiles that are not full on any side, heads, and a bias at its end. */
+export function largeProduct(): Program {
+  const [b, t, h, m] = [batch(), token(), axis('h', 2), axis('m', 37)];
+  const k = axis('k', 19);
+  const x = input('x', [b, t, h, axis('k', 19)]);
+  const w = weight('w', [axis('h', 2), axis('m', 37), axis('k', 19)]);
+  const bias = weight('bias', [axis('m', 37)]);
+  const body = times(read(x, [at(b), at(t), at(h), at(k)]), read(w, [at(h), at(m), at(k)]));
+  const sum = reduce('sum', defined('sum', [b, t, h, m]), [k], body);
+  return one(
+    'large_product',
+    [x, w, bias],
+    [sum, map(defined('output', [b, t, h, m]), plus(readAt(sum.tensor), read(bias, [at(m)])))],
+  );
+}

@@ -82,6 +82,21 @@ describe('recurrence', () => {
   });
 });
 
+describe('matrix products in workgroup memory', () => {
+  it.each([1, 9, 40])('%i tokens', (tokens) => {
+    const { plan, errors, worst } = checkCase({
+      program: programs.largeProduct(),
+      tokens,
+      profile: 'portable',
+      orders: tokens === 40 ? ['forward'] : ['forward', 'random'],
+      options: { contract: 'always', gradients: ['x', 'w', 'bias'] },
+    });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
+    const forward = plan.kernels[0]!.variants.find(({ profile }) => profile === 'portable')!;
+    expect(forward.body.shared).toHaveLength(2);
+  });
+});
+
 describe('matrix exponential', () => {
   it.each([
     [2, 'thread', 'software'],
