@@ -64,6 +64,11 @@ export function operationPrograms(sizes: Sizes, layout: Layout, gradientOfX: boo
     return [program, differentiated(program, ['hidden'], projectWeights, { seeds, accumulate })] as const;
   };
   const alone = (program: Program) => [program, plain(program)] as const;
+  const inPlace = (program: Program, places: readonly string[]): readonly [Program, Partial<PlanOptions>] => [
+    program,
+    { ...plain(program), inPlace: places },
+  ];
+  const moved = ['parameter', 'first', 'second'];
   const mlpWeights = ['norm_weight', 'norm_bias', 'up_weight', 'up_bias', 'down_weight', 'down_bias'];
   return {
     embed: alone(embed(sizes)),
@@ -76,8 +81,8 @@ export function operationPrograms(sizes: Sizes, layout: Layout, gradientOfX: boo
     clip: alone(clip()),
     squaresDecayed: alone(squares(rows('decayed'))),
     squaresPlain: alone(squares(rows('plain'))),
-    updateDecayed: alone(update(rows('decayed'))),
-    updatePlain: alone(update(rows('plain'))),
+    updateDecayed: inPlace(update(rows('decayed')), moved),
+    updatePlain: inPlace(update(rows('plain')), moved),
   };
 }
 
