@@ -42,6 +42,7 @@ const greek: Readonly<Record<string, string>> = {
 
 /** Letters, digits and single underscores, beginning with a letter; at most 48 of them. */
 export function transliterate(wanted: string): string {
+  if (wanted.length <= 48 && /^[A-Za-z][A-Za-z0-9]*(_[A-Za-z0-9]+)*$/.test(wanted)) return wanted;
   const plain = [...wanted.normalize('NFKD').replace(/\p{M}/gu, '')]
     .map((letter) => {
       const name = greek[letter] ?? greek[letter.toLowerCase()];

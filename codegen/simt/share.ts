@@ -3,7 +3,7 @@
 // A load is never moved out of a branch or loop that may not run, and nothing moves across a change of what it reads.
 
 import type { Binding, Expression, Statement } from '../kernel.ts';
-import { rewriteExpression, rewriteStatement, rootsOf } from './walk-kernel.ts';
+import { childrenOf, isPlain, rewriteExpression, rewriteStatement, rootsOf } from './walk-kernel.ts';
 
 interface Node {
   readonly id: number;
@@ -49,31 +49,20 @@ function interner(writable: ReadonlySet<string>): Intern {
 
 function localsOf(e: Expression, children: readonly Node[]): ReadonlySet<string> {
   if (e.kind === 'local') return new Set([e.name]);
-  const withLocals = children.filter((child) => child.locals.size > 0);
-  if (withLocals.length === 0) return none;
-  if (withLocals.length === 1) return withLocals[0]!.locals;
-  return new Set(withLocals.flatMap((child) => [...child.locals]));
+  let all = none;
+  for (const { locals } of children) all = union(all, locals);
+  return all;
+}
+
+function union(a: ReadonlySet<string>, b: ReadonlySet<string>): ReadonlySet<string> {
+  const [large, small] = a.size >= b.size ? [a, b] : [b, a];
+  for (const name of small) if (!large.has(name)) return new Set([...large, ...small]);
+  return large;
 }
 
 function isVolatile(e: Expression, writable: ReadonlySet<string>): boolean {
   if (e.kind === 'load') return writable.has(e.buffer);
   return e.kind === 'shared' || e.kind === 'element' || e.kind === 'subgroup';
-}
-
-function childrenOf(e: Expression): readonly Expression[] {
-  switch (e.kind) {
-    case 'call':
-    case 'apply':
-      return e.args;
-    case 'load':
-    case 'shared':
-    case 'element':
-      return [e.index];
-    case 'subgroup':
-      return [e.value];
-    default:
-      return [];
-  }
 }
 
 function label(e: Expression): string {
@@ -151,6 +140,10 @@ export function share(statements: readonly Statement[], options: ShareOptions): 
       return bound.get(node.id) ?? rewriteExpression(node.expression, replace);
     };
     block.forEach((statement, s) => {
+      if (isPlain(statement)) {
+        result.push(statement);
+        return;
+      }
       const place = (node: Node): void => {
         if (node.trivial || bound.has(node.id)) return;
         node.children.forEach(place);
@@ -212,6 +205,7 @@ function countUses(
   });
   const uses = new Map<number, Use>();
   block.forEach((statement, s) => {
+    if (isPlain(statement)) return;
     const settled: Settled = (name) => (settledFrom.get(name) ?? Infinity) <= s || frame.settled(name);
     const movable = (node: Node): boolean => !node.volatile && isSettled(node, settled);
     const count = (node: Node, weight: number, conditional: boolean): void => {

@@ -9,10 +9,39 @@ export interface Root {
   readonly conditional: boolean;
 }
 
-/** In the order of execution. */
+export function childrenOf(e: Expression): readonly Expression[] {
+  switch (e.kind) {
+    case 'call':
+    case 'apply':
+      return e.args;
+    case 'load':
+    case 'shared':
+    case 'element':
+      return [e.index];
+    case 'subgroup':
+      return [e.value];
+    default:
+      return [];
+  }
+}
+
+const isName = (e: Expression): boolean => childrenOf(e).length === 0;
+
+/** Nothing to share: names alone, or a step of a sum of products of names. Tiles of matrix products have many. */
+export function isPlain(statement: Statement): boolean {
+  if (statement.kind === 'store-element') return isName(statement.index) && isName(statement.value);
+  if (statement.kind !== 'set' && statement.kind !== 'var') return false;
+  const { value } = statement;
+  if (value.kind !== 'call' || value.op !== 'add') return isName(value);
+  const [sum, term] = value.args;
+  return isName(sum!) && term!.kind === 'call' && term!.op === 'multiply' && term!.args.every(isName);
+}
+
+/** In the order of execution; of plain statements none. */
 export function rootsOf(statement: Statement, loops = 0, conditional = false): Root[] {
   const here = (...expressions: readonly Expression[]): Root[] =>
     expressions.map((expression) => ({ expression, loops, conditional }));
+  if (isPlain(statement)) return [];
   switch (statement.kind) {
     case 'let':
     case 'var':
