@@ -6,9 +6,6 @@ import type { Slots } from '../../src/passes/slots.ts';
 
 export type Stage = 'host' | 'step' | 'forward' | 'backward' | 'finish';
 
-/** In the order in which they run. */
-export const stages = ['host', 'step', 'forward', 'backward', 'finish'] as const satisfies readonly Stage[];
-
 /** Gradients are what depends on a cotangent; those of what is computed before the layers run after them. */
 export function assignStages(program: Program, slots: Slots): ReadonlyMap<Definition, Stage> {
   const backward = new Set<Tensor>(

@@ -67,7 +67,16 @@ export function negation(condition: Node): Node {
 
 /** Operations that are not finite everywhere, or whose derivative is not. */
 const singular: ReadonlySet<OpName> = new Set<OpName>([
-  ...(['divide', 'power', 'log', 'log2', 'log1p', 'sqrt', 'atan2', 'exp', 'expm1', 'tan'] as const),
+  'divide',
+  'power',
+  'log',
+  'log2',
+  'log1p',
+  'sqrt',
+  'atan2',
+  'exp',
+  'expm1',
+  'tan',
 ]);
 
 /** Whether the value or the derivative of an expression may be infinite somewhere. */

@@ -20,7 +20,7 @@ export interface How {
   /** Milliseconds after which it is killed. */
   readonly limit?: number;
   /** Called with the process as soon as it has written this to stderr. */
-  readonly when?: { readonly says: RegExp; readonly then: (kill: (signal: NodeJS.Signals) => void) => void };
+  readonly when?: { readonly says: RegExp; readonly act: (kill: (signal: NodeJS.Signals) => void) => void };
 }
 
 export function pegen(args: readonly string[], how: How = {}): Promise<Ran> {
@@ -37,7 +37,7 @@ export function pegen(args: readonly string[], how: How = {}): Promise<Ran> {
       err += chunk.toString();
       if (told || how.when === undefined || !how.when.says.test(err)) return;
       told = true;
-      how.when.then((signal) => child.kill(signal));
+      how.when.act((signal) => child.kill(signal));
     });
     child.on('error', fail);
     child.on('close', (code) => {

@@ -35,7 +35,7 @@ describe('train', () => {
       const train = ['train', example('carope'), ...sizes, '--steps', '100000', '--out', 'run'];
       const stopped = await pegen(train, {
         cwd: folder,
-        when: { says: /step \d+\/100000/, then: (kill) => kill('SIGINT') },
+        when: { says: /step \d+\/100000/, act: (kill) => kill('SIGINT') },
       });
       expect(stopped.err).toContain('stopped; go on with --out run --resume');
       expect(stopped.code).toBe(130);
