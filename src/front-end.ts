@@ -36,7 +36,10 @@ export function frontEnd(source: Source, options: CompileOptions): FrontEnd {
     return parsed.file;
   });
   const { encoding, geometry, params } = options;
-  const checked = hasErrors(diagnostics) ? null : check(files, encoding, { geometry, params }, report);
+  // Statements that do not parse are missing: mistakes in the others are told all the same.
+  const incomplete = hasErrors(diagnostics);
+  const found = check(files, encoding, { geometry, params, incomplete }, report);
+  const checked = incomplete ? null : found;
   const lowered = checked === null ? null : lower(checked, report);
   let laws: readonly LawResult[] = [];
   if (options.laws && checked !== null && lowered !== null) {

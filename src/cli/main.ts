@@ -3,18 +3,6 @@
 // they run, so that help is there at once.
 
 import { Command, CommanderError } from 'commander';
-import { addBench } from './commands/bench.ts';
-import { addBuild } from './commands/build.ts';
-import { addCheck } from './commands/check.ts';
-import { addCompare } from './commands/compare.ts';
-import { addDemo } from './commands/demo.ts';
-import { addDevices } from './commands/devices.ts';
-import { addExplain } from './commands/explain.ts';
-import { addFmt } from './commands/fmt.ts';
-import { addInit } from './commands/init.ts';
-import { addSample } from './commands/sample.ts';
-import { addTrain } from './commands/train.ts';
-import { addVerify } from './commands/verify.ts';
 import { exitCodes } from './failure.ts';
 import { reportFailure } from './report-failure.ts';
 import { version } from './version.ts';
@@ -31,7 +19,56 @@ Examples:
 
 Every command has its own help: pegen train --help`;
 
-export function createProgram(): Command {
+/** Name, one line of help, and its file: read only when the command is asked for. */
+const commands: readonly (readonly [string, string, () => Promise<(command: Command) => void>])[] = [
+  [
+    'build',
+    'write kernels (WGSL) and the TypeScript module that calls them',
+    async () => (await import('./commands/build.ts')).addBuild,
+  ],
+  [
+    'check',
+    'find mistakes, decide the laws that are claimed, and list what is learned',
+    async () => (await import('./commands/check.ts')).addCheck,
+  ],
+  [
+    'explain',
+    'stages, kernels and their floors, what is learned, laws; or the page of a code',
+    async () => (await import('./commands/explain.ts')).addExplain,
+  ],
+  [
+    'verify',
+    'compare attention with an encoding, and its gradients, with given numbers',
+    async () => (await import('./commands/verify.ts')).addVerify,
+  ],
+  ['train', 'train a GPT-2 with an encoding', async () => (await import('./commands/train.ts')).addTrain],
+  [
+    'compare',
+    'train the same GPT-2 with each of several encodings, on the same batches',
+    async () => (await import('./commands/compare.ts')).addCompare,
+  ],
+  ['sample', 'write text with a trained model', async () => (await import('./commands/sample.ts')).addSample],
+  ['fmt', 'write files in the one canonical form', async () => (await import('./commands/fmt.ts')).addFmt],
+  [
+    'devices',
+    'list what can run kernels here, and which one is taken',
+    async () => (await import('./commands/devices.ts')).addDevices,
+  ],
+  ['init', 'write a small encoding to begin with', async () => (await import('./commands/init.ts')).addInit],
+  [
+    'demo',
+    'train a small GPT-2 twice, with rope and with carope, and compare (about three minutes)',
+    async () => (await import('./commands/demo.ts')).addDemo,
+  ],
+  [
+    'bench',
+    'measure every kernel, and compare its traffic with what the adapter can copy',
+    async () => (await import('./commands/bench.ts')).addBench,
+  ],
+];
+
+/** The program with what the command that `words` begins with takes. */
+async function createProgram(words: readonly string[]): Promise<Command> {
   const program = new Command('pegen')
     .description(
       'A compiler for positional encodings: a few lines of a paper become kernels, and a GPT-2 trained with them.',
@@ -41,28 +78,17 @@ export function createProgram(): Command {
     .addHelpText('after', examples)
     .showHelpAfterError('(pegen --help lists commands and flags)')
     .exitOverride();
-  for (const add of [
-    addBuild,
-    addCheck,
-    addExplain,
-    addVerify,
-    addTrain,
-    addCompare,
-    addSample,
-    addFmt,
-    addDevices,
-    addInit,
-    addDemo,
-    addBench,
-  ])
-    add(program);
-  program.commands.forEach((command) => command.exitOverride());
+  const wanted = words[0] === 'help' ? words[1] : words[0];
+  for (const [name, description, load] of commands) {
+    const command = program.command(name).description(description).exitOverride();
+    if (name === wanted) (await load())(command);
+  }
   return program;
 }
 
 async function main(words: readonly string[]): Promise<number> {
   try {
-    await createProgram().parseAsync(words, { from: 'user' });
+    await (await createProgram(words)).parseAsync(words, { from: 'user' });
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;

@@ -1,9 +1,7 @@
 // What was thrown -> what the user reads on stderr, and the exit code. Known by name, so that nothing heavy is imported.
 
-import colors from 'picocolors';
+import { colors } from './colors.ts';
 import { CommandFailure, exitCodes } from './failure.ts';
-
-const issues = 'https://github.com/pegen/pegen/issues';
 
 export function reportFailure(error: unknown): number {
   if (error instanceof CommandFailure) {
@@ -40,6 +38,6 @@ function bug(error: unknown, notes: readonly string[]): number {
   const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
   console.error(`${colors.red('bug')}${colors.bold(': pegen failed in a way that it should not')}`);
   [...notes, stack].forEach((line) => console.error(line));
-  console.error(`Please report it, with the command and the .pe file, at ${issues}`);
+  console.error('Please report it to the authors of pegen, with the command and the .pe file');
   return exitCodes.bug;
 }

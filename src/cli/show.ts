@@ -1,5 +1,6 @@
 // Diagnostics for a person or a script, tables, and progress that is safe where stdout is no terminal.
 
+import { wantsColor } from './colors.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import type { Source } from '../source.ts';
 
@@ -10,7 +11,7 @@ export const textsOf = (source: Source): ReadonlyMap<string, string> =>
 export async function showDiagnostics(diagnostics: readonly Diagnostic[], source: Source): Promise<void> {
   if (diagnostics.length === 0) return;
   const { renderAll } = await import('../diagnostics/render.ts');
-  console.error(renderAll(diagnostics, textsOf(source)));
+  console.error(renderAll(diagnostics, textsOf(source), { color: wantsColor() }));
 }
 
 export function printJson(value: unknown): void {

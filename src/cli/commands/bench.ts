@@ -17,11 +17,9 @@ interface Flags extends EncodingFlags, GeometryFlags {
   readonly json?: boolean;
 }
 
-export function addBench(program: Command): void {
-  const command = program
-    .command('bench')
+export function addBench(command: Command): void {
+  command
     .argument('[files...]', '.pe files (default: rope and carope of the package)')
-    .description('measure every kernel, and compare its traffic with what the adapter can copy')
     .option('--batch <n>', 'sequences', wholeNumber(1), 8)
     .option('--tokens <n>', 'tokens of each', wholeNumber(1), 64)
     .option('--json', 'as JSON')

@@ -13,11 +13,9 @@ interface Flags extends EncodingFlags, GeometryFlags {
   readonly emit: 'all' | 'wgsl' | 'ts';
 }
 
-export function addBuild(program: Command): void {
-  const command = program
-    .command('build')
+export function addBuild(command: Command): void {
+  command
     .argument('<files...>', '.pe files')
-    .description('write kernels (WGSL) and the TypeScript module that calls them')
     .option('--out <folder>', 'where to', '.')
     .addOption(new Option('--emit <what>', 'which files').choices(['all', 'wgsl', 'ts']).default('all'))
     .addHelpText(

@@ -11,11 +11,9 @@ interface Flags extends EncodingFlags, GeometryFlags {
   readonly json?: boolean;
 }
 
-export function addCheck(program: Command): void {
-  const command = program
-    .command('check')
+export function addCheck(command: Command): void {
+  command
     .argument('<files...>', '.pe files')
-    .description('find mistakes, decide the laws that are claimed, and list what is learned')
     .option('--json', 'diagnostics as JSON, for editors and scripts')
     .addHelpText(
       'after',

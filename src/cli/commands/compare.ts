@@ -15,11 +15,9 @@ interface Flags extends RunFlags {
   readonly device: DeviceName;
 }
 
-export function addCompare(program: Command): void {
-  const command = program
-    .command('compare')
+export function addCompare(command: Command): void {
+  command
     .argument('<files...>', 'two .pe files or more; FILE.pe:NAME chooses one of several encodings')
-    .description('train the same GPT-2 with each of several encodings, on the same batches')
     .option('--out <folder>', 'where report.html goes', join('runs', 'compare'))
     .addOption(deviceOption())
     .addHelpText(

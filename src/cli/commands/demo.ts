@@ -16,10 +16,8 @@ interface Flags {
   readonly device: DeviceName;
 }
 
-export function addDemo(program: Command): void {
-  program
-    .command('demo')
-    .description('train a small GPT-2 twice, with rope and with carope, and compare (about three minutes)')
+export function addDemo(command: Command): void {
+  command
     .option('--out <folder>', 'where report.html goes', join('runs', 'demo'))
     .option('--steps <n>', 'optimizer steps', wholeNumber(1), 300)
     .option('--seed <n>', 'of weights, batches and samples', wholeNumber(0), 1)

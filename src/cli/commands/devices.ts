@@ -4,10 +4,8 @@ import type { Command } from 'commander';
 import { failed } from '../failure.ts';
 import { printJson, table } from '../show.ts';
 
-export function addDevices(program: Command): void {
-  program
-    .command('devices')
-    .description('list what can run kernels here, and which one is taken')
+export function addDevices(command: Command): void {
+  command
     .option('--json', 'as JSON')
     .addHelpText(
       'after',

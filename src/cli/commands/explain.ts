@@ -20,11 +20,9 @@ interface Flags extends EncodingFlags, GeometryFlags {
 const emits = ['tokens', 'ast', 'ir', 'grad', 'plan', 'wgsl', 'ts'] as const;
 type Emit = (typeof emits)[number];
 
-export function addExplain(program: Command): void {
-  const command = program
-    .command('explain')
+export function addExplain(command: Command): void {
+  command
     .argument('<file-or-code>', 'a .pe file, or the code of a diagnostic such as PE0203')
-    .description('stages, kernels and their floors, what is learned, laws; or the page of a code')
     .option('--chip <name>', 'the chip that floors are computed for (a wrong name lists them)', 'h100')
     .option('--batch <n>', 'sequences at once', wholeNumber(1), 8)
     .option('--tokens <n>', 'tokens of a sequence (default: the context)', wholeNumber(1))

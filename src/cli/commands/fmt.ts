@@ -10,11 +10,9 @@ interface Flags {
   readonly stdin?: boolean;
 }
 
-export function addFmt(program: Command): void {
-  program
-    .command('fmt')
+export function addFmt(command: Command): void {
+  command
     .argument('[files...]', '.pe files')
-    .description('write files in the one canonical form')
     .option('--check', 'write nothing; exit 1 when a file would change')
     .option('--stdin', 'from standard input to standard output, for editors')
     .addHelpText(

@@ -21,11 +21,9 @@ encoding ${name} {
 }
 `;
 
-export function addInit(program: Command): void {
-  program
-    .command('init')
+export function addInit(command: Command): void {
+  command
     .argument('[file]', 'the file to write', 'encoding.pe')
-    .description('write a small encoding to begin with')
     .addHelpText(
       'after',
       `

@@ -15,11 +15,9 @@ interface Flags {
   readonly device: DeviceName;
 }
 
-export function addSample(program: Command): void {
-  program
-    .command('sample')
+export function addSample(command: Command): void {
+  command
     .argument('<run>', 'the folder of a run, or one of its checkpoints')
-    .description('write text with a trained model')
     .option('--prompt <text>', 'what it goes on from', 'The ')
     .option('--length <n>', 'tokens to add', wholeNumber(1), 200)
     .option('--temperature <x>', '0: always the likeliest token', realNumber(0), 0.8)

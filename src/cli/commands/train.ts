@@ -19,11 +19,9 @@ interface Flags extends RunFlags, EncodingFlags {
   readonly profile?: boolean;
 }
 
-export function addTrain(program: Command): void {
-  const command = program
-    .command('train')
+export function addTrain(command: Command): void {
+  command
     .argument('<file>', 'a .pe file')
-    .description('train a GPT-2 with an encoding')
     .option('--out <folder>', 'where checkpoints and report.html go (default: runs/ and the file name)')
     .option('--resume', 'go on from the newest checkpoint of --out, to the same bits')
     .option('--profile', 'time every kernel of one step instead of training')

@@ -22,11 +22,9 @@ interface Flags extends EncodingFlags, GeometryFlags {
   readonly seed: number;
 }
 
-export function addVerify(program: Command): void {
-  const command = program
-    .command('verify')
+export function addVerify(command: Command): void {
+  command
     .argument('<file>', 'a .pe file')
-    .description('compare attention with an encoding, and its gradients, with given numbers')
     .option('--vectors <case.json>', 'the numbers: inputs, outputs, gradients')
     .option('--write <case.json>', 'make such a file from the float64 interpreter instead')
     .addOption(
