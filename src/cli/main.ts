@@ -57,7 +57,7 @@ const commands: readonly (readonly [string, string, () => Promise<(command: Comm
   ['init', 'write a small encoding to begin with', async () => (await import('./commands/init.ts')).addInit],
   [
     'demo',
-    'train a small GPT-2 twice, with rope and with carope, and compare (about three minutes)',
+    'train a small GPT-2 twice, with rope and with carope, and compare (under three minutes)',
     async () => (await import('./commands/demo.ts')).addDemo,
   ],
   [

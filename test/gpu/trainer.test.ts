@@ -1,6 +1,6 @@
 // The trainer end to end on SwiftShader: the examples' own text through the compiler, its kernels against PyTorch's
 // numbers; and a run that is stopped and resumed ends in the same bits.
-import { mkdtemp, readFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -140,4 +140,32 @@ describe('a run', () => {
     const text = await sampleFrom(device, await readCheckpoint(whole), request.sample);
     expect(text).toBe(summary!.sample);
   });
+});
+
+it('a device lost in the middle of training is told, and leaves nothing half-written', async () => {
+  const own = await openTestDevice();
+  const configuration = configure({
+    layers: 1,
+    width: 16,
+    heads: 2,
+    context: 16,
+    batch: 2,
+    steps: 50,
+    evaluate: 2,
+    report: 2,
+  });
+  const data = await prepareData(await loadCorpus(null), configuration);
+  const folder = await mkdtemp(join(tmpdir(), 'pegen-lost-'));
+  const request = {
+    choice: await example('rope'),
+    configuration,
+    data,
+    sample: { ...sampleDefaults, tokens: 4 },
+    folder,
+    resume: false,
+    progress: (event: { readonly kind: string }) => event.kind === 'step' && own.gpu.destroy(),
+  };
+  await expect(runOne(own, request)).rejects.toMatchObject({ name: 'DeviceError', kind: 'lost' });
+  expect((await readdir(folder)).filter((name) => name.includes('.tmp'))).toEqual([]);
+  await own.close();
 });

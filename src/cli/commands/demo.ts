@@ -19,7 +19,7 @@ interface Flags {
 export function addDemo(command: Command): void {
   command
     .option('--out <folder>', 'where report.html goes', join('runs', 'demo'))
-    .option('--steps <n>', 'optimizer steps', wholeNumber(1), 300)
+    .option('--steps <n>', 'optimizer steps', wholeNumber(1), 160)
     .option('--seed <n>', 'of weights, batches and samples', wholeNumber(0), 1)
     .addOption(deviceOption())
     .addHelpText('after', '\nExample:\n  $ pegen demo')
