@@ -147,30 +147,32 @@ export function printStatements(statements: readonly Statement[], syntax: Syntax
   });
 }
 
+type Use = (expression: Expression) => void;
+
 /** Every expression of these statements, outermost first. */
-export function* expressionsOf(statements: readonly Statement[]): Generator<Expression, void> {
+export function eachExpression(statements: readonly Statement[], use: Use): void {
   for (const statement of statements) {
     switch (statement.kind) {
       case 'let':
       case 'var':
       case 'set':
-        yield* within(statement.value);
+        within(statement.value, use);
         break;
       case 'store':
       case 'store-shared':
       case 'store-element':
-        yield* within(statement.index);
-        yield* within(statement.value);
+        within(statement.index, use);
+        within(statement.value, use);
         break;
       case 'for':
-        yield* within(statement.from);
-        yield* within(statement.to);
-        yield* expressionsOf(statement.body);
+        within(statement.from, use);
+        within(statement.to, use);
+        eachExpression(statement.body, use);
         break;
       case 'if':
-        yield* within(statement.condition);
-        yield* expressionsOf(statement.then);
-        yield* expressionsOf(statement.otherwise);
+        within(statement.condition, use);
+        eachExpression(statement.then, use);
+        eachExpression(statement.otherwise, use);
         break;
       case 'barrier':
       case 'return':
@@ -182,20 +184,20 @@ export function* expressionsOf(statements: readonly Statement[]): Generator<Expr
   }
 }
 
-function* within(expression: Expression): Generator<Expression, void> {
-  yield expression;
+function within(expression: Expression, use: Use): void {
+  use(expression);
   switch (expression.kind) {
     case 'load':
     case 'shared':
     case 'element':
-      yield* within(expression.index);
+      within(expression.index, use);
       break;
     case 'subgroup':
-      yield* within(expression.value);
+      within(expression.value, use);
       break;
     case 'call':
     case 'apply':
-      for (const argument of expression.args) yield* within(argument);
+      for (const argument of expression.args) within(argument, use);
       break;
     default:
   }
@@ -204,15 +206,13 @@ function* within(expression: Expression): Generator<Expression, void> {
 /** The helpers that statements use, each after those that it uses itself. */
 export function functionsOf(statements: readonly Statement[]): readonly KernelFunction[] {
   const found = new Set<KernelFunction>();
-  const visit = (expressions: Iterable<Expression>): void => {
-    for (const expression of expressions) {
-      if (expression.kind !== 'apply' || found.has(expression.of)) continue;
-      visit(expressionsOf(expression.of.body));
-      visit(within(expression.of.value));
-      found.add(expression.of);
-    }
+  const visit = (expression: Expression): void => {
+    if (expression.kind !== 'apply' || found.has(expression.of)) return;
+    eachExpression(expression.of.body, visit);
+    within(expression.of.value, visit);
+    found.add(expression.of);
   };
-  visit(expressionsOf(statements));
+  eachExpression(statements, visit);
   return [...found];
 }
 

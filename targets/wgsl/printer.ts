@@ -5,7 +5,7 @@
 import type { KernelBody, Statement } from '../../codegen/kernel.ts';
 import { commentText } from '../../codegen/numbers.ts';
 import { reserved } from '../../codegen/reserved.ts';
-import { expressionsOf, functionsOf, printFunction, printStatements } from '../print.ts';
+import { eachExpression, functionsOf, printFunction, printStatements } from '../print.ts';
 import type { Target } from '../target.ts';
 import { syntax } from './syntax.ts';
 
@@ -46,10 +46,10 @@ function printKernel(body: KernelBody, comment: string): string {
 /** Which built-in values the entry point must receive. */
 function usedBuiltins(statements: readonly Statement[]): ReadonlySet<string> {
   const uses = new Set<string>();
-  for (const { kind } of expressionsOf(statements)) {
+  eachExpression(statements, ({ kind }) => {
     if (kind === 'workgroup' || kind === 'lane') uses.add(kind);
     if (kind === 'subgroup' || kind === 'subgroup_size' || kind === 'subgroup_lane') uses.add(kind).add('subgroup');
-  }
+  });
   return uses;
 }
 
