@@ -4,7 +4,6 @@
 
 import { Command, CommanderError } from 'commander';
 import { exitCodes } from './failure.ts';
-import { reportFailure } from './report-failure.ts';
 import { version } from './version.ts';
 
 const examples = `
@@ -92,6 +91,7 @@ async function main(words: readonly string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
+    const { reportFailure } = await import('./report-failure.ts');
     return reportFailure(error);
   }
 }
