@@ -5,7 +5,7 @@ import type { Tensor } from '../ir/ir.ts';
 import type { Declaration, Index, Node } from '../check/checked.ts';
 import { axisOf, isToken, type Lowering } from './context.ts';
 import { bind, collapse, openFrame } from './frame.ts';
-import { parts } from './node.ts';
+import { children } from '../check/nodes.ts';
 
 export function declare(lowering: Lowering, declaration: Declaration): Tensor {
   switch (declaration.kind) {
@@ -60,7 +60,7 @@ function declareLearned(lowering: Lowering, declaration: Stored): Tensor {
 
 function findSum(node: Node): Node | null {
   if (node.kind === 'reduce' || node.kind === 'map') return node;
-  for (const part of parts(node)) {
+  for (const part of children(node)) {
     const found = findSum(part);
     if (found !== null) return found;
   }

@@ -1,27 +1,8 @@
 // Questions about and small pieces of checked expressions: which indices one reads, its conditions, new nodes.
 
+import { children } from '../check/nodes.ts';
 import type { ChainTensor, Declaration, Index, Node } from '../check/checked.ts';
 import type { OpName } from '../ir/ops.ts';
-
-/** The expressions that an expression is made of. */
-export function parts(node: Node): readonly Node[] {
-  switch (node.kind) {
-    case 'constant':
-    case 'index':
-    case 'runtime':
-      return [];
-    case 'call':
-      return node.args;
-    case 'read':
-    case 'chain':
-      return node.items;
-    case 'reduce':
-    case 'map':
-      return node.where === null ? [node.body] : [node.where, node.body];
-    default:
-      return node satisfies never;
-  }
-}
 
 /** The indices that an expression reads and does not bind itself. */
 export function freeIndices(nodes: readonly Node[]): Set<Index> {
@@ -29,7 +10,7 @@ export function freeIndices(nodes: readonly Node[]): Set<Index> {
   for (const node of nodes) {
     if (node.kind === 'index') found.add(node.index);
     if (node.kind === 'map') node.along.forEach((index) => found.add(index));
-    const inner = freeIndices(parts(node));
+    const inner = freeIndices(children(node));
     if (node.kind === 'reduce') node.over.forEach((index) => inner.delete(index));
     inner.forEach((index) => found.add(index));
   }
@@ -43,7 +24,7 @@ export function readsChain(node: Node, tensor: ChainTensor, seen = new Set<Decla
     seen.add(node.of);
     if (readsChain(node.of.value, tensor, seen)) return true;
   }
-  return parts(node).some((part) => readsChain(part, tensor, seen));
+  return children(node).some((part) => readsChain(part, tensor, seen));
 }
 
 /** The conditions that `and` joins. */
@@ -81,7 +62,7 @@ const singular: ReadonlySet<OpName> = new Set<OpName>([
 
 /** Whether the value or the derivative of an expression may be infinite somewhere. */
 export function maySurge(node: Node): boolean {
-  return (node.kind === 'call' && singular.has(node.op)) || parts(node).some(maySurge);
+  return (node.kind === 'call' && singular.has(node.op)) || children(node).some(maySurge);
 }
 
 export function constantNode(value: number, like: Node): Node {

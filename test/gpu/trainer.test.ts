@@ -2,6 +2,8 @@
 // numbers; and a run that is stopped and resumed ends in the same bits.
 import { mkdtemp, readdir, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { readSource } from '../../src/cli/source-file.ts';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { assemble } from '../../src/trainer/assemble.ts';
@@ -168,4 +170,18 @@ it('a device lost in the middle of training is told, and leaves nothing half-wri
   await expect(runOne(own, request)).rejects.toMatchObject({ name: 'DeviceError', kind: 'lost' });
   expect((await readdir(folder)).filter((name) => name.includes('.tmp'))).toEqual([]);
   await own.close();
+});
+
+const examples = (await readdir(new URL('../../examples', import.meta.url))).filter((name) => name.endsWith('.pe'));
+
+it.each(examples)('%s trains: its loss falls', async (name) => {
+  const sizes = { layers: 1, width: 32, heads: 2, context: 16, batch: 4 };
+  const configuration = configure({ ...sizes, steps: 12, evaluate: 2, report: 4, checkpoint: 0 });
+  const data = await prepareData(await loadCorpus(null), configuration);
+  const source = await readSource(fileURLToPath(new URL(`../../examples/${name}`, import.meta.url)));
+  const choice = { source, encoding: null, params: {} };
+  const folder = await mkdtemp(join(tmpdir(), 'pegen-example-'));
+  const request = { choice, configuration, data, sample: { ...sampleDefaults, tokens: 2 }, folder, resume: false };
+  const { summary } = await runOne(device, request);
+  expect(summary!.finalLoss).toBeLessThan(summary!.curve[0]!.loss);
 });
