@@ -2,6 +2,7 @@
 // sound kernel. Names are bound once and before use, types agree, barriers and subgroup operations stand where every lane
 // comes by, and the limits that all WebGPU adapters guarantee are kept.
 
+import { bytesOfElement, loadedType } from './kernel.ts';
 import type { Expression, KernelBody, KernelFunction, Statement, ValueType } from './kernel.ts';
 import { resultType } from './kernel-ops.ts';
 import { isReserved } from './names.ts';
@@ -27,7 +28,8 @@ export function verifyKernel(body: KernelBody): readonly string[] {
   };
   const typed = (items: readonly { readonly name: string; readonly type: ValueType }[]) =>
     new Map(items.map(({ name, type }) => [name, type]));
-  const [buffers, shared, arrays] = [typed(body.bindings), typed(body.shared), typed(body.arrays)];
+  const values = body.bindings.map(({ name, type }) => ({ name, type: loadedType(type) }));
+  const [buffers, shared, arrays] = [typed(values), typed(body.shared), typed(body.arrays)];
   for (const { name } of [body, ...body.bindings, ...body.shared, ...body.arrays]) declare(name);
   checkLimits(body, fault);
 
@@ -146,6 +148,12 @@ export function verifyKernel(body: KernelBody): readonly string[] {
           }
           break;
         }
+        case 'load-elements':
+        case 'store-elements': {
+          value(statement.index);
+          checkElements(body, statement, fault);
+          break;
+        }
         case 'for': {
           const same = [value(statement.from), value(statement.to)].every(Boolean);
           if (statement.step < 1) fault(`the loop over ${statement.variable} does not advance`);
@@ -258,5 +266,22 @@ function hasSubgroup(expression: Expression): boolean {
       return expression.args.some(hasSubgroup);
     default:
       return false;
+  }
+}
+
+type Elements = Extract<Statement, { kind: 'load-elements' | 'store-elements' }>;
+
+/** One access: whole, inside its private array, of at most 16 bytes, with a base that is provably a multiple of its width. */
+function checkElements(body: KernelBody, statement: Elements, fault: (text: string) => void): void {
+  const { kind, buffer, array, at, count } = statement;
+  const binding = body.bindings.find(({ name }) => name === buffer);
+  const held = body.arrays.find(({ name }) => name === array);
+  if (binding === undefined) return fault(`the buffer ${buffer} is not declared`);
+  if (held === undefined) return fault(`the array ${array} is not declared`);
+  if (loadedType(binding.type) !== held.type) fault(`${array} does not take elements of ${buffer}`);
+  if (kind === 'store-elements' && binding.access === 'read') fault(`${buffer} is written, but bound for reading`);
+  if (at < 0 || at + count > held.size) fault(`${count} elements of ${buffer} are outside ${array}`);
+  if (![2, 4, 8].includes(count) || count * bytesOfElement[binding.type] > 16) {
+    fault(`${count} elements of ${buffer} are no single access`);
   }
 }

@@ -4,6 +4,14 @@
 
 export type ValueType = 'f32' | 'i32' | 'bool';
 
+/** How numbers lie in a buffer. A kernel computes with f32: bf16 is widened when loaded and rounded (to even) when stored. */
+export type StorageType = 'f32' | 'bf16' | 'i32';
+
+export const bytesOfElement: Readonly<Record<StorageType, number>> = { f32: 4, bf16: 2, i32: 4 };
+
+/** What an element is once it is loaded. */
+export const loadedType = (type: StorageType): 'f32' | 'i32' => (type === 'bf16' ? 'f32' : type);
+
 /** What every target spells itself; the rest of src/ir/ops.ts is expanded by codegen/math.ts. */
 export const kernelOps = {
   add: 2,
@@ -84,6 +92,18 @@ export type Statement =
   | { readonly kind: 'var'; readonly name: string; readonly value: Expression }
   | { readonly kind: 'set'; readonly name: string; readonly value: Expression }
   | { readonly kind: 'store'; readonly buffer: string; readonly index: Expression; readonly value: Expression }
+  /**
+   * `count` neighbouring elements of a buffer into array[at], array[at + 1], ... and back, in one access: `index` is a
+   * multiple of `count`, a power of two, and the access has at most 16 bytes. f32 (also from bf16) or i32.
+   */
+  | {
+      readonly kind: 'load-elements' | 'store-elements';
+      readonly buffer: string;
+      readonly index: Expression;
+      readonly array: string;
+      readonly at: number;
+      readonly count: number;
+    }
   | { readonly kind: 'store-shared'; readonly array: string; readonly index: Expression; readonly value: Expression }
   | { readonly kind: 'store-element'; readonly array: string; readonly index: Expression; readonly value: Expression }
   /** for (variable = from; variable < to; variable += step), step > 0 and literal. `unrolled`: the printer writes it out. */
@@ -118,7 +138,7 @@ export interface KernelFunction {
 
 export interface Binding {
   readonly name: string;
-  readonly type: 'f32' | 'i32';
+  readonly type: StorageType;
   readonly access: 'read' | 'read_write';
 }
 

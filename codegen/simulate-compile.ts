@@ -194,6 +194,22 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
           region.write(at, value!(lane));
         });
       }
+      case 'load-elements':
+      case 'store-elements': {
+        const buffer = regionOf(memory.buffers, statement.buffer);
+        const array = regionOf(memory.arrays, statement.array);
+        const { kind, at, count } = statement;
+        return simple(names, [statement.index], ([index]) => (lane) => {
+          const start = index!(lane);
+          if (start % count !== 0) {
+            throw new SimulationError(body.name, `${statement.buffer}[${start}] is no multiple of ${count}`);
+          }
+          for (let n = 0; n < count; n += 1) {
+            if (kind === 'load-elements') array.write(at + n, buffer.read(start + n));
+            else buffer.write(start + n, array.read(at + n));
+          }
+        });
+      }
       case 'for':
         return compileLoop(statement, names);
       case 'if': {

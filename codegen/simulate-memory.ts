@@ -2,7 +2,8 @@
 // bounds, for what was never written and for races. A lane may not touch an element that another lane of its workgroup
 // has written since the last barrier, nor write one that another has read; workgroups may share nothing that is written.
 
-import type { KernelBody, ValueType } from './kernel.ts';
+import { roundToBf16 } from './bf16.ts';
+import { loadedType, type KernelBody, type ValueType } from './kernel.ts';
 
 export class SimulationError extends Error {
   readonly kernel: string;
@@ -91,7 +92,9 @@ export function createMemory(body: KernelBody, given: SimulatedBuffers): Memory 
   };
 
   const storage = (binding: KernelBody['bindings'][number]): Region => {
-    const { name, type } = binding;
+    const { name } = binding;
+    const type = loadedType(binding.type);
+    const narrow = binding.type === 'bf16'; // a Float32Array of numbers that bf16 has
     const data = given[name];
     if (data === undefined) throw new SimulationError(body.name, `no buffer for the binding ${name}`);
     if (data instanceof Float32Array !== (type === 'f32')) {
@@ -113,7 +116,7 @@ export function createMemory(body: KernelBody, given: SimulatedBuffers): Memory 
       write: (index, value) => {
         check(name, data.length, index);
         watch.write(index);
-        data[index] = value;
+        data[index] = narrow ? roundToBf16(value) : value;
       },
     };
   };

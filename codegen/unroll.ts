@@ -62,6 +62,9 @@ function replaceIn(statements: readonly Statement[], name: string, by: Expressio
       case 'store-shared':
       case 'store-element':
         return [{ ...statement, index: inner(statement.index), value: inner(statement.value) }];
+      case 'load-elements':
+      case 'store-elements':
+        return [{ ...statement, index: inner(statement.index) }];
       case 'for':
         return [
           {

@@ -8,14 +8,15 @@ import type { KernelBody } from '../codegen/kernel.ts';
 import { transliterate } from '../codegen/names.ts';
 import { buildPlan } from '../codegen/plan/build-plan.ts';
 import type { EntryName, Plan, PlanOptions } from '../codegen/plan/plan.ts';
-import { wgsl } from '../targets/wgsl/printer.ts';
+import type { Language } from '../targets/device.ts';
+import { targetOf } from '../targets/targets.ts';
 import type { CheckedEncoding } from './check/checked.ts';
 import type { Diagnostic } from './diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from './front-end.ts';
 import type { Program } from './ir/ir.ts';
 import type { LawResult } from './laws/laws.ts';
 import type { Lowered } from './lower/lower.ts';
-import { compileOptions } from './options.ts';
+import { compileOptions, targetPlan } from './options.ts';
 import type { CompileOptions } from './options.ts';
 import { baseName, lineOf, sourceHash } from './source.ts';
 import type { Source } from './source.ts';
@@ -32,13 +33,13 @@ export interface EncodingPlan {
 }
 
 export interface Compiled {
-  /** NAME.wgsl, to be read, and NAME.webgpu.ts, which has the same kernels in it. None where there is an error. */
+  /** NAME.wgsl (or .cu), to be read, and NAME.webgpu.ts (.cuda.ts), with the same kernels in it. None where there is an error. */
   readonly files: readonly OutputFile[];
   readonly diagnostics: readonly Diagnostic[];
   readonly plan: EncodingPlan | null;
   readonly encoding: CheckedEncoding | null;
   readonly laws: readonly LawResult[];
-  /** The text of NAME.webgpu.ts. */
+  /** The text of the module. */
   readonly module: string | null;
 }
 
@@ -48,24 +49,32 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   if (checked === null || lowered === null || hasErrors(diagnostics))
     return { files: [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
-  const plan = planEncoding(lowered, options.plan);
-  const info = await moduleInfo(source, checked);
+  const plan = planEncoding(lowered, targetPlan(options.target, options.precision), options.plan);
+  const info = await moduleInfo(source, checked, options.target);
   const module = await printModule(plansOf(plan), info);
   const name = transliterate(checked.name);
   const files = [
-    { path: `${name}${wgsl.extension}`, text: printKernelFile(plansOf(plan), info.source, kernelTexts(info)) },
-    { path: `${name}.webgpu.ts`, text: module },
+    {
+      path: `${name}${targetOf(options.target).extension}`,
+      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info)),
+    },
+    { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : 'cuda'}.ts`, text: module },
   ];
   return { files, diagnostics, plan, encoding: checked, laws, module };
 }
 
 /** One of the trainer's operations, by the same way from the tensor IR on. */
-export function compileProgram(program: Program, options: Partial<PlanOptions> = {}): Promise<string> {
-  return printModule([buildPlan(program, options)], {
+export function compileProgram(
+  program: Program,
+  options: Partial<PlanOptions> = {},
+  { target, precision }: Pick<CompileOptions, 'target' | 'precision'> = { target: 'wgsl', precision: 'f32' },
+): Promise<string> {
+  return printModule([buildPlan(program, { ...targetPlan(target, precision), ...options })], {
     name: program.name,
     source: { file: program.name, sha256: '' },
     geometry: {},
-    kernel: wgsl.kernel,
+    language: target,
+    kernel: targetOf(target).kernel,
     lineOf: () => program.name,
   });
 }
@@ -74,7 +83,11 @@ export const plansOf = ({ attend, embed }: EncodingPlan): readonly Plan[] =>
   embed === null ? [attend] : [attend, embed];
 
 /** Backward gives the gradient of everything that an encoding reads; learned tensors' are added up. */
-function planEncoding({ attend, embed }: Lowered, options: Partial<PlanOptions>): EncodingPlan {
+function planEncoding(
+  { attend, embed }: Lowered,
+  target: Partial<PlanOptions>,
+  options: Partial<PlanOptions>,
+): EncodingPlan {
   const defaults = (program: Program, output: string): Partial<PlanOptions> => {
     const read = program.inputs.filter(({ origin }) =>
       origin.kind === 'learned'
@@ -90,8 +103,9 @@ function planEncoding({ attend, embed }: Lowered, options: Partial<PlanOptions>)
     };
   };
   return {
-    attend: buildPlan(attend, { ...defaults(attend, 'output'), ...options }),
-    embed: embed === null ? null : asEmbedding(buildPlan(embed, defaults(embed, 'embedding_encoded'))),
+    attend: buildPlan(attend, { ...defaults(attend, 'output'), ...target, ...options }),
+    embed:
+      embed === null ? null : asEmbedding(buildPlan(embed, { ...defaults(embed, 'embedding_encoded'), ...target })),
   };
 }
 
@@ -101,12 +115,17 @@ function asEmbedding(plan: Plan): Plan {
   return { ...plan, entries: plan.entries.map((entry) => ({ ...entry, name: embedNames[entry.name] ?? entry.name })) };
 }
 
-async function moduleInfo(source: Source, { name, geometry, params }: CheckedEncoding): Promise<ModuleInfo> {
+async function moduleInfo(
+  source: Source,
+  { name, geometry, params }: CheckedEncoding,
+  target: Language,
+): Promise<ModuleInfo> {
   return {
     name,
     source: { file: baseName(source.path), sha256: await sourceHash(source) },
     geometry: { ...geometry, ...Object.fromEntries(params) },
-    kernel: once(wgsl.kernel),
+    language: target,
+    kernel: once(targetOf(target).kernel),
     lineOf: (span) => lineOf(source, span),
   };
 }

@@ -1,6 +1,7 @@
 // What a compilation depends on besides the text: sizes of the model, params, target, and the planner's choices.
 
 import type { PlanOptions } from '../codegen/plan/plan.ts';
+import type { Language } from '../targets/device.ts';
 import type { Geometry } from './check/checked.ts';
 
 /** A small GPT-2, so that every command works without a flag. */
@@ -19,7 +20,9 @@ export interface CompileOptions {
   readonly encoding: string | null;
   readonly geometry: Geometry;
   readonly params: Readonly<Record<string, number>>;
-  readonly target: 'wgsl';
+  readonly target: Language;
+  /** How tensors of tokens are stored; bf16 only where the target has it. */
+  readonly precision: 'f32' | 'bf16';
   /** Over what the encoding asks for by itself: `output`, and the gradients of all that it reads. */
   readonly plan: Partial<PlanOptions>;
   /** Whether claims after `expect` are decided; the trainer and the tests compile often and do without. */
@@ -31,6 +34,7 @@ const defaultOptions: CompileOptions = {
   geometry: defaultGeometry,
   params: {},
   target: 'wgsl',
+  precision: 'f32',
   plan: {},
   laws: true,
 };
@@ -38,3 +42,7 @@ const defaultOptions: CompileOptions = {
 export function compileOptions(given: Partial<CompileOptions> = {}): CompileOptions {
   return { ...defaultOptions, ...given };
 }
+
+/** What the planner does otherwise for a target. */
+export const targetPlan = (target: Language, precision: CompileOptions['precision']): Partial<PlanOptions> =>
+  target === 'wgsl' ? {} : { precision, access: 16, lanes: 256, library: true, maxBindings: 64 };

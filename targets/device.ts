@@ -1,5 +1,5 @@
-// The device interface, and the types that a generated module and the trainer share. Type-only but for DeviceError:
-// a generated module imports nothing at run time.
+// The device interface, and the types that a generated module and the trainer share. A generated module imports types
+// alone.
 
 /** Run-time sizes of one call. keys = first + tokens; capacity: rows allocated for history tensors (keys when training). */
 export interface Sizes {
@@ -15,6 +15,13 @@ export function wholeSequence(batch: number, tokens: number): Sizes {
   return { batch, tokens, keys: tokens, first: 0, capacity: tokens };
 }
 
+export type StorageType = 'f32' | 'bf16' | 'i32';
+
+export const bytesOfElement: Readonly<Record<StorageType, number>> = { f32: 4, bf16: 2, i32: 4 };
+
+/** The language of a kernel's text, and of what a device compiles. */
+export type Language = 'wgsl' | 'cuda';
+
 export type Profile = 'software' | 'portable' | 'subgroups';
 
 export interface KernelVariant {
@@ -25,24 +32,50 @@ export interface KernelVariant {
   groups(sizes: Sizes): number;
 }
 
-/** Binding 0 is the uniform block of sizes and the number of workgroups; binding k + 1 is `bindings[k]`. */
+/** out[batch, m, n] = scale * sum over k of left[batch, m, k] * right[batch, n, k], added to out where `accumulate`. */
+export interface MatrixProduct {
+  readonly scale: number;
+  readonly accumulate: boolean;
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly batches: readonly number[];
+  readonly left: Operand;
+  readonly right: Operand;
+  readonly out: Operand;
+}
+
+/** A matrix in a binding; strides in elements: `rows` along m (of the right factor: n), `columns` along k (of out: n). */
+export interface Operand {
+  readonly binding: number; // in Kernel.bindings
+  readonly offset: number;
+  readonly rows: number;
+  readonly columns: number;
+  readonly batches: readonly number[];
+}
+
+/** WGSL: binding 0 is the uniform block of sizes and the number of workgroups; binding k + 1 is `bindings[k]`. */
 export interface Kernel {
   readonly name: string;
+  readonly language: Language;
   readonly source: string; // 'carope.pe:9', or the operation's name
   readonly bindings: readonly {
     readonly name: string;
-    readonly type: 'f32' | 'i32';
+    readonly type: StorageType;
     readonly access: 'read' | 'read_write';
   }[];
   readonly variants: readonly KernelVariant[];
+  /** The matrix product that the kernel is; a library may do it instead. */
+  readonly product: ((sizes: Sizes) => MatrixProduct) | null;
 }
 
 /** A tensor's storage as the tape sees it: temporary (planned by lifetime), or a view of something the device holds. */
 export interface Buffer {
   readonly name: string;
-  readonly elements: number; // 4 bytes each
+  readonly elements: number;
+  readonly type: StorageType;
   readonly storage: DeviceBuffer | null; // null: temporary
-  readonly offset: number; // in elements, into storage; a multiple of 64
+  readonly offset: number; // in elements, into storage; a multiple of 256 bytes
 }
 
 /** Records launches once a shape; a device turns the record into its own form. */
@@ -50,7 +83,8 @@ export interface Tape {
   readonly sizes: Sizes;
   /** The same record, with other sizes for what is launched through it. */
   at(sizes: Sizes): Tape;
-  temporary(name: string, elements: number): Buffer;
+  /** f32 unless said otherwise. */
+  temporary(name: string, elements: number, type?: StorageType): Buffer;
   launch(kernel: Kernel, buffers: readonly Buffer[]): void;
   /** Fills with zeros. */
   clear(buffer: Buffer): void;
@@ -76,6 +110,7 @@ export interface KernelTime {
 
 export interface Device {
   readonly name: string; // 'webgpu'
+  readonly language: Language;
   readonly description: string; // the adapter, for people
   readonly profile: Profile;
   readonly maxBufferBytes: number; // the largest one binding
@@ -126,7 +161,7 @@ export interface Learned {
 export interface Parameter {
   readonly name: string;
   readonly comment: string; // 'phase [batch, tokens, 4, 8]'
-  readonly type: 'f32' | 'i32';
+  readonly type: StorageType;
   /** Elements to allocate. */
   elements(sizes: Sizes): number;
 }

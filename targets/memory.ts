@@ -2,6 +2,7 @@
 // only if one is used for the last time before the other is first used. Largest first, each into the first slot that is
 // free during its life: simple, deterministic, and close to the peak of what is alive.
 
+import { bytesOfElement } from './device.ts';
 import type { Buffer } from './device.ts';
 import type { Operation } from './tape.ts';
 
@@ -43,7 +44,7 @@ export function planMemory(operations: readonly Operation[]): MemoryPlan {
 }
 
 const bytesOf = (buffer: Buffer): number =>
-  Math.max(granularity, Math.ceil((buffer.elements * 4) / granularity) * granularity);
+  Math.max(granularity, Math.ceil((buffer.elements * bytesOfElement[buffer.type]) / granularity) * granularity);
 
 /** First and last operation that uses each temporary, in order of first use. */
 export function livesOf(operations: readonly Operation[]): readonly Life[] {

@@ -22,6 +22,8 @@ export interface Syntax {
   declare(kind: 'let' | 'var', name: string, type: ValueType, value: string): string;
   loop(variable: string, from: string, to: string, step: number): string; // without the brace
   readonly barrier: string;
+  /** Several neighbours at once. */
+  elements(of: Extract<Statement, { kind: 'load-elements' | 'store-elements' }>, index: string): readonly string[];
   function(of: KernelFunction, body: readonly string[], value: string): readonly string[];
 }
 
@@ -119,6 +121,9 @@ export function printStatements(statements: readonly Statement[], syntax: Syntax
       case 'store-shared':
       case 'store-element':
         return [`${pad}${statement.array}[${value(statement.index)}] = ${value(statement.value)};`];
+      case 'load-elements':
+      case 'store-elements':
+        return syntax.elements(statement, value(statement.index)).map((line) => pad + line);
       case 'for': {
         if (statement.mode === 'unrolled') {
           return unroll(statement).flatMap(({ value: at, body }) => {
@@ -163,6 +168,10 @@ export function eachExpression(statements: readonly Statement[], use: Use): void
       case 'store-element':
         within(statement.index, use);
         within(statement.value, use);
+        break;
+      case 'load-elements':
+      case 'store-elements':
+        within(statement.index, use);
         break;
       case 'for':
         within(statement.from, use);

@@ -2,6 +2,7 @@
 // every mistake that can be known without a device refused (wrong number of buffers, a view outside its storage, a buffer
 // bound for writing and once more, a temporary read before anything wrote it). Pure: no device is touched.
 
+import { bytesOfElement } from './device.ts';
 import type { Buffer, Kernel, Sizes, Tape } from './device.ts';
 
 export type Operation =
@@ -9,8 +10,8 @@ export type Operation =
   | { readonly kind: 'clear'; readonly buffer: Buffer }
   | { readonly kind: 'copy'; readonly from: Buffer; readonly to: Buffer };
 
-/** Views begin at multiples of this many elements, which every adapter allows. */
-const viewAlignment = 64;
+/** Views begin at multiples of this many bytes, which every adapter allows. */
+const viewAlignment = 256;
 
 export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): readonly Operation[] {
   const operations: Operation[] = [];
@@ -22,15 +23,15 @@ export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): rea
       if (!own.has(buffer)) throw new Error(`${user}: the temporary ${buffer.name} belongs to another record`);
       return;
     }
-    if (buffer.offset % viewAlignment !== 0) {
+    if ((buffer.offset * bytesOfElement[buffer.type]) % viewAlignment !== 0) {
       throw new Error(
-        `${user}: the view ${buffer.name} begins at ${buffer.offset}, not at a multiple of ${viewAlignment}`,
+        `${user}: the view ${buffer.name} begins at ${buffer.offset}, not at a multiple of ${viewAlignment} bytes`,
       );
     }
-    if (buffer.offset < 0 || (buffer.offset + buffer.elements) * 4 > buffer.storage.bytes) {
+    if (buffer.offset < 0 || (buffer.offset + buffer.elements) * bytesOfElement[buffer.type] > buffer.storage.bytes) {
       throw new Error(
         `${user}: the view ${buffer.name} of ${buffer.elements} elements at ${buffer.offset} is outside ` +
-          `${buffer.storage.label}, which has ${buffer.storage.bytes / 4}`,
+          `${buffer.storage.label}, which has ${buffer.storage.bytes / bytesOfElement[buffer.type]}`,
       );
     }
   };
@@ -43,9 +44,9 @@ export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): rea
   const tapeOf = (current: Sizes): Tape => ({
     sizes: current,
     at: tapeOf,
-    temporary(name, elements) {
+    temporary(name, elements, type = 'f32') {
       if (!Number.isSafeInteger(elements) || elements < 0) throw new Error(`${name}: ${elements} elements`);
-      const buffer: Buffer = { name, elements, storage: null, offset: 0 };
+      const buffer: Buffer = { name, elements, type, storage: null, offset: 0 };
       own.add(buffer);
       return buffer;
     },
@@ -57,6 +58,9 @@ export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): rea
         const buffer = buffers[index];
         if (buffer === undefined) throw new Error(`${kernel.name}: no buffer for ${binding.name}`);
         checkBuffer(buffer, kernel.name);
+        if (binding.type !== buffer.type) {
+          throw new Error(`${kernel.name}: ${binding.name} is ${binding.type}, and ${buffer.name} ${buffer.type}`);
+        }
         if (binding.access === 'read') checkWritten(buffer, kernel.name);
       });
       checkAliases(kernel, buffers);
@@ -74,6 +78,7 @@ export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): rea
       checkBuffer(from, 'copy');
       checkBuffer(to, 'copy');
       checkWritten(from, 'copy');
+      if (from.type !== to.type) throw new Error(`copy of ${from.name} (${from.type}) to ${to.name} (${to.type})`);
       if (from.elements !== to.elements) {
         throw new Error(`copy of ${from.elements} elements of ${from.name} to ${to.elements} of ${to.name}`);
       }

@@ -1,9 +1,10 @@
 // A GPU language as data: what a printer must know. Statements, naming and structure are shared.
 
 import type { KernelBody } from '../codegen/kernel.ts';
+import type { Language } from './device.ts';
 
 export interface Target {
-  readonly name: 'wgsl' | 'cuda';
+  readonly name: Language;
   readonly extension: string; // '.wgsl'
   /** Words that no generated name may be. */
   readonly reserved: ReadonlySet<string>;

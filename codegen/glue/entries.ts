@@ -102,7 +102,9 @@ function functionBody(entry: EntryPlan, names: EntryNames): string[] {
     held.set(buffer.name, name);
     const size = sizeText(elements(buffer.shape));
     size.uses.forEach((each) => sizes.add(each));
-    lines.push(`const ${name} = tape.temporary(${stringLiteral(buffer.name)}, ${size.text});`);
+    lines.push(
+      `const ${name} = tape.temporary(${stringLiteral(buffer.name)}, ${size.text}${buffer.type === 'f32' ? '' : `, '${buffer.type}'`});`,
+    );
   };
   entry.outputs.filter(({ aliases }) => aliases === null).forEach(({ buffer }) => make(buffer));
   entry.temporaries.forEach(make);

@@ -1,12 +1,13 @@
 // Kernels of plans -> constants of a module: each variant's text, and the table `kernels` that a device prepares.
 
-import type { KernelBody } from '../kernel.ts';
-import type { KernelPlan, KernelVariant } from '../plan/plan.ts';
-import { docText, propertyName, stringLiteral, templateLiteral } from './literals.ts';
-import { sizeFunction } from './sizes.ts';
+import type { KernelBody, KernelSize } from '../kernel.ts';
+import type { KernelPlan, KernelVariant, OperandPlan, ProductPlan, Size } from '../plan/plan.ts';
+import { docText, numberLiteral, propertyName, stringLiteral, templateLiteral } from './literals.ts';
+import { sizeFunction, sizeText } from './sizes.ts';
 import type { Statement } from './structure.ts';
 
 export interface KernelTexts {
+  readonly language: 'wgsl' | 'cuda';
   /** A kernel in the target's language, `comment` above it. */
   readonly print: (body: KernelBody, comment: string) => string;
   /** 'rope.pe:9', or the program's name. */
@@ -36,6 +37,7 @@ export function printKernels(
       `/** ${docText(kernel.comment)} */`,
       `${propertyName(name)}: {`,
       `  name: ${stringLiteral(name)},`,
+      `  language: '${texts.language}',`,
       `  source: ${stringLiteral(texts.source(kernel))},`,
       '  bindings: [',
       ...kernel.bindings.map(
@@ -44,6 +46,7 @@ export function printKernels(
       ),
       '  ],',
       `  variants: [${variants.join(', ')}],`,
+      `  product: ${kernel.product === null ? 'null' : productFunction(kernel.product)},`,
       '},',
     ];
   });
@@ -53,10 +56,33 @@ export function printKernels(
       kind: 'constant',
       name: 'kernels',
       exported: true,
-      docs: ['Every kernel of this module; binding 0 is the uniform block of sizes.'],
+      docs: ['Every kernel of this module.'],
       value: ['{', ...items.map((line) => `  ${line}`), '} satisfies Readonly<Record<string, Kernel>>'].join('\n'),
     },
   ];
+}
+
+/** `({ batch, tokens }) => ({ scale: 1, ... })` */
+function productFunction(product: ProductPlan): string {
+  const uses = new Set<KernelSize>();
+  const text = (size: Size): string => {
+    const printed = sizeText(size);
+    printed.uses.forEach((name) => uses.add(name));
+    return printed.text;
+  };
+  const list = (sizes: readonly Size[]): string => `[${sizes.map(text).join(', ')}]`;
+  const operand = ({ binding, offset, rows, columns, batches }: OperandPlan): string =>
+    `{ binding: ${binding}, offset: ${text(offset)}, rows: ${text(rows)}, columns: ${text(columns)}, batches: ${list(batches)} }`;
+  const { scale, accumulate, m, n, k, batches, left, right, out } = product;
+  const fields = [
+    `scale: ${numberLiteral(scale)}, accumulate: ${accumulate}`,
+    `m: ${text(m)}, n: ${text(n)}, k: ${text(k)}, batches: ${list(batches)}`,
+    `left: ${operand(left)}`,
+    `right: ${operand(right)}`,
+    `out: ${operand(out)}`,
+  ].join(', ');
+  const parameter = uses.size === 0 ? '()' : `({ ${[...uses].join(', ')} })`;
+  return `${parameter} => ({ ${fields} })`;
 }
 
 function variantText(variant: KernelVariant, constant: string): string {

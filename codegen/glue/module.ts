@@ -27,6 +27,7 @@ export interface ModuleInfo {
   readonly name: string; // of the encoding or the operation
   readonly source: { readonly file: string; readonly sha256: string };
   readonly geometry: Readonly<Record<string, number>>;
+  readonly language: 'wgsl' | 'cuda';
   /** Of the target: one kernel as text. */
   readonly kernel: (body: KernelBody, comment: string) => string;
   /** 'rope.pe:4' */
@@ -93,6 +94,7 @@ function moduleStructure(plans: readonly Plan[], info: ModuleInfo): ModuleStruct
 
 /** How this module's kernels are printed. */
 export const kernelTexts = (info: ModuleInfo): KernelTexts => ({
+  language: info.language,
   print: info.kernel,
   source: ({ span }) => (span === null ? info.name : info.lineOf(span)),
 });

@@ -119,6 +119,7 @@ function kernelOf(draft: Draft, before: ReadonlySet<BufferPlan>): KernelPlan {
     bindings: draft.buffers.map(({ binding }) => binding),
     variants: draft.variants,
     definitions: draft.definitions,
+    product: draft.product ?? null,
     cost: { bytes: bytesOf(draft.buffers, before), flops: draft.flops },
   };
 }

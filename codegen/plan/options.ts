@@ -13,6 +13,12 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   gradients: [],
   accumulate: [],
   maxBindings: 8,
+  precision: 'f32',
+  narrow: [],
+  access: 4,
+  lanes: 64,
+  packed: false,
+  library: false,
 };
 
 export function planOptions(program: Program, given: Partial<PlanOptions>): PlanOptions {

@@ -3,7 +3,7 @@
 
 import type { Span } from '../../grammar/span.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
-import type { Binding, KernelBody, KernelSize } from '../kernel.ts';
+import type { Binding, KernelBody, KernelSize, StorageType } from '../kernel.ts';
 
 /** A number known when buffers are allocated: products and rounded-up quotients of the run-time sizes. */
 export type Size =
@@ -24,7 +24,7 @@ export interface BufferPlan {
   readonly name: string; // unique in the module; the parameter's or result's name in the glue
   readonly tensor: Tensor | null; // null: partials, carries
   readonly shape: readonly Size[];
-  readonly type: 'f32' | 'i32';
+  readonly type: StorageType;
   readonly rows: 'window' | 'history';
   readonly comment: string; // what it holds: 'phase [batch, tokens, 4, 8]'
 }
@@ -44,7 +44,31 @@ export interface KernelPlan {
   readonly bindings: readonly Binding[];
   readonly variants: readonly KernelVariant[]; // at least one; deduplicated
   readonly definitions: readonly Definition[]; // for explain
+  /** What a library may do in the kernel's place. */
+  readonly product: ProductPlan | null;
   readonly cost: { readonly bytes: Size; readonly flops: Size };
+}
+
+/** out[batch, m, n] = scale * sum over k of left[batch, m, k] * right[batch, n, k], added to out where `accumulate`. */
+export interface ProductPlan {
+  readonly scale: number;
+  readonly accumulate: boolean;
+  readonly m: Size;
+  readonly n: Size;
+  readonly k: Size;
+  readonly batches: readonly Size[];
+  readonly left: OperandPlan;
+  readonly right: OperandPlan;
+  readonly out: OperandPlan;
+}
+
+/** Strides in elements: `rows` along m (of the right factor: n), `columns` along k (of out: n). */
+export interface OperandPlan {
+  readonly binding: number; // in KernelPlan.bindings
+  readonly offset: Size;
+  readonly rows: Size;
+  readonly columns: Size;
+  readonly batches: readonly Size[];
 }
 
 export interface LaunchPlan {
@@ -122,4 +146,19 @@ export interface PlanOptions {
   /** Inputs whose storage an output may take: nobody reads them afterwards. */
   readonly inPlace: readonly string[];
   readonly maxBindings: number; // storage buffers a kernel, 8 in portable WebGPU
+  /**
+   * bf16: tensors of tokens that leave an entry or are factors of matrix products are stored so; phases, statistics,
+   * scores, tables and what is learned stay f32.
+   */
+  readonly precision: 'f32' | 'bf16';
+  /** With bf16: results and inputs stored so besides (copies of weights). */
+  readonly narrow: readonly string[];
+  /** Bytes of one access: 16 where lanes take several neighbouring points with vector loads. */
+  readonly access: 4 | 16;
+  /** Lanes of a workgroup. */
+  readonly lanes: 64 | 128 | 256;
+  /** query, key and value lie in one buffer `qkv` [batch, tokens, heads + 2 kv_heads, head_dim], their gradients in `d_qkv`. */
+  readonly packed: boolean;
+  /** Matrix products that a library can do stand alone, without an epilogue, and are described (KernelPlan.product). */
+  readonly library: boolean;
 }

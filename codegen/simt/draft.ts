@@ -6,7 +6,7 @@ import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
 import type { KernelBody } from '../kernel.ts';
 import { createNames } from '../names.ts';
 import type { Root } from '../plan/nest.ts';
-import type { BufferPlan, KernelVariant, PlanOptions, Profile, Size } from '../plan/plan.ts';
+import type { BufferPlan, KernelVariant, PlanOptions, ProductPlan, Profile, Size } from '../plan/plan.ts';
 import { openScope, type KernelBuffer, type Mode, type Scope, type Storage } from './scope.ts';
 import { share } from './share.ts';
 
@@ -32,6 +32,8 @@ export interface Draft {
   readonly variants: readonly KernelVariant[];
   /** Partial results read and written besides what the definitions read and make. */
   readonly flops: Size;
+  /** Where it is a matrix product that a library can do. */
+  readonly product?: ProductPlan | null;
 }
 
 export interface Wanted {

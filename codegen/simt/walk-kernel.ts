@@ -51,6 +51,9 @@ export function rootsOf(statement: Statement, loops = 0, conditional = false): R
     case 'store-shared':
     case 'store-element':
       return here(statement.index, statement.value);
+    case 'load-elements':
+    case 'store-elements':
+      return here(statement.index);
     case 'for': {
       // What does not change in a loop is valid outside it: loops run over axes, which have a point at least.
       const inner = statement.body.flatMap((each) => rootsOf(each, loops + 1, conditional));
@@ -105,6 +108,9 @@ export function rewriteStatement(
     case 'store-shared':
     case 'store-element':
       return { ...statement, index: change(statement.index), value: change(statement.value) };
+    case 'load-elements':
+    case 'store-elements':
+      return { ...statement, index: change(statement.index) };
     case 'for':
       return {
         ...statement,

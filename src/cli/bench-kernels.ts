@@ -6,6 +6,7 @@ import type { Buffer, Device, DeviceBuffer, Module, Sizes, Tape } from '../../ta
 import type { LaunchPlan, Plan } from '../../codegen/plan/plan.ts';
 import { evaluateSize } from '../../codegen/plan/size.ts';
 import type { EncodingChoice } from '../trainer/choice.ts';
+import { wholeBuffer } from '../trainer/store.ts';
 
 export interface BenchRow {
   readonly kernel: string;
@@ -36,7 +37,10 @@ async function time(device: Device, build: (tape: Tape) => void, sizes: Sizes, w
 /** Bytes read and written a second by copies of 64 MiB. */
 export async function benchCopy(device: Device): Promise<number> {
   const bytes = Math.min(copyBytes, device.maxBufferBytes);
-  const [from, to] = ['copy_from', 'copy_to'].map((name) => whole(device.allocate(bytes, name))) as [Buffer, Buffer];
+  const [from, to] = ['copy_from', 'copy_to'].map((name) => wholeBuffer(device.allocate(bytes, name))) as [
+    Buffer,
+    Buffer,
+  ];
   const sizes = wholeSequence(1, 1);
   const empty = await time(device, () => {}, sizes, to.storage!);
   const copies = (tape: Tape): void => {
@@ -46,13 +50,6 @@ export async function benchCopy(device: Device): Promise<number> {
   [from, to].forEach(({ storage }) => device.free(storage!));
   return (2 * bytes * repetitions) / Math.max(seconds, 1e-9);
 }
-
-const whole = (storage: DeviceBuffer): Buffer => ({
-  name: storage.label,
-  elements: storage.bytes / 4,
-  storage,
-  offset: 0,
-});
 
 /** Every kernel of a plan, run again and again on buffers of ones. */
 export async function benchModule(
@@ -79,7 +76,7 @@ async function benchLaunch(
 ): Promise<BenchRow> {
   const held = buffers.map(({ name, shape, type }) => {
     const elements = shape.reduce((product, size) => product * evaluateSize(size, sizes), 1);
-    const buffer = whole(device.allocate(elements * 4, name));
+    const buffer = wholeBuffer(device.allocate(elements * 4, name));
     device.write(buffer.storage!, 0, type === 'i32' ? new Int32Array(elements) : new Float32Array(elements).fill(1));
     return buffer;
   });

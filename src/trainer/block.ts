@@ -81,7 +81,7 @@ function gradientOfX(
   if (makes(encoding, 'backward', 'd_x')) return output(attend, 'd_x');
   const x = output(record.project, 'x');
   if (!wants(operations.project, 'backward', 'd_x')) return x; // not read
-  const zeros = tape.temporary('d_x', x.elements);
+  const zeros = tape.temporary('d_x', x.elements, x.type);
   tape.clear(zeros);
   return zeros;
 }

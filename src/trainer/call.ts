@@ -28,7 +28,7 @@ export function callEntry(
 }
 
 function copied(tape: Tape, from: Buffer): Buffer {
-  const to = tape.temporary(`${from.name}_kept`, from.elements);
+  const to = tape.temporary(`${from.name}_kept`, from.elements, from.type);
   tape.copy(from, to);
   return to;
 }

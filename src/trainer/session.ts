@@ -1,6 +1,7 @@
 // A model on a device, ready to run: lists recorded once a shape, then nothing but writes, runs and rare readings.
 // No step waits for the device; what the host needs is read when it asks.
 
+import { bytesOfElement } from '../../targets/device.ts';
 import type { Buffer, Device, DeviceBuffer, Recorded, Tape } from '../../targets/device.ts';
 import type { Batch } from './batches.ts';
 import { callEntry, output, settle } from './call.ts';
@@ -60,7 +61,7 @@ export async function openTrainer(device: Device, model: Model, configuration: C
     },
   };
   const keep: Keep = (tape, result) => {
-    const kept = wholeBuffer(device.allocate(result.elements * 4, result.name));
+    const kept = wholeBuffer(device.allocate(result.elements * bytesOfElement[result.type], result.name), result.type);
     owned.push(kept.storage!);
     tape.copy(result, kept);
     return kept;

@@ -29,7 +29,7 @@ export function openShape(device: Device, model: Model, batch: number, tokens: n
   const ids = (name: string): Buffer => {
     const buffer = allocate(name, batch * tokens);
     device.write(buffer, 0, new Int32Array(batch * tokens));
-    return wholeBuffer(buffer);
+    return wholeBuffer(buffer, 'i32');
   };
   const hostValues = new Map<Module, Buffers>();
   const tablesOf = (layer: LayerEncoding): Buffers => {
@@ -64,7 +64,7 @@ function uploadTables(device: Device, layer: LayerEncoding, sizes: Sizes, alloca
   const upload = (name: string, data: Float32Array | Int32Array): void => {
     const buffer = allocate(name, data.length);
     if (data.length > 0) device.write(buffer, 0, data);
-    uploaded[name] = wholeBuffer(buffer);
+    uploaded[name] = wholeBuffer(buffer, data instanceof Int32Array ? 'i32' : 'f32');
   };
   for (const [name, data] of Object.entries(module.tables(sizes, positions))) upload(name, data);
   for (const [name, values] of Object.entries(positions)) {

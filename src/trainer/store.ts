@@ -1,6 +1,7 @@
 // What stays on the device from step to step: pools of weights, gradients and moments, and views into them by name.
 
-import type { Buffer, Buffers, Device, DeviceBuffer } from '../../targets/device.ts';
+import { bytesOfElement } from '../../targets/device.ts';
+import type { Buffer, Buffers, Device, DeviceBuffer, StorageType } from '../../targets/device.ts';
 import { parameter, pools } from './parameters.ts';
 import type { Layout, Parameter, Pool } from './parameters.ts';
 
@@ -18,9 +19,10 @@ export interface Store {
   free(): void;
 }
 
-export const wholeBuffer = (storage: DeviceBuffer): Buffer => ({
+export const wholeBuffer = (storage: DeviceBuffer, type: StorageType = 'f32'): Buffer => ({
   name: storage.label,
-  elements: storage.bytes / 4,
+  elements: storage.bytes / bytesOfElement[type],
+  type,
   storage,
   offset: 0,
 });
@@ -48,7 +50,7 @@ export function openStore(device: Device, layout: Layout): Store {
     pool: (kind, pool) => wholeBuffer(storage(kind, pool)),
     view(kind, name) {
       const { pool, elements, offset } = parameter(layout, name);
-      return { name: `${kind} of ${name}`, elements, offset, storage: storage(kind, pool) };
+      return { name: `${kind} of ${name}`, elements, type: 'f32', offset, storage: storage(kind, pool) };
     },
     async read(kind) {
       const values = new Map<string, Float32Array>();

@@ -2,7 +2,7 @@
 // once, and what they return is read back.
 
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
-import { wholeSequence } from '../../targets/device.ts';
+import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
 import type { Buffer, Buffers, Device, Module, Tape } from '../../targets/device.ts';
 import { compileProgram } from '../compile.ts';
 import { loadModule } from '../load-module.ts';
@@ -33,7 +33,7 @@ async function runModule(device: Device, module: Module, { sizes: s, inputs, cot
   const hold = (name: string, data: Float32Array | Int32Array): void => {
     const storage = device.allocate(Math.max(data.byteLength, 4), name);
     device.write(storage, 0, data);
-    held.set(name, wholeBuffer(storage));
+    held.set(name, wholeBuffer(storage, data instanceof Int32Array ? 'i32' : 'f32'));
   };
   for (const [name, data] of Object.entries(inputs)) hold(name, Float32Array.from(data));
   for (const [name, data] of Object.entries(module.tables(sizes, inputs))) hold(name, data);
@@ -46,8 +46,8 @@ async function runModule(device: Device, module: Module, { sizes: s, inputs, cot
 
   const results = new Map<string, Buffer>();
   const keep = (tape: Tape, name: string, from: Buffer): void => {
-    const storage = device.allocate(Math.max(from.elements * 4, 4), name);
-    const place = wholeBuffer(storage);
+    const storage = device.allocate(Math.max(from.elements * bytesOfElement[from.type], 4), name);
+    const place = wholeBuffer(storage, from.type);
     tape.copy(from, place);
     results.set(name, place);
   };

@@ -23,6 +23,8 @@ export const wgsl: Target = {
 };
 
 function printKernel(body: KernelBody, comment: string): string {
+  const narrow = body.bindings.find(({ type }) => type === 'bf16');
+  if (narrow !== undefined) throw new Error(`${body.name}: WGSL has no bf16, which ${narrow.name} is stored as`);
   const functions = functionsOf(body.statements);
   const uses = usedBuiltins(body.statements);
   const lines = [

@@ -74,6 +74,11 @@ export const syntax: Syntax = {
   loop: (variable, from, to, step) =>
     `for (var ${variable} = ${from}; ${variable} < ${to}; ${variable} ${step === 1 ? '+= 1' : `+= ${step}`})`,
   barrier: 'workgroupBarrier();',
+  elements: ({ kind, buffer, array, at, count }, index) =>
+    Array.from({ length: count }, (_, n) => {
+      const [inner, outer] = [`${array}[${at + n}]`, `${buffer}[${index} + ${n}]`];
+      return kind === 'load-elements' ? `${inner} = ${outer};` : `${outer} = ${inner};`;
+    }),
   function: (of, body, value) => [
     `fn ${of.name}(${of.parameters.map(({ name, type }) => `${name}: ${type}`).join(', ')}) -> ${of.result} {`,
     ...body,

@@ -45,7 +45,7 @@ describe('a module', () => {
   test('records its launches with the buffers of the plan', async () => {
     const module = await loadModule(await print());
     const sizes: Sizes = { batch: 2, tokens: 5, keys: 5, first: 0, capacity: 5 };
-    const buffer = (name: string, elements = 0): Buffer => ({ name, elements, storage: null, offset: 0 });
+    const buffer = (name: string, elements = 0): Buffer => ({ name, elements, type: 'f32', storage: null, offset: 0 });
     const launched: string[] = [];
     const tape: Tape = {
       sizes,

@@ -72,6 +72,7 @@ export function examplePlan(names: Names = plainNames): Plan {
     name: names.kernel,
     span: { file: names.file, start: 0, end: 1 },
     comment: names.comment,
+    product: null,
     bindings: [query, table, gains, partial].map((each) => ({ name: 'x', type: each.type, access: 'read' as const })),
     variants: [
       {
@@ -117,6 +118,7 @@ export const exampleInfo = (names: Names = plainNames): ModuleInfo => ({
   name: names.encoding,
   source: { file: names.file, sha256: '00' },
   geometry: { heads: 4, head_dim: 16 },
+  language: 'wgsl',
   kernel: (_, comment) => `// ${comment}\nfn main() {}\n`,
   lineOf: () => `${names.file}:1`,
 });

@@ -47,7 +47,7 @@ export async function main(code) {
     bindings: [{ name: 'values', type: 'f32', access: 'read_write' }],
     variants: [{ profile: 'portable', workgroup: 64, code, groups: () => 2 }],
   };
-  const buffer = { name: 'values', elements: 100, storage, offset: 0 };
+  const buffer = { name: 'values', elements: 100, type: 'f32', storage, offset: 0 };
   const recorded = await device.record((tape) => {
     for (let time = 0; time < 75; time += 1) tape.launch(kernel, [buffer]);
   }, { batch: 1, tokens: 1, keys: 1, first: 0, capacity: 1 });

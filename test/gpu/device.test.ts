@@ -55,6 +55,7 @@ const doubled = kernelFrom(double, ({ tokens }) => Math.ceil(tokens / 32));
 const whole = (device: Device, elements: number, name: string): Buffer => ({
   name,
   elements,
+  type: 'f32',
   storage: device.allocate(elements * 4, name),
   offset: 0,
 });

@@ -8,6 +8,8 @@ import { wgsl } from '../../targets/wgsl/printer.ts';
 export function kernelFrom(body: KernelBody, groups: (sizes: Sizes) => number, profile: Profile = 'software'): Kernel {
   return {
     name: body.name,
+    language: 'wgsl',
+    product: null,
     source: `${body.name}.pe:1`,
     bindings: body.bindings,
     variants: [{ profile, workgroup: body.workgroup, code: wgsl.kernel(body, body.name), groups }],
@@ -23,11 +25,11 @@ export async function runBody(
   sizes: Sizes = wholeSequence(1, 1),
   profile: Profile = 'software',
 ): Promise<Record<string, Float32Array | Int32Array>> {
-  const buffers = body.bindings.map(({ name }) => {
+  const buffers = body.bindings.map(({ name, type }) => {
     const data = inputs[name]!;
     const storage = device.allocate(data.byteLength, name);
     device.write(storage, 0, data);
-    return { name, elements: data.length, storage, offset: 0 };
+    return { name, elements: data.length, type, storage, offset: 0 };
   });
   const kernel = kernelFrom(body, () => groups, profile);
   const recorded = await device.record((tape) => tape.launch(kernel, buffers), sizes);

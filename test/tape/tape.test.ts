@@ -12,6 +12,8 @@ const sizes = wholeSequence(2, 3);
 function kernel(name: string, ...access: ('read' | 'read_write')[]): Kernel {
   return {
     name,
+    language: 'wgsl',
+    product: null,
     source: `${name}.pe:1`,
     bindings: access.map((each, index) => ({ name: `b${index}`, type: 'f32', access: each })),
     variants: [],
@@ -22,12 +24,14 @@ const storage = (elements: number, label = 'storage'): DeviceBuffer => ({ label,
 const whole = (held: DeviceBuffer, name = held.label): Buffer => ({
   name,
   elements: held.bytes / 4,
+  type: 'f32',
   storage: held,
   offset: 0,
 });
 const view = (held: DeviceBuffer, offset: number, elements: number): Buffer => ({
   name: 'view',
   elements,
+  type: 'f32',
   storage: held,
   offset,
 });
@@ -64,7 +68,7 @@ describe('the tape', () => {
       (tape) => tape.clear(view(held, 192, 65)),
       /view of 65 elements at 192 is outside pool, which has 256/,
     ],
-    ['a view at an odd place', (tape) => tape.clear(view(held, 32, 32)), /multiple of 64/],
+    ['a view at an odd place', (tape) => tape.clear(view(held, 32, 32)), /multiple of 256 bytes/],
     [
       'one buffer read and written',
       (tape) => tape.launch(unary, [whole(held), whole(held)]),

@@ -4,7 +4,13 @@ import { callEntry, settle } from '../../src/trainer/call.ts';
 import { wholeSequence } from '../../targets/device.ts';
 import type { Buffer, Buffers, Module, Tape } from '../../targets/device.ts';
 
-const buffer = (name: string): Buffer => ({ name, elements: 4, storage: { label: name, bytes: 16 }, offset: 0 });
+const buffer = (name: string): Buffer => ({
+  name,
+  elements: 4,
+  type: 'f32',
+  storage: { label: name, bytes: 16 },
+  offset: 0,
+});
 const parameter = (name: string) => ({ name, comment: name, type: 'f32' as const, elements: () => 4 });
 
 function recorder() {
@@ -12,7 +18,7 @@ function recorder() {
   const tape: Tape = {
     sizes: wholeSequence(1, 1),
     at: () => tape,
-    temporary: (name, elements) => ({ name, elements, storage: null, offset: 0 }),
+    temporary: (name, elements) => ({ name, elements, type: 'f32', storage: null, offset: 0 }),
     launch: () => undefined,
     clear: () => undefined,
     copy: (from, to) => void copies.push([from.name, to.name]),

@@ -30,8 +30,8 @@ function openTape(sizes: Sizes, actions: (() => void)[]): ActionTape {
     sizes,
     actions,
     at: (other) => openTape(other, actions),
-    temporary(name, elements) {
-      const buffer = { name, elements, storage: null, offset: 0 };
+    temporary(name, elements, type = 'f32') {
+      const buffer = { name, elements, type, storage: null, offset: 0 };
       arrays.set(buffer, new Float64Array(elements).fill(NaN)); // as undefined as a device's
       return buffer;
     },
@@ -57,6 +57,7 @@ export function interpretedDevice(options: { maxBufferBytes?: number; single?: b
   let allocated = 0;
   return {
     name: 'interpreted',
+    language: 'wgsl',
     description: 'the float64 interpreter',
     profile: 'software',
     maxBufferBytes,

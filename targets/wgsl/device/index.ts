@@ -52,6 +52,7 @@ export async function openWebGpu(choice: AdapterChoice = {}): Promise<WebGpuDevi
 
   return {
     name: 'webgpu',
+    language: 'wgsl',
     description: summary.description,
     profile: summary.profile,
     maxBufferBytes: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),

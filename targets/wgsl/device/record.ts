@@ -2,7 +2,7 @@
 // a list that run.ts encodes again each time. Everything is checked against the limits before anything is created.
 
 import type { Buffer, DeviceBuffer, Recorded, Sizes } from '../../device.ts';
-import { DeviceError } from '../../device.ts';
+import { DeviceError, bytesOfElement } from '../../device.ts';
 import { planMemory } from '../../memory.ts';
 import type { Operation } from '../../tape.ts';
 import type { AdapterSummary } from './adapter.ts';
@@ -42,7 +42,7 @@ export interface Recorder {
   record(operations: readonly Operation[]): WebGpuRecorded;
 }
 
-const bytesOf = (buffer: Buffer): number => Math.max(1, buffer.elements) * 4;
+const bytesOf = (buffer: Buffer): number => Math.max(1, buffer.elements) * bytesOfElement[buffer.type];
 
 /** A line of workgroups, or a rectangle of nearly equal rows where one line is too long. */
 export function dispatchSize(groups: number, most: number): readonly [number, number] {
@@ -98,7 +98,7 @@ export function createRecorder(
       );
       const view = (buffer: Buffer): View => ({
         buffer: buffer.storage === null ? slots[memory.slotOf.get(buffer)!]! : (buffer.storage as StoredBuffer).buffer,
-        offset: buffer.offset * 4,
+        offset: buffer.offset * bytesOfElement[buffer.type],
         bytes: bytesOf(buffer),
       });
       const commands = operations.flatMap((operation): readonly Command[] => {
