@@ -7,7 +7,7 @@ import type { Configuration } from '../trainer/configuration.ts';
 import { usage } from './failure.ts';
 import { realNumber, wholeNumber } from './flags.ts';
 
-type NumberName = Exclude<keyof Configuration, 'tokens'>;
+type NumberName = Exclude<keyof Configuration, 'tokens' | 'precision'>;
 
 interface Row {
   readonly what: string;

@@ -95,7 +95,10 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   if (parsed.metadata.get('pegen') !== version || run === undefined) {
     throw new TrainerError('checkpoint', `${file} was not written by this version of pegen`);
   }
-  return { path: file, state: JSON.parse(run) as RunState, file: parsed };
+  const state = JSON.parse(run) as RunState;
+  // Files from before there was a choice of precision do not name it.
+  const configuration: Configuration = { ...state.configuration, precision: state.configuration.precision ?? 'f32' };
+  return { path: file, state: { ...state, configuration }, file: parsed };
 }
 
 async function newest(path: string): Promise<string> {

@@ -1,12 +1,15 @@
 // A `.pe` text becomes the encoding of a model: compiled for each layer where it says `layer`, once where it does not,
-// and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments. Diagnostics come back as data; with errors there are no modules.
+// and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments.
+// Diagnostics come back as data; with errors there are no modules.
 
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import type { Language } from '../../targets/device.ts';
 import { compile, compileProgram } from '../compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from '../front-end.ts';
 import { createLoader } from '../load-module.ts';
 import { compileOptions, defaultGeometry } from '../options.ts';
+import type { CompileOptions } from '../options.ts';
 import type { EncodingChoice } from './choice.ts';
 import type { Configuration } from './configuration.ts';
 import type { EncodingModules, LayerEncoding } from './encoding.ts';
@@ -24,8 +27,9 @@ export async function compileEncoding(
   configuration: Configuration,
   load: Load = createLoader(),
   plan: Partial<PlanOptions> = {},
+  target: Language = 'wgsl',
 ): Promise<CompiledEncoding> {
-  const { layers, heads, kv_heads, width, context } = configuration;
+  const { layers, heads, kv_heads, width, context, precision } = configuration;
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
   const texts = [choice.source.text, ...Object.values(choice.source.imports ?? {})];
   const byLayer = texts.some((text) => /\blayer\b/.test(text));
@@ -35,7 +39,7 @@ export async function compileEncoding(
   for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
     const geometry = { ...defaultGeometry, ...sizes, layer };
     const { encoding: wanted, params } = choice;
-    const options = { encoding: wanted, params, geometry, plan, laws: layer === 0 };
+    const options = { encoding: wanted, params, geometry, plan, target, precision, laws: layer === 0 };
     const compiled = await compile(choice.source, options);
     if (layer === 0 || hasErrors(compiled.diagnostics)) diagnostics = compiled.diagnostics;
     const { checked, lowered } = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result
@@ -48,6 +52,10 @@ export async function compileEncoding(
 }
 
 /** GPT-2's own operations, by the same compiler. */
-export function programCompiler(load: Load = createLoader(), plan: Partial<PlanOptions> = {}): CompileProgram {
-  return async (program, options) => load(await compileProgram(program, { ...options, ...plan }));
+export function programCompiler(
+  load: Load = createLoader(),
+  plan: Partial<PlanOptions> = {},
+  target: Pick<CompileOptions, 'target' | 'precision'> = { target: 'wgsl', precision: 'f32' },
+): CompileProgram {
+  return async (program, options) => load(await compileProgram(program, { ...options, ...plan }, target));
 }

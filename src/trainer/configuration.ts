@@ -22,6 +22,8 @@ export interface Configuration {
   readonly clip: number; // longest gradient; 0: as it comes
   readonly seed: number;
   readonly tokens: 'characters' | 'bytes';
+  /** How activations, their gradients and the matrices that products read are stored; what is trained is float32. */
+  readonly precision: 'f32' | 'bf16';
   readonly vocabulary: number; // rows of the embedding table; 0: as many as there are tokens
   readonly evaluate: number; // held-out windows for the perplexity
   readonly report: number; // steps between readings of the loss
@@ -48,6 +50,7 @@ export const defaults: Configuration = {
   clip: 1,
   seed: 1,
   tokens: 'characters',
+  precision: 'f32',
   vocabulary: 0,
   evaluate: 32,
   report: 10,
@@ -77,7 +80,7 @@ const share: Check = ['from 0 to below 1', (value) => value >= 0 && value < 1];
 const positive: Check = ['above 0', (value) => value > 0 && value < Infinity];
 const notNegative: Check = ['at least 0', (value) => value >= 0 && value < Infinity];
 
-const checks: Readonly<Record<Exclude<keyof Configuration, 'tokens'>, Check>> = {
+const checks: Readonly<Record<Exclude<keyof Configuration, 'tokens' | 'precision'>, Check>> = {
   layers: count,
   heads: count,
   kv_heads: count,
@@ -112,6 +115,9 @@ export function configure(given: Partial<Configuration>): Configuration {
   }
   if (made.tokens !== 'characters' && made.tokens !== 'bytes') {
     wrong.push(`tokens is ${String(made.tokens)}; it must be characters or bytes`);
+  }
+  if (made.precision !== 'f32' && made.precision !== 'bf16') {
+    wrong.push(`precision is ${String(made.precision)}; it must be f32 or bf16`);
   }
   if (wrong.length === 0) {
     if (made.width % made.heads !== 0) wrong.push(`width ${made.width} is no multiple of ${made.heads} heads`);

@@ -10,6 +10,7 @@ import { compileEncoding, programCompiler } from './compile-encoding.ts';
 import type { EncodingChoice } from './choice.ts';
 import { vocabularyRows } from './configuration.ts';
 import type { Configuration } from './configuration.ts';
+import { TrainerError } from './error.ts';
 import { refuseTooLarge } from './memory.ts';
 import { layOut } from './parameters.ts';
 
@@ -37,13 +38,25 @@ export async function prepareModelOn(
 ): Promise<Prepared> {
   const vocabulary = vocabularyRows(configuration, tokens);
   refuseTooLarge(configuration, vocabulary, layOut(configuration, vocabulary, []), device);
+  const { language: target } = device;
+  const { precision } = configuration;
+  refusePrecision(device, precision);
   const load = createLoader();
-  const { encoding, diagnostics } = await compileEncoding(choice, configuration, load);
+  const { encoding, diagnostics } = await compileEncoding(choice, configuration, load, {}, target);
   if (encoding === null) throw new EncodingRefused(diagnostics);
   for (const { attend, embed } of new Set(encoding.layers)) {
     refuseLookingAhead(attend, 'output', choice.source);
     if (embed !== null) refuseLookingAhead(embed, 'embedding_encoded', choice.source);
   }
-  const prepared = await assemble(device, encoding, configuration, vocabulary, programCompiler(load));
+  const prepared = await assemble(device, encoding, configuration, vocabulary, programCompiler(load, {}, { target, precision }));
   return { ...prepared, warnings: diagnostics };
+}
+
+function refusePrecision(device: Device, precision: Configuration['precision']): void {
+  if (precision === 'f32' || device.language === 'cuda') return;
+  throw new TrainerError(
+    'configuration',
+    `${device.description} has no bf16 storage`,
+    'train with --precision f32, or on an NVIDIA GPU with --device cuda',
+  );
 }

@@ -10,7 +10,10 @@ import { openReader } from './session.ts';
 import { bytes, characters } from './tokens.ts';
 
 export async function sampleFrom(device: Device, checkpoint: Checkpoint, options: SampleOptions): Promise<string> {
-  const { configuration, source, encoding, params, characters: known } = checkpoint.state;
+  const { source, encoding, params, characters: known } = checkpoint.state;
+  // Its numbers are float32 however it was trained.
+  const precision = device.language === 'cuda' ? checkpoint.state.configuration.precision : 'f32';
+  const configuration = { ...checkpoint.state.configuration, precision };
   const tokenizer = configuration.tokens === 'bytes' ? bytes() : characters(known);
   tokenizer.encode(options.prompt); // an impossible prompt is refused before anything is compiled
   const prepared = await prepareModelOn(device, { source, encoding, params }, configuration, tokenizer.size);
