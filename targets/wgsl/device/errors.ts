@@ -90,9 +90,3 @@ function errorOf(error: GPUError): DeviceError {
 export function firstLine(text: string): string {
   return text.split('\n')[0]!.trim();
 }
-
-/** 134217728 as '128.0 MiB'. */
-export function bytesText(bytes: number): string {
-  if (bytes < 2 ** 20) return `${bytes} bytes`;
-  return bytes < 2 ** 30 ? `${(bytes / 2 ** 20).toFixed(1)} MiB` : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
-}

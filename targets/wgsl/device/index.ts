@@ -3,10 +3,11 @@
 
 import type { Device, DeviceBuffer, Recorded } from '../../device.ts';
 import { DeviceError } from '../../device.ts';
+import { bytesText } from '../../bytes.ts';
 import { recordOperations } from '../../tape.ts';
 import { findAdapter, openAdapter, type AdapterChoice, type AdapterSummary } from './adapter.ts';
 import { mapModeRead, usage } from './constants.ts';
-import { bytesText, createFailures } from './errors.ts';
+import { createFailures } from './errors.ts';
 import { createPipelines } from './pipelines.ts';
 import { createRecorder, createStorage, type StoredBuffer, type WebGpuRecorded } from './record.ts';
 import { submit, submitTimed } from './run.ts';

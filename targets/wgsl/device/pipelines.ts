@@ -1,11 +1,13 @@
 // Compute pipelines, one for each text of a kernel: chosen among the kernel's variants by what the adapter can do, compiled
 // in parallel, kept for the life of the device. What does not compile is told with the kernel and its `.pe` line.
 
-import type { Kernel, KernelVariant, Profile } from '../../device.ts';
+import { bytesText } from '../../bytes.ts';
+import type { Kernel, KernelVariant } from '../../device.ts';
 import { DeviceError } from '../../device.ts';
+import { bestVariant, variantsText } from '../../variants.ts';
 import type { AdapterSummary } from './adapter.ts';
 import { computeStage } from './constants.ts';
-import { bytesText, firstLine, type Failures } from './errors.ts';
+import { firstLine, type Failures } from './errors.ts';
 
 export interface Pipelines {
   prepare(kernels: readonly Kernel[]): Promise<void>;
@@ -19,28 +21,18 @@ interface Prepared {
   readonly layout: GPUBindGroupLayout;
 }
 
-/** Best first; a later one does where a kernel has no better. */
-const preference: Readonly<Record<Profile, readonly Profile[]>> = {
-  software: ['software', 'portable', 'subgroups'],
-  portable: ['portable', 'software'],
-  subgroups: ['subgroups', 'portable', 'software'],
-};
-
 /** The variant that runs on an adapter. */
 function chooseVariant(kernel: Kernel, { profile, limits }: AdapterSummary, subgroups: boolean): KernelVariant {
   const most = limits.maxComputeInvocationsPerWorkgroup;
-  const able = kernel.variants.filter(
+  const found = bestVariant(
+    kernel,
+    profile,
     (variant) => variant.workgroup <= most && (variant.profile !== 'subgroups' || subgroups),
   );
-  for (const wanted of preference[profile]) {
-    const found = able.find((variant) => variant.profile === wanted);
-    if (found !== undefined) return found;
-  }
+  if (found !== null) return found;
   throw new DeviceError(
     'limit',
-    `${kernel.name} has no variant for this adapter: ${kernel.variants
-      .map((variant) => `${variant.profile} with ${variant.workgroup} lanes`)
-      .join(', ')}; the adapter allows ${most} lanes${subgroups ? '' : ' and no subgroup operations'}`,
+    `${kernel.name} has no variant for this adapter: ${variantsText(kernel)}; the adapter allows ${most} lanes${subgroups ? '' : ' and no subgroup operations'}`,
     kernel.name,
     kernel.source,
   );

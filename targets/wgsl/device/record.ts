@@ -1,6 +1,7 @@
 // A record made ready to run: operations come in, with storage for temporaries, bind groups and dispatch sizes they become
 // a list that run.ts encodes again each time. Everything is checked against the limits before anything is created.
 
+import { bytesText } from '../../bytes.ts';
 import type { Buffer, DeviceBuffer, Recorded, Sizes } from '../../device.ts';
 import { DeviceError, bytesOfElement } from '../../device.ts';
 import { planMemory } from '../../memory.ts';
@@ -8,7 +9,6 @@ import type { Operation } from '../../tape.ts';
 import type { AdapterSummary } from './adapter.ts';
 import { usage } from './constants.ts';
 import type { Failures } from './errors.ts';
-import { bytesText } from './errors.ts';
 import { checkBinding, type Pipelines } from './pipelines.ts';
 
 export interface StoredBuffer extends DeviceBuffer {
