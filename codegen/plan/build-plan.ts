@@ -13,7 +13,7 @@ import type { Root } from './nest.ts';
 import { planOptions } from './options.ts';
 import type { BufferPlan, EntryPlan, HostTable, KernelPlan, LearnedPlan, Plan, PlanOptions, Slot } from './plan.ts';
 import { assignStages, type Stage } from './stages.ts';
-import { bufferOf } from './storage.ts';
+import { bufferOf, storageTypes } from './storage.ts';
 import { tabulate } from './tabulate.ts';
 
 const kernelStages = ['step', 'forward', 'backward', 'finish'] as const;
@@ -29,11 +29,13 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const stageByTensor = new Map([...stageOf].map(([d, stage]) => [d.tensor, stage]));
   for (const [part, whole] of parts) stageByTensor.set(part, stageByTensor.get(whole)!);
 
+  const typeOf = storageTypes({ program: all, roots, stageOf: (tensor) => stageByTensor.get(tensor), options });
+
   const names = createNames();
   const kernelNames = createNames();
   const buffers = new Map<Tensor, BufferPlan>();
   const buffer = (tensor: Tensor): BufferPlan => {
-    const known = buffers.get(tensor) ?? bufferOf(tensor, tensor.name);
+    const known = buffers.get(tensor) ?? bufferOf(tensor, tensor.name, typeOf(tensor));
     buffers.set(tensor, known);
     return known;
   };
@@ -97,7 +99,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   function decodeEntry(): (host: readonly Definition[], slots: ReadonlyMap<Definition, Slot>) => readonly HostTable[] {
     if (decode === null) return () => [];
     const outputs = new Map([...all.results].filter(([name]) => options.outputs.includes(name)));
-    const own = decodeBuffer(decode, isHost);
+    const own = decodeBuffer(decode, isHost, typeOf);
     const wantedHere = new Set([...outputs.values(), ...decode.state]);
     const nests = group(liveRoots(decode.roots, wantedHere), wantedHere, options);
     const { plan, kernels: made } = buildEntry({

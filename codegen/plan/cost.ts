@@ -3,6 +3,7 @@
 import type { Axis, Definition, Scalar } from '../../src/ir/ir.ts';
 import { operations } from '../../src/ir/ops.ts';
 import { domainOf, scalarsOf, visit } from '../../src/ir/visit.ts';
+import { bytesOfElement } from '../kernel.ts';
 import type { KernelBuffer } from '../simt/scope.ts';
 import type { Root } from './nest.ts';
 import type { Size } from './plan.ts';
@@ -58,5 +59,10 @@ export function flopsOf(roots: readonly Root[]): Size {
 
 /** Bytes of each buffer, twice where a kernel reads and writes it. `readBack`: buffers whose old contents matter. */
 export function bytesOf(buffers: readonly KernelBuffer[], readBack: ReadonlySet<KernelBuffer['buffer']>): Size {
-  return sum(buffers.map(({ buffer }) => product([...buffer.shape, numberSize(readBack.has(buffer) ? 8 : 4)])));
+  return sum(
+    buffers.map(({ buffer }) => {
+      const bytes = bytesOfElement[buffer.type] * (readBack.has(buffer) ? 2 : 1);
+      return product([...buffer.shape, numberSize(bytes)]);
+    }),
+  );
 }

@@ -8,7 +8,7 @@ import { likeAxis, mapScalar, mapScalars, readsOf, substitute, visit, type Read 
 import { scalarsOfRoot } from './group.ts';
 import type { Root } from './nest.ts';
 import type { BufferPlan } from './plan.ts';
-import { bufferOf } from './storage.ts';
+import { bufferOf, type TypeOf } from './storage.ts';
 import { runtimeSize } from './size.ts';
 
 export interface Decode {
@@ -19,6 +19,8 @@ export interface Decode {
   readonly state: ReadonlySet<Tensor>;
   /** The carry into a recurrence. */
   readonly carries: ReadonlyMap<Tensor, Tensor>;
+  /** Copies of inputs that are read at other tokens, and the input. */
+  readonly copyOf: ReadonlyMap<Tensor, Tensor>;
   /** Tensors that share the buffer of another: a carry out is the carry in of the next call. */
   readonly sameBuffer: ReadonlyMap<Tensor, Tensor>;
 }
@@ -70,7 +72,8 @@ export function asDecode(program: Program, roots: readonly Root[], isHost: (tens
   }
   const state = new Set([...history].filter((tensor) => made.has(tensor) || [...caches.values()].includes(tensor)));
   for (const out of sameBuffer.keys()) state.add(out);
-  return { roots: [...copies, ...body, ...lasts], history, state, carries, sameBuffer };
+  const copyOf = new Map([...caches].map(([tensor, cache]) => [cache, tensor]));
+  return { roots: [...copies, ...body, ...lasts], history, state, carries, copyOf, sameBuffer };
 }
 
 const plainRoot = (definition: Definition): Root => ({ definition, hints: new Map(), turn: null, periodic: false });
@@ -114,17 +117,27 @@ function readsLater(each: Read): boolean {
 }
 
 /** Buffers of the decode entry: history has `capacity` rows of tokens; a host table's history has a name of its own. */
-export function decodeBuffer(decode: Decode, isHost: (tensor: Tensor) => boolean): (tensor: Tensor) => BufferPlan {
+export function decodeBuffer(
+  decode: Decode,
+  isHost: (tensor: Tensor) => boolean,
+  typeOf: TypeOf,
+): (tensor: Tensor) => BufferPlan {
   const known = new Map<Tensor, BufferPlan>();
   const make = (tensor: Tensor): BufferPlan => {
     const shared = decode.sameBuffer.get(tensor);
     if (shared !== undefined) return buffer(shared);
-    if (!decode.history.has(tensor)) return bufferOf(tensor, tensor.name);
+    const type = typeOf(decode.copyOf.get(tensor) ?? tensor);
+    if (!decode.history.has(tensor)) return bufferOf(tensor, tensor.name, type);
     const name = isHost(tensor) ? `${tensor.name}_history` : tensor.name;
     const rows = tensor.axes.map((axis) => (isTokens(axis) ? 'capacity' : axis.extent));
-    const own = bufferOf(tensor, name);
+    const own = bufferOf(tensor, name, type);
     const shape = own.shape.map((each, n) => (rows[n] === 'capacity' ? runtimeSize('capacity') : each));
-    return { ...own, shape, rows: 'history', comment: `${name} [${rows.join(', ')}], rows of earlier tokens kept` };
+    return {
+      ...own,
+      shape,
+      rows: 'history',
+      comment: `${name} [${rows.join(', ')}]${type === 'bf16' ? ' bf16' : ''}, rows of earlier tokens kept`,
+    };
   };
   const buffer = (tensor: Tensor): BufferPlan => {
     const made = known.get(tensor) ?? make(tensor);

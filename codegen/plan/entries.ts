@@ -36,7 +36,14 @@ export function buildEntry(entry: EntryInput): { plan: EntryPlan; kernels: reado
   const registers = inRegisters(nests, needed);
   const mayTake = (tensor: Tensor): boolean => options.inPlace.includes(tensor.name);
   const fixed = new Set([...accumulate, ...state]);
-  const taken = inPlace({ nests, needed, mayTake, accumulate: fixed, registers });
+  const taken = inPlace({
+    nests,
+    needed,
+    mayTake,
+    accumulate: fixed,
+    registers,
+    typeOf: (tensor) => entry.buffer(tensor).type,
+  });
   const storage = new Map<Tensor, BufferPlan>();
   const read = new Set(nests.flatMap((nest) => membersOf(nest).flatMap((root) => [...readBy(root)])));
   for (const nest of nests) if (nest.kind === 'scan' && nest.carry !== null) read.add(nest.carry);

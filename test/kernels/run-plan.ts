@@ -1,6 +1,7 @@
 // Runs a plan in the kernel simulator: entry by entry, launch by launch, in every order of lanes, and gives every output
 // of every entry. Host tables come from the float64 interpreter. New buffers hold NaN, so that what is not written shows.
 
+import { roundToBf16 } from '../../codegen/bf16.ts';
 import { simulate } from '../../codegen/simulate.ts';
 import { evaluateSize } from '../../codegen/plan/size.ts';
 import type { BufferPlan, EntryPlan, Plan, Profile } from '../../codegen/plan/plan.ts';
@@ -49,6 +50,11 @@ export function runPlan(plan: Plan, sizes: KernelSizes, inputs: Values, options:
   return values;
 }
 
+function dataOf({ type }: BufferPlan, from: ArrayLike<number>): Data {
+  if (type === 'i32') return Int32Array.from(from);
+  return Float32Array.from(from, type === 'bf16' ? roundToBf16 : (value) => value);
+}
+
 /** Inputs are taken from `values` or else from `given`; what is added to starts from 0. Results go to `values`. */
 export function runEntry(
   entry: EntryPlan,
@@ -60,7 +66,7 @@ export function runEntry(
   const elements = (buffer: BufferPlan): number =>
     buffer.shape.reduce((all, size) => all * evaluateSize(size, sizes), 1);
   const fresh = (buffer: BufferPlan): Data =>
-    buffer.type === 'f32'
+    buffer.type !== 'i32'
       ? new Float32Array(elements(buffer)).fill(NaN)
       : new Int32Array(elements(buffer)).fill(-(2 ** 31));
   const storage = new Map<string, Data>();
@@ -68,7 +74,7 @@ export function runEntry(
     let data = values.get(buffer.name);
     if (data === undefined && given[buffer.name] !== undefined) {
       const from = given[buffer.name]!;
-      data = buffer.type === 'f32' ? Float32Array.from(from) : Int32Array.from(from);
+      data = dataOf(buffer, from);
     }
     if (data === undefined && accumulate) data = fresh(buffer).fill(0);
     if (data === undefined) throw new Error(`${entry.name} needs '${buffer.name}'`);
