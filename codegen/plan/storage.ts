@@ -2,7 +2,7 @@
 // take the buffer of what it reads, when it reads each element only where it writes it and nothing needs the old values
 // afterwards.
 
-import type { Axis, Program, Tensor } from '../../src/ir/ir.ts';
+import type { Axis, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { readsOf, tensorsOf } from '../../src/ir/visit.ts';
 import type { StorageType } from '../kernel.ts';
 import { asContraction } from './contract.ts';
@@ -34,8 +34,8 @@ export interface TypesInput {
  * 1. It has a batch axis and an axis of tokens or keys: what is learned, tables, and values of a row stay f32.
  * 2. Its last axis holds features, a model's width or numbers of the user's own, or it holds keys (5). Pairs, heads and
  *    tokens come last in phases, gates, means and losses: f32.
- * 3. No recurrence, no matrix exponential and no phase of a rotation reads it, and neither of the first two makes it:
- *    their errors grow along the sequence, or with the angle.
+ * 3. It is no recurrence, factor of a recurrence, phase of a rotation, term of a recurrence of phases, nor what a matrix
+ *    exponential reads or makes: their errors grow along the sequence, or with the angle.
  * 4. It crosses the border of an entry (input, result, saved), or a matrix product reads it as a factor or makes it, or a
  *    rotation turns it. What else is kept while an entry runs stays f32.
  * 5. Where the last axis holds keys: a matrix product over tokens or keys reads it as a factor (attention, and the
@@ -79,8 +79,10 @@ function mayRound({ origin }: Tensor): boolean {
 /** What a root makes or reads that rounding would spoil. */
 function exactlyKept(root: Root): readonly Tensor[] {
   const d = root.definition;
-  if (d.kind === 'rotate') return readsOf(scalarsOfRoot(root)).map((read) => read.tensor);
-  return d.kind === 'scan' || d.kind === 'expm' ? [d.tensor, ...tensorsOf(d)] : [];
+  const readIn = (scalars: readonly Scalar[]): Tensor[] => readsOf(scalars).map((read) => read.tensor);
+  if (d.kind === 'rotate') return readIn(scalarsOfRoot(root));
+  if (d.kind === 'scan') return [d.tensor, ...readIn(root.periodic ? [d.factor, d.term] : [d.factor])];
+  return d.kind === 'expm' ? [d.tensor, ...tensorsOf(d)] : [];
 }
 
 /**
