@@ -20,6 +20,7 @@ const kernelStages = ['step', 'forward', 'backward', 'finish'] as const;
 
 export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): Plan {
   const options = planOptions(program, given);
+  const alone: PlanOptions = { ...options, library: false }; // where token rows may start at any token
   const { all, wanted } = differentiate(program, options);
   const slots = assignSlots(all, { late: wanted });
   const stageOf = assignStages(all, slots);
@@ -59,7 +60,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
       // A step may run at any first token.
       mode: stage === 'step' ? 'decode' : 'whole',
       state: new Set(),
-      nests: group(own, new Set([...saved, ...outputs.values()]), options),
+      nests: group(own, new Set([...saved, ...outputs.values()]), stage === 'step' ? alone : options, typeOf),
       outputs,
       saved,
       accumulate,
@@ -101,7 +102,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     const outputs = new Map([...all.results].filter(([name]) => options.outputs.includes(name)));
     const own = decodeBuffer(decode, isHost, typeOf);
     const wantedHere = new Set([...outputs.values(), ...decode.state]);
-    const nests = group(liveRoots(decode.roots, wantedHere), wantedHere, options);
+    const nests = group(liveRoots(decode.roots, wantedHere), wantedHere, alone);
     const { plan, kernels: made } = buildEntry({
       name: 'decode',
       mode: 'decode',

@@ -1,12 +1,14 @@
 // Sums of products as matrix products: the factors of the body split into a left and a right group by the axes they
 // depend on. batch: both; m: left only; n: right only; factors that do not depend on what is summed go after the sum.
 
-import type { Axis, Definition, Scalar } from '../../src/ir/ir.ts';
+import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { call, real } from '../../src/ir/scalar.ts';
 import { axesOf } from '../../src/ir/visit.ts';
+import type { StorageType } from '../kernel.ts';
 import type { ContractionNest, Root } from './nest.ts';
 import type { PlanOptions } from './plan.ts';
-import { nominal } from './size.ts';
+import { productOf } from './product.ts';
+import { extentSize, nominal } from './size.ts';
 
 type Reduce = Extract<Definition, { kind: 'reduce' }>;
 
@@ -30,8 +32,14 @@ const busy = 1024;
 const tile = 16;
 const steps = 16;
 const work = 2 ** 20;
+/** Points along m, n and k from which on a library's product is worth a launch of its own. */
+const librarySide = 16;
 
-export function asContraction(root: Root, options: PlanOptions): ContractionNest | null {
+export type TypeOf = (tensor: Tensor) => StorageType;
+
+const ordinary: TypeOf = ({ type }) => (type === 'real' ? 'f32' : 'i32');
+
+export function asContraction(root: Root, options: PlanOptions, typeOf: TypeOf = ordinary): ContractionNest | null {
   const d = root.definition;
   if (options.contract === 'never' || d.kind !== 'reduce' || d.op !== 'sum') return null;
   const over = new Set(d.over);
@@ -54,7 +62,7 @@ export function asContraction(root: Root, options: PlanOptions): ContractionNest
   if (options.contract === 'auto' && (k < steps || pointsIn(d.tensor.axes) * k < work)) return null;
   // The group of the last axis of the output stands right, so that neighbouring lanes store neighbours.
   const flip = m.includes(d.tensor.axes.at(-1)!);
-  return {
+  const nest: ContractionNest = {
     kind: 'contraction',
     root,
     batch,
@@ -65,8 +73,24 @@ export function asContraction(root: Root, options: PlanOptions): ContractionNest
     right: flip ? left : right,
     scale: scale.length === 0 ? null : times(scale),
     split: splitOf(d, options),
+    library: false,
     epilogue: [],
   };
+  return isForLibrary(nest, options, typeOf) ? { ...nest, split: null, library: true } : nest;
+}
+
+/** A library splits long sums by itself, and adds nothing to a point. */
+function isForLibrary(nest: ContractionNest, options: PlanOptions, typeOf: TypeOf): boolean {
+  if (!options.library) return false;
+  const isLong = (axes: readonly Axis[]): boolean => pointsIn(axes) >= librarySide;
+  if (options.contract === 'auto' && ![nest.m, nest.n, nest.over].every(isLong)) return false;
+  const liesAt = (tensor: Tensor) => ({
+    shape: tensor.axes.map(({ extent }) => extentSize(extent)),
+    type: typeOf(tensor),
+    row: 0,
+    binding: 0,
+  });
+  return productOf(nest, false, liesAt) !== null;
 }
 
 /** Two groups of factors such that each group has axes of the output that the other lacks. */

@@ -4,7 +4,7 @@
 import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { at, call, real } from '../../src/ir/scalar.ts';
 import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
-import { asContraction, splitAxis } from './contract.ts';
+import { asContraction, splitAxis, type TypeOf } from './contract.ts';
 import { madeBy, membersOf, type ColumnsNest, type Nest, type Root, type RowsNest } from './nest.ts';
 import type { PlanOptions } from './plan.ts';
 import { nominal } from './size.ts';
@@ -48,7 +48,7 @@ function gathered(root: Root): Root {
 const isSum = (d: Extract<Definition, { kind: 'scan' }>): boolean =>
   d.factor.kind === 'constant' && d.factor.value === 1;
 
-function nestOf(given: Root, options: PlanOptions): Nest {
+function nestOf(given: Root, options: PlanOptions, typeOf?: TypeOf): Nest {
   const root = gathered(given);
   const d = root.definition;
   switch (d.kind) {
@@ -59,7 +59,7 @@ function nestOf(given: Root, options: PlanOptions): Nest {
     case 'softmax':
       return { kind: 'rows', grid: d.tensor.axes.filter((axis) => axis !== d.over), inner: [d.over], members: [root] };
     case 'reduce': {
-      const contraction = asContraction(root, options);
+      const contraction = asContraction(root, options, typeOf);
       if (contraction !== null) return contraction;
       if (!isColumns(d)) return { kind: 'rows', grid: d.tensor.axes, inner: d.over, members: [root] };
       const axes = d.tensor.axes;
@@ -77,7 +77,12 @@ function nestOf(given: Root, options: PlanOptions): Nest {
 }
 
 /** `needed`: tensors that are read outside these roots. */
-export function group(roots: readonly Root[], needed: ReadonlySet<Tensor>, options: PlanOptions): readonly Nest[] {
+export function group(
+  roots: readonly Root[],
+  needed: ReadonlySet<Tensor>,
+  options: PlanOptions,
+  typeOf?: TypeOf,
+): readonly Nest[] {
   const readers = new Map<Tensor, Root[]>();
   for (const root of roots) {
     for (const tensor of readBy(root)) readers.set(tensor, [...(readers.get(tensor) ?? []), root]);
@@ -87,7 +92,7 @@ export function group(roots: readonly Root[], needed: ReadonlySet<Tensor>, optio
   const nests: Nest[] = [];
   const placeOf = new Map<Tensor, number>();
   for (const root of roots) {
-    const nest = nestOf(root, options);
+    const nest = nestOf(root, options, typeOf);
     const after = Math.max(-1, ...[...readBy(root)].map((tensor) => placeOf.get(tensor) ?? -1));
     let home = -1;
     for (let n = Math.max(after, 0); n < nests.length && home < 0; n += 1) {
@@ -113,7 +118,7 @@ function join(into: Nest, nest: Nest, depends: boolean, escapes: Escapes, option
 function joinKinds(into: Nest, nest: Nest, root: Root, depends: boolean): Nest | null {
   if (into.kind === 'rows' && nest.kind === 'rows') return joinRows(into, nest, root, depends);
   if (into.kind === 'columns' && nest.kind === 'columns' && !depends) return joinColumns(into, nest);
-  if (into.kind === 'contraction' && nest.kind === 'rows' && depends && into.split === null) {
+  if (into.kind === 'contraction' && nest.kind === 'rows' && depends && into.split === null && !into.library) {
     const d = root.definition;
     const { axes } = into.root.definition.tensor;
     if (d.kind !== 'map' || !sameExtents(d.tensor.axes, axes)) return null;

@@ -46,6 +46,8 @@ export interface ContractionNest {
   readonly scale: Scalar | null;
   /** Partial sums by chunk of over[split], where m and n alone are too few points; null: one lane sums all of a point. */
   readonly split: { readonly axis: number; readonly chunk: number } | null;
+  /** A library may do it: nothing is done at the points but the product. */
+  readonly library: boolean;
   /** Maps over the same points that read the sum at their own point only. */
   readonly epilogue: readonly Root[];
 }

@@ -28,12 +28,13 @@ import { openPoint, type Point } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { ContractionNest, Root } from '../plan/nest.ts';
 import { ceilDivide, nominal, product } from '../plan/size.ts';
-import type { Size } from '../plan/plan.ts';
+import { productOf } from '../plan/product.ts';
+import type { ProductPlan, Size } from '../plan/plan.ts';
 import { chunkCount, chunksIn, chunksOf, overChunk, partialBuffer, sizeExpression, sumPartials } from './columns.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
 import { countOf, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
 import { finishPoint } from './finish-point.ts';
-import { extentOf, indexAt, type Scope } from './scope.ts';
+import { extentOf, indexAt, type KernelBuffer, type Scope } from './scope.ts';
 import { isLarge, sharedGroups, writeShared } from './shared-tile.ts';
 
 /** Points of a lane along m and along n. */
@@ -129,7 +130,22 @@ function whole(nest: ContractionNest, setting: Setting): Draft {
     buffers: made[0]!.buffers,
     variants: made.map((each) => each.variant),
     flops: flopsOf(members),
+    product: nest.library ? describedProduct(nest, setting, made[0]!.buffers) : null,
   };
+}
+
+/** What a library may do instead, with its operands where they lie here. */
+function describedProduct(
+  nest: ContractionNest,
+  setting: Setting,
+  buffers: readonly KernelBuffer[],
+): ProductPlan | null {
+  return productOf(nest, setting.accumulate.has(nest.root.definition.tensor), (tensor) => {
+    const own = setting.storage.get(tensor);
+    const binding = buffers.findIndex(({ buffer }) => buffer === own);
+    if (own === undefined || binding < 0) throw new Error(`'${tensor.name}' is no buffer of this kernel`);
+    return { shape: own.shape, type: own.type, row: 0, binding };
+  });
 }
 
 function writeWhole(scope: Scope, nest: ContractionNest, setting: Setting, tile: Tile, form: Form): void {
