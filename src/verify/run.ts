@@ -1,6 +1,8 @@
 // Runs attention with an encoding on a case and says for each tensor how far it is from the case: the largest error
-// relative to the tensor's largest magnitude. A runner computes; the reference is the interpreter in float64.
+// relative to the tensor's largest magnitude. A runner computes; the reference is the interpreter in float64. A runner that
+// rounds inputs to bf16 is held against what the rounded inputs give.
 
+import { roundToBf16 } from '../../codegen/bf16.ts';
 import { reverse } from '../autodiff/reverse.ts';
 import type { Geometry } from '../check/checked.ts';
 import { interpret } from '../interpret/interpret.ts';
@@ -22,9 +24,17 @@ export interface Ran {
   readonly outputs: ReadonlyMap<string, ArrayLike<number>>;
   /** A gradient that is missing is 0: nothing leads from the input to the output. */
   readonly gradients: ReadonlyMap<string, ArrayLike<number>>;
+  /** Inputs that were rounded to bf16 first; the cotangent's name is `d_output`. */
+  readonly narrow?: readonly string[];
 }
 
 export type Runner = (task: Task) => Promise<Ran>;
+
+/**
+ * What bf16 may differ by, relative to the largest magnitude of a tensor: two roundings. bf16 has 8 bits of significand,
+ * so that rounding to the nearest moves a number by at most 2^-8 of itself.
+ */
+export const bf16Tolerance = 2 * 2 ** -8;
 
 interface Row {
   readonly tensor: string;
@@ -57,14 +67,16 @@ export async function verify(program: Program, vectors: Case, runner: Runner, to
   const gradients = Object.keys(vectors.gradients).filter((name) => bound.inputs[name] !== undefined);
   const sizes = { batch: vectors.sizes.B, tokens: vectors.sizes.T };
   const { inputs } = bound;
-  const ran = await runner({ program, sizes, inputs, cotangent: vectors.cotangent.data, outputs, gradients });
+  const task: Task = { program, sizes, inputs, cotangent: vectors.cotangent.data, outputs, gradients };
+  const ran = await runner(task);
+  const wanted = await fromRounded(vectors, task, new Set(ran.narrow));
   const rows = [
-    ...Object.entries(vectors.outputs).map(([name, expected]) => {
+    ...Object.entries(wanted.outputs).map(([name, expected]) => {
       const tensor = program.results.get(name);
       const shape = tensor === undefined ? null : shapeOf(tensor.axes, vectors.sizes);
       return compare('output', name, expected, ran.outputs.get(name), tolerance, reasonFor(name, program), shape);
     }),
-    ...Object.entries(vectors.gradients).map(([name, expected]) => {
+    ...Object.entries(wanted.gradients).map(([name, expected]) => {
       const known = gradients.includes(name) || isInputOfAttention(name);
       const got = ran.gradients.get(name) ?? (known ? new Float64Array(expected.data.length) : undefined);
       return compare('gradient', name, expected, got, tolerance, `the program reads no '${name}'`);
@@ -73,6 +85,30 @@ export async function verify(program: Program, vectors: Case, runner: Runner, to
   const needed = rows.filter((row) => row.kind === 'gradient' || row.tensor === 'output');
   const passed = rows.every((row) => row.passed || row.error === null) && needed.every((row) => row.error !== null);
   return { rows, problems: [], passed: passed && needed.length > 0 };
+}
+
+/** The case's numbers, moved by what rounding the inputs `narrow` to bf16 does to the results in float64. */
+async function fromRounded(vectors: Case, task: Task, narrow: ReadonlySet<string>): Promise<Case> {
+  if (narrow.size === 0) return vectors;
+  const round = (name: string, data: ArrayLike<number>): ArrayLike<number> =>
+    narrow.has(name) ? Float64Array.from(data, roundToBf16) : data;
+  const inputs = Object.fromEntries(Object.entries(task.inputs).map(([name, data]) => [name, round(name, data)]));
+  const exact = await reference(task);
+  const rounded = await reference({ ...task, inputs, cotangent: round('d_output', task.cotangent) });
+  const moved = (tensors: Case['outputs'], kind: 'outputs' | 'gradients'): Case['outputs'] =>
+    Object.fromEntries(
+      Object.entries(tensors).map(([name, values]) => {
+        const [from, to] = [exact[kind].get(name), rounded[kind].get(name)];
+        if (from === undefined || to === undefined) return [name, values];
+        const by = (n: number): number => to[n % to.length]! - from[n % from.length]!;
+        return [name, { ...values, data: Float64Array.from(values.data, (value, n) => value + by(n)) }];
+      }),
+    );
+  return {
+    ...vectors,
+    outputs: moved(vectors.outputs, 'outputs'),
+    gradients: moved(vectors.gradients, 'gradients'),
+  };
 }
 
 const isInputOfAttention = (name: string): boolean => ['x', 'query', 'key', 'value'].includes(name);

@@ -23,7 +23,7 @@ async function run([name, program, params]: VectorCase, forced: Forced) {
   const made = vectors(name);
   const { lowered } = loadFile(pathOf(program), { geometry: geometryOf(made.sizes), params });
   const plan = typeof forced === 'function' ? forced(lowered!.attend) : forced;
-  const { rows, problems, passed } = await verify(lowered!.attend, made, deviceRunner(device, plan), 2e-5);
+  const { rows, problems, passed } = await verify(lowered!.attend, made, deviceRunner(device, { plan }), 2e-5);
   expect(problems).toEqual([]);
   expect(rows.filter((row) => row.error === null)).toEqual([]);
   return { rows, passed };
