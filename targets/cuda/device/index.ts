@@ -1,0 +1,163 @@
+// The CUDA device: openCuda finds the driver, a GPU and a compiler and gives a Device; with `emulate` kernels run on this
+// CPU through the same calls. Writes, runs and reads happen in the order of their calls, on one stream.
+
+import type { Device, DeviceBuffer, Profile, Recorded } from '../../device.ts';
+import { recordOperations } from '../../tape.ts';
+import { prelude } from '../prelude.ts';
+import { checkVariable } from './blame.ts';
+import { openCache } from './cache.ts';
+import { cardAt, openDriver, versionText, type Card } from './card.ts';
+import type { Compiler, Progress } from './compile.ts';
+import { openEmulation } from './emulated.ts';
+import { createFailures, type Failures } from './errors.ts';
+import type { Driver } from './driver.ts';
+import { loadForeign } from './foreign.ts';
+import { createKernels } from './kernels.ts';
+import { createMemory, type CudaBuffer } from './memory.ts';
+import type { Products } from './products.ts';
+import { createRecorder, type CudaRecorded } from './record.ts';
+import { createRunner } from './run.ts';
+import { createStaging } from './staging.ts';
+import { createStream } from './stream.ts';
+import { findCompiler, type CompilerChoice } from './toolchain.ts';
+
+export interface CudaOptions {
+  /** Kernels run on this CPU, built by g++. */
+  readonly emulate?: boolean;
+  /** Which GPU, as the driver counts them. */
+  readonly ordinal?: number;
+  /** Where compiled kernels are kept; null: nowhere. */
+  readonly cache?: string | null;
+  readonly compiler?: CompilerChoice;
+  /** Which variants of kernels to run. */
+  readonly profile?: Profile;
+  /** Every launch is waited for, so that a fault names its kernel; the default is the variable PEGEN_CUDA_CHECK. */
+  readonly check?: boolean;
+  /** Told while kernels are compiled that were not in the cache: kernels done, of how many. */
+  readonly onCompile?: Progress;
+}
+
+export interface CudaDevice extends Device {
+  readonly name: 'cuda';
+  readonly card: Card;
+  readonly emulated: boolean;
+  /** Kernels of a record that runs as one graph; null while it does not. */
+  graphOf(recorded: Recorded): 'none' | 'refused' | 'graph';
+}
+
+/** Under emulation memory of this size comes from the system as zeros, and much of it may never be touched. */
+const freshBytes = 2 ** 26;
+
+/** Throws DeviceError 'unavailable' where there is no driver, GPU or C++ compiler, with what to install. */
+export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
+  const { emulate = false, ordinal = 0, profile = 'subgroups', onCompile = () => undefined } = options;
+  const checked = options.check ?? !['', '0', undefined].includes(process.env[checkVariable]);
+  const foreign = await loadForeign();
+  const cache = await openCache(options.cache);
+  const emulation = emulate ? await openEmulation(cache.folder) : null;
+  const opened = openDriver(foreign, emulation?.driver ?? null);
+  const { driver, version } = opened;
+  const card = cardAt(opened, ordinal);
+  const failures = createFailures(driver, checked || emulate);
+  const stream = openContext(driver, failures, card);
+
+  let found: Promise<Compiler> | null = emulation === null ? null : Promise.resolve(emulation.compiler);
+  const compiler = (): Promise<Compiler> =>
+    (found ??= findCompiler(foreign, options.compiler ?? 'auto', card.capability, version));
+  const products: Products | null = null;
+  const description = describe(card, version, emulation?.compiler ?? null, products);
+
+  const memory = createMemory(driver, stream, failures, emulate ? freshBytes : Infinity);
+  const staging = createStaging(driver, stream, failures);
+  const able = { description, profile, capability: card.capability, maxThreads: card.maxThreads };
+  const kernels = createKernels(driver, failures, able, compiler, prelude, cache, onCompile);
+  const recorder = createRecorder(foreign, description, kernels, memory, products);
+  const runner = createRunner(driver, stream, failures, products, checked);
+  const settle = (): void => {
+    if (stream.idle()) memory.settle();
+  };
+  const inside = (buffer: DeviceBuffer, offset: number, bytes: number, what: string): void => {
+    if (offset < 0 || bytes < 0 || offset + bytes > buffer.bytes) {
+      throw new Error(`${buffer.label}: ${bytes} bytes at ${offset} cannot be ${what} ${buffer.bytes}`);
+    }
+  };
+  let closed = false;
+
+  return {
+    name: 'cuda',
+    language: 'cuda',
+    description,
+    profile,
+    maxBufferBytes: card.bytes,
+    card,
+    emulated: emulate,
+    async prepare(wanted) {
+      await kernels.prepare(wanted.map((kernel) => ({ kernel, wide: false })));
+    },
+    allocate: (bytes, label) => memory.allocate(bytes, label),
+    free(buffer) {
+      memory.free(stored(buffer));
+    },
+    write(buffer, offset, data) {
+      failures.check();
+      inside(buffer, offset, data.byteLength, 'written into');
+      staging.write(
+        stored(buffer).address + BigInt(offset),
+        new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      );
+    },
+    async record(build, sizes): Promise<CudaRecorded> {
+      failures.check();
+      return recorder.record(recordOperations(build, sizes));
+    },
+    run(recorded) {
+      runner.run(cudaOf(recorded));
+    },
+    release(recorded) {
+      runner.release(cudaOf(recorded));
+      for (const slot of cudaOf(recorded).slots) memory.free(slot);
+    },
+    async read(buffer, offset, bytes) {
+      failures.check();
+      inside(buffer, offset, bytes, 'read out of');
+      if (bytes === 0) return new ArrayBuffer(0);
+      const data = await staging.read(stored(buffer).address + BigInt(offset), bytes);
+      settle();
+      return data;
+    },
+    async profileRun(recorded) {
+      const times = await runner.timed(cudaOf(recorded));
+      settle();
+      return times;
+    },
+    graphOf: (recorded) => cudaOf(recorded).graph.kind,
+    async close() {
+      if (closed) return;
+      closed = true;
+      await stream.wait().catch(() => undefined);
+      failures.close();
+      kernels.close();
+      staging.close();
+      memory.close();
+      stream.close();
+      driver.code('cuDevicePrimaryCtxRelease_v2', card.handle);
+    },
+  };
+}
+
+const stored = (buffer: DeviceBuffer): CudaBuffer => buffer as CudaBuffer;
+const cudaOf = (recorded: Recorded): CudaRecorded => recorded as CudaRecorded;
+
+function openContext(driver: Driver, failures: Failures, card: Card) {
+  const out = new BigUint64Array(1);
+  failures.call('cuDevicePrimaryCtxRetain', out, card.handle);
+  failures.call('cuCtxSetCurrent', out[0]!);
+  return createStream(driver, failures);
+}
+
+/** 'NVIDIA H200 (sm_90, CUDA 13.0, cuBLASLt 13.1)', 'emulated CUDA on this CPU (g++ 12.2.0)'. */
+function describe(card: Card, version: number, emulated: Compiler | null, products: Products | null): string {
+  const library = products === null ? [] : [products.description];
+  if (emulated !== null) return `emulated CUDA on this CPU (${[emulated.description, ...library].join(', ')})`;
+  return `${card.name} (${[`sm_${card.capability}`, `CUDA ${versionText(version)}`, ...library].join(', ')})`;
+}
