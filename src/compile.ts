@@ -53,10 +53,11 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   const info = await moduleInfo(source, checked, options.target);
   const module = await printModule(plansOf(plan), info);
   const name = transliterate(checked.name);
+  const { extension, prelude } = targetOf(options.target);
   const files = [
     {
-      path: `${name}${targetOf(options.target).extension}`,
-      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info)),
+      path: `${name}${extension}`,
+      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), prelude),
     },
     { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : 'cuda'}.ts`, text: module },
   ];

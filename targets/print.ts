@@ -1,26 +1,35 @@
 // Kernel IR as lines of text for a language with C's expressions: how statements nest, which parentheses an expression
 // needs, which helpers a kernel uses. What languages spell differently is a `Syntax`.
 
-import type { Expression, KernelFunction, KernelOp, Statement, ValueType } from '../codegen/kernel.ts';
+import type { Expression, KernelFunction, Statement, ValueType } from '../codegen/kernel.ts';
 import { commentText } from '../codegen/numbers.ts';
 import { unroll } from '../codegen/unroll.ts';
 
-/** An infix operator by its level, or a form with the arguments in place (they come without outer parentheses). */
+/**
+ * An infix operator by its level (`first`: a conversion of its first operand), or a form with the arguments in place (they
+ * come without outer parentheses).
+ */
 export type Spelling =
-  | { readonly infix: string; readonly level: Level }
+  | { readonly infix: string; readonly level: Level; readonly first?: string }
   | ((args: readonly string[], types: readonly ValueType[]) => string);
 
 /** How tightly an operator binds. `bits` takes only operands that need no parentheses, and is itself put in them. */
 export type Level = 'or' | 'and' | 'compare' | 'bits' | 'sum' | 'product';
 
+export type Call = Extract<Expression, { kind: 'call' }>;
+
 export interface Syntax {
-  readonly operations: Readonly<Record<KernelOp, Spelling>>;
+  spelling(call: Call): Spelling;
   literal(type: ValueType, value: number): string;
   size(name: string): string;
   builtin(kind: 'workgroup' | 'lane' | 'subgroup_size' | 'subgroup_lane'): string;
   subgroup(op: 'add' | 'max' | 'min', value: string): string;
+  load(buffer: string, index: string): string;
+  store(buffer: string, index: string, value: string): string; // a statement
   declare(kind: 'let' | 'var', name: string, type: ValueType, value: string): string;
   loop(variable: string, from: string, to: string, step: number): string; // without the brace
+  /** The line above a loop that the compiler is to unroll; null: its iterations are printed one by one. */
+  readonly unroll: string | null;
   readonly barrier: string;
   /** Several neighbours at once. */
   elements(of: Extract<Statement, { kind: 'load-elements' | 'store-elements' }>, index: string): readonly string[];
@@ -57,7 +66,7 @@ function print(expression: Expression, syntax: Syntax): Printed {
     case 'subgroup_lane':
       return done(syntax.builtin(expression.kind));
     case 'load':
-      return done(`${expression.buffer}[${inner(expression.index)}]`);
+      return done(syntax.load(expression.buffer, inner(expression.index)));
     case 'shared':
     case 'element':
       return done(`${expression.array}[${inner(expression.index)}]`);
@@ -72,8 +81,8 @@ function print(expression: Expression, syntax: Syntax): Printed {
   }
 }
 
-function printCall(expression: Extract<Expression, { kind: 'call' }>, syntax: Syntax): Printed {
-  const spelling = syntax.operations[expression.op];
+function printCall(expression: Call, syntax: Syntax): Printed {
+  const spelling = syntax.spelling(expression);
   const args = expression.args.map((argument) => print(argument, syntax));
   if (typeof spelling === 'function') {
     const types = expression.args.map((argument) => argument.type);
@@ -83,8 +92,9 @@ function printCall(expression: Extract<Expression, { kind: 'call' }>, syntax: Sy
     );
     return { text, level: atom };
   }
-  const { infix, level } = spelling;
+  const { infix, level, first } = spelling;
   const own = levels[level];
+  if (first !== undefined) args[0] = done(`${first}(${args[0]!.text})`);
   if (args.length === 1) return { text: `${infix}${wrapped(args[0]!, atom)}`, level: unary };
   // Left-associative, but f32 sums are kept as they are grouped. Comparisons do not chain, bits take atoms, and `and` and
   // `or` do not mix: all of that is what WGSL demands, and reads well elsewhere.
@@ -117,7 +127,7 @@ export function printStatements(statements: readonly Statement[], syntax: Syntax
       case 'set':
         return [`${pad}${statement.name} = ${value(statement.value)};`];
       case 'store':
-        return [`${pad}${statement.buffer}[${value(statement.index)}] = ${value(statement.value)};`];
+        return [pad + syntax.store(statement.buffer, value(statement.index), value(statement.value))];
       case 'store-shared':
       case 'store-element':
         return [`${pad}${statement.array}[${value(statement.index)}] = ${value(statement.value)};`];
@@ -125,7 +135,7 @@ export function printStatements(statements: readonly Statement[], syntax: Syntax
       case 'store-elements':
         return syntax.elements(statement, value(statement.index)).map((line) => pad + line);
       case 'for': {
-        if (statement.mode === 'unrolled') {
+        if (statement.mode === 'unrolled' && syntax.unroll === null) {
           return unroll(statement).flatMap(({ value: at, body }) => {
             const declares = body.some((each) => each.kind === 'let' || each.kind === 'var');
             if (!declares) return printStatements(body, syntax, depth);
@@ -133,7 +143,8 @@ export function printStatements(statements: readonly Statement[], syntax: Syntax
           });
         }
         const { variable, from, to, step } = statement;
-        return block(syntax.loop(variable, value(from), value(to), step), statement.body);
+        const loop = block(syntax.loop(variable, value(from), value(to), step), statement.body);
+        return statement.mode === 'unrolled' ? [`${pad}${syntax.unroll}`, ...loop] : loop;
       }
       case 'if': {
         const lines = block(`if (${value(statement.condition)})`, statement.then);

@@ -8,6 +8,8 @@ export interface Target {
   readonly extension: string; // '.wgsl'
   /** Words that no generated name may be. */
   readonly reserved: ReadonlySet<string>;
+  /** What stands once above the kernels of a file or a translation unit; '' where each kernel is a module of its own. */
+  readonly prelude: string;
   /** One kernel as text; `comment` lines stand above it. */
   kernel(body: KernelBody, comment: string): string;
 }

@@ -1,13 +1,10 @@
 // The languages that kernels are printed in, by name.
 
+import { cuda } from './cuda/printer.ts';
 import type { Language } from './device.ts';
 import type { Target } from './target.ts';
 import { wgsl } from './wgsl/printer.ts';
 
-export const targets: Readonly<Partial<Record<Language, Target>>> = { wgsl };
+export const targets: Readonly<Record<Language, Target>> = { wgsl, cuda };
 
-export function targetOf(language: Language): Target {
-  const target = targets[language];
-  if (target === undefined) throw new Error(`kernels cannot be printed in ${language}`);
-  return target;
-}
+export const targetOf = (language: Language): Target => targets[language];

@@ -1,4 +1,5 @@
-// Kernels of plans -> one text for people to read: every kernel in each variant, in the order of their launches.
+// Kernels of plans -> one text for people to read: every kernel in each variant, in the order of their launches, below what
+// the language needs above them.
 
 import { commentText } from '../numbers.ts';
 import type { KernelPlan, Plan } from '../plan/plan.ts';
@@ -11,6 +12,7 @@ export function printKernelFile(
   plans: readonly Plan[],
   source: { readonly file: string; readonly sha256: string },
   texts: KernelTexts,
+  prelude: string,
 ): string {
   const launches = plans.flatMap(({ entries }) => entries.flatMap((entry) => entry.launches));
   const kernels = new Set<KernelPlan>(launches.map(({ kernel }) => kernel));
@@ -20,5 +22,6 @@ export function printKernelFile(
       return `// ${commentText(launch)}\n${texts.print(body, kernelComment(kernel, texts))}`;
     }),
   );
-  return [`${headerOf(source)}\n// Each kernel is a module of its own.\n`, ...parts].join('\n');
+  const head = prelude === '' ? '// Each kernel is a module of its own.\n' : `\n${prelude}`;
+  return [`${headerOf(source)}\n${head}`, ...parts].join('\n');
 }

@@ -65,14 +65,17 @@ function literal(type: ValueType, value: number): string {
 }
 
 export const syntax: Syntax = {
-  operations,
+  spelling: ({ op }) => operations[op],
   literal,
   size: (name) => `sizes.${name}`,
   builtin: (kind) => builtins[kind],
   subgroup: (op, value) => `${subgroupOperations[op]}(${value})`,
+  load: (buffer, index) => `${buffer}[${index}]`,
+  store: (buffer, index, value) => `${buffer}[${index}] = ${value};`,
   declare: (kind, name, _type, value) => `${kind} ${name} = ${value};`,
   loop: (variable, from, to, step) =>
     `for (var ${variable} = ${from}; ${variable} < ${to}; ${variable} ${step === 1 ? '+= 1' : `+= ${step}`})`,
+  unroll: null,
   barrier: 'workgroupBarrier();',
   elements: ({ kind, buffer, array, at, count }, index) =>
     Array.from({ length: count }, (_, n) => {

@@ -1,0 +1,143 @@
+// What CUDA C++ spells in its own way: the bindings and integers of one kernel (or helper) come in, its spellings go out.
+// Arithmetic of f32 is the language's own, in its accurate forms; that of i32 wraps or widens as integers.ts says.
+
+import type { Binding, Expression, KernelOp, ValueType } from '../../codegen/kernel.ts';
+import { f32Text, i32Text } from '../../codegen/numbers.ts';
+import type { Call, Level, Spelling, Syntax } from '../print.ts';
+import type { Integers } from './integers.ts';
+
+export const typeNames: Readonly<Record<ValueType, string>> = { f32: 'float', i32: 'int', bool: 'bool' };
+
+const infix = (operator: string, level: Level): Spelling => ({ infix: operator, level });
+const named =
+  (name: string): Spelling =>
+  (args) =>
+    `${name}(${args.join(', ')})`;
+
+const reals: Readonly<Record<KernelOp, Spelling>> = {
+  add: infix('+', 'sum'),
+  subtract: infix('-', 'sum'),
+  multiply: infix('*', 'product'),
+  divide: infix('/', 'product'),
+  negate: infix('-', 'product'),
+  min: named('fminf'),
+  max: named('fmaxf'),
+  abs: named('fabsf'),
+  quotient: infix('/', 'product'),
+  remainder: infix('%', 'product'),
+  floor: named('floorf'),
+  ceil: named('ceilf'),
+  round: named('rintf'),
+  sqrt: named('sqrtf'),
+  exp: named('expf'),
+  log: named('logf'),
+  less: infix('<', 'compare'),
+  less_equal: infix('<=', 'compare'),
+  equal: infix('==', 'compare'),
+  not_equal: infix('!=', 'compare'),
+  and: infix('&&', 'and'),
+  or: infix('||', 'or'),
+  not: infix('!', 'product'),
+  select: ([condition, then, otherwise]) => `(${condition} ? ${then} : ${otherwise})`,
+  xor: infix('^', 'bits'),
+  shift_left: infix('<<', 'bits'),
+  shift_right: infix('>>', 'bits'),
+  bit_and: infix('&', 'bits'),
+  popcount: named('__popc'),
+  to_f32: named('float'),
+  to_i32: named('int'),
+  bits_of: named('__float_as_int'),
+  from_bits: named('__int_as_float'),
+};
+
+/** Of i32, where it differs. */
+const integers: Readonly<Partial<Record<KernelOp, Spelling>>> = {
+  min: named('least'),
+  max: named('greatest'),
+  abs: named('magnitude'),
+};
+
+/** Of i32 that wraps around. */
+const wrapping: Readonly<Partial<Record<KernelOp, Spelling>>> = {
+  add: named('wrapping_add'),
+  subtract: named('wrapping_subtract'),
+  multiply: named('wrapping_multiply'),
+  negate: named('wrapping_negate'),
+  abs: named('magnitude'),
+  shift_left: named('wrapping_shift_left'),
+};
+
+function literal(type: ValueType, value: number): string {
+  switch (type) {
+    case 'f32':
+      return f32Text(value).replace(/\)?$/, (end) => `f${end}`);
+    case 'i32':
+      return i32Text(value);
+    case 'bool':
+      return value ? 'true' : 'false';
+    default:
+      return type satisfies never;
+  }
+}
+
+function spelling(call: Call, of: Integers): Spelling {
+  const { op, type, args } = call;
+  if (args[0]!.type !== 'i32' || type !== 'i32') return reals[op];
+  const constant = args[1];
+  if (op === 'add' && constant?.kind === 'literal' && constant.value < 0 && constant.value !== -(2 ** 31)) {
+    return spelling({ ...call, op: 'subtract', args: [args[0]!, { ...constant, value: -constant.value }] }, of);
+  }
+  const how = of.arithmetic(call);
+  if (how === 'wrap' && wrapping[op] !== undefined) return wrapping[op];
+  const plain = integers[op] ?? reals[op];
+  if (op === 'min' || op === 'max') return alike(plain, args, of, how === 'promote');
+  return how === 'promote' && typeof plain !== 'function' ? { ...plain, first: 'index_t' } : plain;
+}
+
+/** Overloads take arguments of one type. */
+function alike(plain: Spelling, args: readonly Expression[], of: Integers, promote: boolean): Spelling {
+  const types = args.map(of.typeOf);
+  if (typeof plain !== 'function' || (!promote && types[0] === types[1])) return plain;
+  return (texts, valueTypes) =>
+    plain(
+      texts.map((text, index) => (types[index] === 'int' ? `index_t(${text})` : text)),
+      valueTypes,
+    );
+}
+
+const builtins = { workgroup: 'group', lane: 'lane', subgroup_size: '32', subgroup_lane: 'subgroup_lane' };
+
+export function syntaxOf(bindings: readonly Binding[], of: Integers): Syntax {
+  const narrow = new Set(bindings.filter(({ type }) => type === 'bf16').map(({ name }) => name));
+  return {
+    spelling: (call) => spelling(call, of),
+    literal,
+    size: (name) => `sizes.${name}`,
+    builtin: (kind) => builtins[kind],
+    subgroup: (op, value) => `warp_${op}(${value})`,
+    load: (buffer, index) => (narrow.has(buffer) ? `widen(${buffer}[${index}])` : `${buffer}[${index}]`),
+    store: (buffer, index, value) => `${buffer}[${index}] = ${narrow.has(buffer) ? `narrow(${value})` : value};`,
+    declare: (kind, name, type, value) =>
+      `${kind === 'let' ? 'const ' : ''}${type === 'i32' ? of.declared(name) : typeNames[type]} ${name} = ${value};`,
+    loop: (variable, from, to, step) =>
+      `for (${of.declared(variable)} ${variable} = ${from}; ${variable} < ${to}; ${variable} += ${step})`,
+    unroll: '#pragma unroll',
+    barrier: '__syncthreads();',
+    elements: ({ kind, buffer, array, at, count }, index) => {
+      const held = `&${array}[${at}]`;
+      const there = `&${buffer}[${index}]`;
+      return kind === 'load-elements' ? [`load_${count}(${held}, ${there});`] : [`store_${count}(${there}, ${held});`];
+    },
+    function: (helper, body, value) => [
+      `#ifndef PEGEN_${helper.name.toUpperCase()}`,
+      `#define PEGEN_${helper.name.toUpperCase()}`,
+      `inline __device__ ${typeNames[helper.result]} ${helper.name}(${helper.parameters
+        .map(({ name, type }) => `${typeNames[type]} ${name}`)
+        .join(', ')}) {`,
+      ...body,
+      `  return ${value};`,
+      '}',
+      '#endif',
+    ],
+  };
+}
