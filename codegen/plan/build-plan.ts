@@ -11,6 +11,7 @@ import { group, readBy } from './group.ts';
 import { withinLimit } from './limit.ts';
 import type { Root } from './nest.ts';
 import { planOptions } from './options.ts';
+import { pack } from './pack.ts';
 import type { BufferPlan, EntryPlan, HostTable, KernelPlan, LearnedPlan, Plan, PlanOptions, Slot } from './plan.ts';
 import { assignStages, type Stage } from './stages.ts';
 import { bufferOf, storageTypes } from './storage.ts';
@@ -34,9 +35,10 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
 
   const names = createNames();
   const kernelNames = createNames();
+  const packs = new Map(pack(all, (tensor) => stageByTensor.get(tensor) === 'backward', typeOf, options));
   const buffers = new Map<Tensor, BufferPlan>();
   const buffer = (tensor: Tensor): BufferPlan => {
-    const known = buffers.get(tensor) ?? bufferOf(tensor, tensor.name, typeOf(tensor));
+    const known = packs.get(tensor)?.buffer ?? buffers.get(tensor) ?? bufferOf(tensor, tensor.name, typeOf(tensor));
     buffers.set(tensor, known);
     return known;
   };
@@ -55,7 +57,11 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     const saved = new Set(
       roots.filter((root) => later.some((each) => each === stageOfRoot(root))).flatMap((root) => [...readBy(root)]),
     );
-    const { plan, kernels: made } = buildEntry({
+    const {
+      plan,
+      kernels: made,
+      settled,
+    } = buildEntry({
       name: stage,
       // A step may run at any first token.
       mode: stage === 'step' ? 'decode' : 'whole',
@@ -65,19 +71,19 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
       saved,
       accumulate,
       buffer,
+      place: (tensor) => packs.get(tensor)?.place ?? null,
       options,
       kernelName: (wish) => kernelNames.allocate(wish),
       temporaryName: (wish) => names.allocate(wish),
     });
     kernels.push(...made);
     entries.push(plan);
+    for (const [tensor, home] of settled) packs.set(tensor, packs.get(home)!);
   }
   const isHost = (tensor: Tensor): boolean => stageByTensor.get(tensor) === 'host' || isPosition(tensor);
-  const decode = asDecode(
-    all,
-    roots.filter((root) => stageOfRoot(root) === 'forward'),
-    (tensor) => isHost(tensor) || turns.some((d) => d.tensor === tensor),
-  );
+  const isTable = (tensor: Tensor): boolean => isHost(tensor) || turns.some((d) => d.tensor === tensor);
+  const ofForward = roots.filter((root) => stageOfRoot(root) === 'forward');
+  const decode = options.packed ? null : asDecode(all, ofForward, isTable);
   const decodeTables = decodeEntry();
   const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];
   const hostSlots = new Map<Definition, Slot>([
@@ -114,6 +120,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
       accumulate: new Set(),
       state: decode.state,
       buffer: own,
+      place: () => null,
       options,
       kernelName: (wish) => kernelNames.allocate(`decode_${wish}`),
       temporaryName: (wish) => names.allocate(wish),

@@ -6,7 +6,7 @@ import { domainOf, scalarsOf, visit } from '../../src/ir/visit.ts';
 import { bytesOfElement } from '../kernel.ts';
 import type { KernelBuffer } from '../simt/scope.ts';
 import type { Root } from './nest.ts';
-import type { Size } from './plan.ts';
+import type { BufferPlan, Size } from './plan.ts';
 import { extentSize, numberSize, product, sum } from './size.ts';
 
 /** Floating-point operations of scalars at one point; integer arithmetic is free. */
@@ -57,12 +57,21 @@ export function flopsOf(roots: readonly Root[]): Size {
   );
 }
 
-/** Bytes of each buffer, twice where a kernel reads and writes it. `readBack`: buffers whose old contents matter. */
-export function bytesOf(buffers: readonly KernelBuffer[], readBack: ReadonlySet<KernelBuffer['buffer']>): Size {
+/**
+ * Bytes of each buffer, twice where a kernel reads and writes it. `readBack`: buffers whose old contents matter.
+ * `rowsIn`: of a buffer of several tensors, the rows moved; null: all of a buffer.
+ */
+export function bytesOf(
+  buffers: readonly KernelBuffer[],
+  readBack: ReadonlySet<BufferPlan>,
+  rowsIn: (buffer: BufferPlan) => number | null,
+): Size {
   return sum(
     buffers.map(({ buffer }) => {
-      const bytes = bytesOfElement[buffer.type] * (readBack.has(buffer) ? 2 : 1);
-      return product([...buffer.shape, numberSize(bytes)]);
+      const bytes = bytesOfElement[buffer.type];
+      const rows = rowsIn(buffer);
+      if (rows !== null) return product([...buffer.shape.toSpliced(2, 1), numberSize(rows * bytes)]);
+      return product([...buffer.shape, numberSize(bytes * (readBack.has(buffer) ? 2 : 1))]);
     }),
   );
 }

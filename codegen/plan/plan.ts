@@ -22,7 +22,7 @@ export type Slot = 'static' | 'table' | 'step' | 'layer';
 /** One buffer of an entry point. A buffer of a tensor with a token axis has `tokens` rows (window) or `capacity` rows (history). */
 export interface BufferPlan {
   readonly name: string; // unique in the module; the parameter's or result's name in the glue
-  readonly tensor: Tensor | null; // null: partials, carries
+  readonly tensor: Tensor | null; // null: partials, carries, several tensors
   readonly shape: readonly Size[];
   readonly type: StorageType;
   readonly rows: 'window' | 'history';
@@ -157,7 +157,10 @@ export interface PlanOptions {
   readonly access: 4 | 16;
   /** Lanes of a workgroup. */
   readonly lanes: 64 | 128 | 256;
-  /** query, key and value lie in one buffer `qkv` [batch, tokens, heads + 2 kv_heads, head_dim], their gradients in `d_qkv`. */
+  /**
+   * query, key and value lie in one buffer `qkv` [batch, tokens, heads + 2 kv_heads, head_dim], rotated there where that
+   * is possible in place, and their gradients in `d_qkv`. For training: there is no decode entry then.
+   */
   readonly packed: boolean;
   /** Matrix products that a library can do stand alone, without an epilogue, and are described (KernelPlan.product). */
   readonly library: boolean;

@@ -144,7 +144,7 @@ function describedProduct(
     const own = setting.storage.get(tensor);
     const binding = buffers.findIndex(({ buffer }) => buffer === own);
     if (own === undefined || binding < 0) throw new Error(`'${tensor.name}' is no buffer of this kernel`);
-    return { shape: own.shape, type: own.type, row: 0, binding };
+    return { shape: own.shape, type: own.type, row: setting.places.get(tensor)?.offset ?? 0, binding };
   });
 }
 

@@ -7,12 +7,14 @@ import type { KernelBody } from '../kernel.ts';
 import { createNames } from '../names.ts';
 import type { Root } from '../plan/nest.ts';
 import type { BufferPlan, KernelVariant, PlanOptions, ProductPlan, Profile, Size } from '../plan/plan.ts';
-import { openScope, type KernelBuffer, type Mode, type Scope, type Storage } from './scope.ts';
+import { coalesce, type Tally } from './coalesce.ts';
+import { openScope, type KernelBuffer, type Mode, type Places, type Scope, type Storage } from './scope.ts';
 import { share } from './share.ts';
 
 export interface Setting {
   readonly mode: Mode;
   readonly storage: Storage;
+  readonly places: Places;
   /** Tensors whose buffer is added to. */
   readonly accumulate: ReadonlySet<Tensor>;
   /** Tensors of the nest that nothing outside it reads and that need no buffer. */
@@ -55,22 +57,46 @@ function bindBuffers(wanted: readonly Wanted[], names: (wish: string) => string)
   }));
 }
 
-/** Writes one body: `write` emits the statements into an open scope; repeated expressions are bound afterwards. */
+export interface Written {
+  readonly body: KernelBody;
+  readonly buffers: KernelBuffer[];
+  /** What became of the accesses of points that a lane takes side by side. */
+  readonly tally: Tally;
+}
+
+/**
+ * Writes one body: `write` emits the statements into an open scope; repeated expressions are bound afterwards, and what a
+ * lane does at neighbouring points is put together.
+ */
 export function writeBody(
   setting: Setting,
   name: string,
-  workgroup: number,
+  lanes: number,
   wanted: readonly Wanted[],
   write: (scope: Scope, buffer: (plan: BufferPlan) => string) => void,
-): { body: KernelBody; buffers: KernelBuffer[] } {
+): Written {
   const names = createNames([name]);
   const fresh = (wish: string): string => names.allocate(wish);
   const bindings = bindBuffers(wanted, fresh);
-  const scope = openScope({ mode: setting.mode, storage: setting.storage, bindings, names: fresh });
+  const scope = openScope({
+    mode: setting.mode,
+    lanes,
+    storage: setting.storage,
+    places: setting.places,
+    bindings,
+    names: fresh,
+  });
   write(scope, (plan) => bindings.find(({ buffer }) => buffer === plan)!.binding.name);
-  const drawn = scope.finish(name, workgroup);
-  const statements = share(drawn.statements, { bindings: drawn.bindings, hints: scope.hints, fresh });
-  return { body: { ...drawn, statements }, buffers: bindings };
+  const drawn = scope.finish(name);
+  const shared = share(drawn.statements, { bindings: drawn.bindings, hints: scope.hints, fresh });
+  const { access } = setting.options;
+  const { statements, arrays, tally } = coalesce(shared, {
+    bindings: drawn.bindings,
+    variables: scope.neighbours,
+    access,
+    fresh,
+  });
+  return { body: { ...drawn, arrays: [...drawn.arrays, ...arrays], statements }, buffers: bindings, tally };
 }
 
 /** Variants with the same body are one. */

@@ -8,6 +8,8 @@ import {
   laneIndex,
   leave,
   less,
+  local,
+  loop,
   multiply,
   not,
   quotient,
@@ -19,6 +21,7 @@ import { ceilDivide, extentSize, product } from '../plan/size.ts';
 import type { Size } from '../plan/plan.ts';
 import { extentOf, indexAt, type Grid, type Scope } from './scope.ts';
 
+/** Lanes of the kernels that are laid out for so many; the others take those of the options. */
 export const lanesInGroup = 64;
 
 export const countOf = (axes: readonly Axis[]): Expression =>
@@ -48,7 +51,7 @@ export function takeApart(scope: Scope, axes: readonly Axis[], flat: Expression)
 
 /** The flat index of a lane among all; lanes past the last one leave. */
 export function laneNumber(scope: Scope, count: Expression, name = 'index'): Expression {
-  const index = scope.bind(name, add(multiply(workgroupIndex, i32(lanesInGroup)), laneIndex));
+  const index = scope.bind(name, add(multiply(workgroupIndex, i32(scope.lanes)), laneIndex));
   scope.emit(...leaveUnless(less(index, count)));
   return index;
 }
@@ -64,13 +67,47 @@ export function groupNumber(scope: Scope, count: Expression, name: string): Expr
   return index;
 }
 
+/** The axes of points of which a lane takes `width` side by side: the last one counts groups of so many. */
+function groupsAlong(axes: readonly Axis[], width: number): readonly Axis[] {
+  const last = axes.at(-1)!;
+  return [...axes.slice(0, -1), { ...last, name: `${last.name}_group`, extent: (last.extent as number) / width }];
+}
+
+/** How many lanes the points take. */
+export const laneCount = (axes: readonly Axis[], width: number): Expression =>
+  countOf(width === 1 ? axes : groupsAlong(axes, width));
+
+/** The points of lane `flat`, one or several side by side along the last axis. */
+export function eachPoint(
+  scope: Scope,
+  axes: readonly Axis[],
+  flat: Expression,
+  width: number,
+  write: (grid: Grid) => void,
+): void {
+  if (width === 1) return write(takeApart(scope, axes, flat));
+  const groups = takeApart(scope, groupsAlong(axes, width), flat);
+  const last = axes.length - 1;
+  const variable = scope.fresh('k');
+  const point = (group: Expression): Expression => add(multiply(group, i32(width)), local(variable, 'i32'));
+  const grid: Grid = {
+    axes,
+    local: [...groups.local.slice(0, last), scope.hint(point(groups.local[last]!), axes[last]!.name)],
+    prefix: [...groups.prefix.slice(0, axes.length), point(flat)],
+  };
+  scope.grids.push(grid);
+  scope.neighbours.add(variable);
+  const body = scope.block(() => write(grid));
+  scope.emit(loop(variable, i32(0), i32(width), body, { mode: 'unrolled' }));
+}
+
 /** A workgroup a point. */
 export const groupGrid = (scope: Scope, axes: readonly Axis[], name = 'row'): Grid =>
   takeApart(scope, axes, groupNumber(scope, countOf(axes), name));
 
 const leaveUnless = (condition: Expression): readonly Statement[] => when(not(condition), [leave]);
 
-export const laneGroups = (points: Size): Size => ceilDivide(points, lanesInGroup);
+export const laneGroups = (points: Size, lanes = lanesInGroup): Size => ceilDivide(points, lanes);
 
 /** The indices of a definition's own axes at a point of a grid whose axes have the same extents in the same order. */
 export function indicesAt(scope: Scope, own: readonly Axis[], local: readonly Expression[]): [Axis, Expression][] {

@@ -12,6 +12,15 @@ export type Mode = 'whole' | 'decode';
 /** Where tensors lie: each buffer belongs to one tensor or, in place, to several. */
 export type Storage = ReadonlyMap<Tensor, BufferPlan>;
 
+/** Where a tensor begins in a buffer of several, along the third axis, and how many rows of that axis the buffer has. */
+export interface Place {
+  readonly offset: number;
+  readonly rows: number;
+}
+
+/** Tensors that share a buffer; all others have theirs alone. */
+export type Places = ReadonlyMap<Tensor, Place>;
+
 /** Points that lanes are numbered by: flat index = row-major over `axes`. */
 export interface Grid {
   readonly axes: readonly Axis[];
@@ -22,6 +31,8 @@ export interface Grid {
 
 export interface Scope {
   readonly mode: Mode;
+  /** Lanes of a workgroup. */
+  readonly lanes: number;
   fresh(wanted: string): string;
   emit(...statements: readonly Statement[]): void;
   /** Statements emitted while `build` runs. */
@@ -37,13 +48,18 @@ export interface Scope {
   /** Loads of what this kernel also writes are bound at once. */
   isWritten(tensor: Tensor): boolean;
   readonly grids: Grid[];
+  /** Variables of the loops over points that a lane takes side by side. */
+  readonly neighbours: Set<string>;
   readonly storage: Storage;
-  finish(name: string, workgroup: number): KernelBody;
+  readonly places: Places;
+  finish(name: string): KernelBody;
 }
 
 export interface ScopeOptions {
   readonly mode: Mode;
+  readonly lanes: number;
   readonly storage: Storage;
+  readonly places: Places;
   readonly bindings: readonly KernelBuffer[];
   readonly names: (wanted: string) => string;
 }
@@ -55,7 +71,7 @@ export interface KernelBuffer {
 }
 
 export function openScope(options: ScopeOptions): Scope {
-  const { mode, storage, bindings, names } = options;
+  const { mode, lanes, storage, places, bindings, names } = options;
   const stack: Statement[][] = [[]];
   const hints = new Map<Expression, string>();
   const shared: { name: string; type: ValueType; size: number }[] = [];
@@ -72,9 +88,12 @@ export function openScope(options: ScopeOptions): Scope {
   };
   return {
     mode,
+    lanes,
     storage,
+    places,
     hints,
     grids: [],
+    neighbours: new Set(),
     fresh: names,
     emit,
     block(build) {
@@ -112,9 +131,9 @@ export function openScope(options: ScopeOptions): Scope {
       return value;
     },
     isWritten: (tensor) => bindingOf(tensor).access === 'read_write',
-    finish: (name, workgroup) => ({
+    finish: (name) => ({
       name,
-      workgroup,
+      workgroup: lanes,
       bindings: bindings.map(({ binding }) => binding),
       shared,
       arrays,
@@ -149,6 +168,9 @@ function relative(index: Expression): Expression {
   return isFirst(index) ? i32(0) : subtract(index, sizeOf('first'));
 }
 
+/** The axis along which tensors lie beside each other. */
+const placedAxis = 2;
+
 const sameExtent = (a: Axis, b: Axis): boolean => a.extent === b.extent;
 
 /** The flat offset of tensor[index...] in its buffer. */
@@ -157,13 +179,15 @@ function address(scope: Scope, tensor: Tensor, index: readonly Expression[]): Ex
   const positions = tensor.axes.map((axis, n) =>
     axis.extent === 'tokens' && scope.mode === 'decode' && !history ? relative(index[n]!) : index[n]!,
   );
+  const place = scope.places.get(tensor);
+  const alike = place === undefined ? tensor.axes.length : placedAxis;
   let done = 0;
   let flat: Expression = i32(0);
   if (!history) {
     for (const grid of scope.grids) {
       let k = 0;
       while (
-        k < tensor.axes.length &&
+        k < alike &&
         k < grid.axes.length &&
         positions[k] === grid.local[k] &&
         sameExtent(tensor.axes[k]!, grid.axes[k]!)
@@ -178,8 +202,10 @@ function address(scope: Scope, tensor: Tensor, index: readonly Expression[]): Ex
   }
   for (let n = done; n < tensor.axes.length; n += 1) {
     const { extent } = tensor.axes[n]!;
-    const rows = history && extent === 'tokens' ? sizeOf('capacity') : extentOf(extent);
-    flat = n === 0 ? positions[n]! : add(multiply(flat, rows), positions[n]!);
+    const isPlaced = place !== undefined && n === placedAxis;
+    const rows = history && extent === 'tokens' ? sizeOf('capacity') : extentOf(isPlaced ? place.rows : extent);
+    const position = isPlaced ? add(positions[n]!, i32(place.offset)) : positions[n]!;
+    flat = n === 0 ? position : add(multiply(flat, rows), position);
   }
   return flat;
 }
