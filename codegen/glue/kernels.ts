@@ -1,7 +1,8 @@
 // Kernels of plans -> constants of a module: each variant's text, and the table `kernels` that a device prepares.
 
 import type { KernelBody, KernelSize } from '../kernel.ts';
-import type { KernelPlan, KernelVariant, OperandPlan, ProductPlan, Size } from '../plan/plan.ts';
+import { createNames } from '../names.ts';
+import type { KernelPlan, KernelVariant, OperandPlan, Plan, ProductPlan, Size } from '../plan/plan.ts';
 import { docText, numberLiteral, propertyName, stringLiteral, templateLiteral } from './literals.ts';
 import { sizeFunction, sizeText } from './sizes.ts';
 import type { Statement } from './structure.ts';
@@ -19,6 +20,25 @@ export function kernelComment(kernel: KernelPlan, texts: KernelTexts): string {
   return `${kernel.comment} (${texts.source(kernel)})`;
 }
 
+/** Keys in `kernels`, in the order of launches: a kernel's function has this name. */
+export function nameKernels(plans: readonly Plan[]): Map<KernelPlan, string> {
+  const keys = createNames();
+  const launches = plans.flatMap(({ entries }) => entries.flatMap((entry) => entry.launches));
+  const kernels = new Set(launches.map(({ kernel }) => kernel));
+  return new Map([...kernels].map((kernel) => [kernel, keys.allocate(kernel.name)]));
+}
+
+/** All for WebGPU, whose devices differ; CUDA's are alike: the best, which has warps if any has. */
+export function variantsFor({ variants }: KernelPlan, language: KernelTexts['language']): readonly KernelVariant[] {
+  if (language === 'wgsl') return variants;
+  const order = ['subgroups', 'portable', 'software'];
+  return variants.toSorted((a, b) => order.indexOf(a.profile) - order.indexOf(b.profile)).slice(0, 1);
+}
+
+/** A body under the kernel's name in the module. */
+export const bodyNamed = (body: KernelBody, name: string): KernelBody =>
+  body.name === name ? body : { ...body, name };
+
 /** `names` gives each kernel its key in `kernels`; `local` names constants. */
 export function printKernels(
   names: ReadonlyMap<KernelPlan, string>,
@@ -27,9 +47,9 @@ export function printKernels(
 ): Statement[] {
   const constants: Statement[] = [];
   const items = [...names].flatMap(([kernel, name]) => {
-    const variants = kernel.variants.map((variant) => {
+    const variants = variantsFor(kernel, texts.language).map((variant) => {
       const constant = local(`${name}_${variant.profile}`);
-      const text = texts.print(variant.body, kernelComment(kernel, texts));
+      const text = texts.print(bodyNamed(variant.body, name), kernelComment(kernel, texts));
       constants.push({ kind: 'text', name: constant, literal: templateLiteral(text) });
       return variantText(variant, constant);
     });

@@ -15,7 +15,7 @@ import { headerOf } from './header.ts';
 import { helperFunctions, helperNames } from './helpers.ts';
 import type { HelperName } from './helpers.ts';
 import type { HostContext } from './host.ts';
-import { printKernels } from './kernels.ts';
+import { nameKernels, printKernels } from './kernels.ts';
 import type { KernelTexts } from './kernels.ts';
 import { printLearned } from './learned.ts';
 import { numberLiteral, propertyName, stringLiteral } from './literals.ts';
@@ -135,14 +135,6 @@ function learnedOf(plans: readonly Plan[]): LearnedPlan[] {
   for (const plan of plans)
     for (const each of plan.learned) if (!byName.has(each.tensor.name)) byName.set(each.tensor.name, each);
   return [...byName.values()];
-}
-
-/** Keys in `kernels`, in the order of launches. */
-function nameKernels(plans: readonly Plan[]): Map<KernelPlan, string> {
-  const keys = createNames();
-  const launches = plans.flatMap(({ entries }) => entries.flatMap((entry) => entry.launches));
-  const kernels = new Set(launches.map(({ kernel }) => kernel));
-  return new Map([...kernels].map((kernel) => [kernel, keys.allocate(kernel.name)]));
 }
 
 /**
