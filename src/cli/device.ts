@@ -1,37 +1,68 @@
-// The device that a command runs on: opened, named on stderr, closed whatever happens.
+// The device that a command runs on: its flags; opened, named on stderr, closed whatever happens.
 
 import { Option } from 'commander';
+import type { Command } from 'commander';
 import type { Device } from '../../targets/device.ts';
+import type { CompileOptions } from '../options.ts';
 import { CommandFailure, exitCodes } from './failure.ts';
+import type { DeviceName } from './open-device.ts';
 
-const deviceNames = ['auto', 'webgpu', 'swiftshader'] as const;
-export type DeviceName = (typeof deviceNames)[number];
+type Precision = CompileOptions['precision'];
 
-export const deviceOption = (): Option =>
-  new Option('--device <name>', 'auto: a hardware WebGPU adapter, else the software driver')
-    .choices(deviceNames)
-    .default('auto');
-
-const adapters = { auto: 'auto', webgpu: 'system', swiftshader: 'swiftshader' } as const;
-
-async function openDevice(name: DeviceName, quiet = false): Promise<Device> {
-  const { openWebGpu } = await import('../../targets/wgsl/device/index.ts');
-  const device = await openWebGpu({ adapter: adapters[name] });
-  if (!quiet) console.error(`device: ${device.description}, ${why(name, device.adapter.software)}`);
-  return device;
+export interface DeviceFlags {
+  readonly device: DeviceName;
+  readonly emulate?: boolean;
 }
 
-function why(name: DeviceName, software: boolean): string {
-  if (name !== 'auto') return 'as --device says';
-  return software ? 'since there is no hardware adapter' : 'the hardware adapter';
+export interface PrecisionFlag {
+  readonly precision?: Precision;
+}
+
+const names: readonly DeviceName[] = ['auto', 'cuda', 'webgpu', 'swiftshader'];
+
+const addEmulate = (command: Command): Command =>
+  command.option('--emulate', 'CUDA kernels on this CPU, through g++: to check them without a GPU');
+
+export const addDeviceFlags = (command: Command): Command =>
+  addEmulate(
+    command.addOption(
+      new Option('--device <name>', 'auto: CUDA, else a hardware WebGPU adapter, else the software driver')
+        .choices(names)
+        .default('auto'),
+    ),
+  );
+
+/** The same where the float64 interpreter will do. */
+export const addVerifyDeviceFlags = (command: Command): Command =>
+  addEmulate(
+    command.addOption(
+      new Option('--device <name>', 'reference: the float64 interpreter; else the kernels')
+        .choices(['reference', ...names])
+        .default('reference'),
+    ),
+  );
+
+export const addPrecisionFlag = (command: Command): Command =>
+  command.addOption(
+    new Option('--precision <type>', 'how tensors of tokens are stored; bf16 on CUDA only (default: f32)').choices([
+      'f32',
+      'bf16',
+    ]),
+  );
+
+export interface DeviceUse {
+  readonly precision?: Precision | undefined;
+  readonly quiet?: boolean;
 }
 
 export async function withDevice<Result>(
-  name: DeviceName,
+  { device: name, emulate = false }: DeviceFlags,
   use: (device: Device) => Promise<Result>,
-  quiet = false,
+  { precision = 'f32', quiet = false }: DeviceUse = {},
 ): Promise<Result> {
-  const device = await openDevice(name, quiet);
+  const { openDevice } = await import('./open-device.ts');
+  const { device, why } = await openDevice({ device: name, emulate, precision, quiet });
+  if (!quiet) console.error(`device: ${device.description}, ${why}`);
   try {
     return await use(device);
   } finally {

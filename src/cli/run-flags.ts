@@ -5,6 +5,8 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Configuration } from '../trainer/configuration.ts';
 import { usage } from './failure.ts';
+import { addPrecisionFlag } from './device.ts';
+import type { PrecisionFlag } from './device.ts';
 import { realNumber, wholeNumber } from './flags.ts';
 
 type NumberName = Exclude<keyof Configuration, 'tokens' | 'precision'>;
@@ -45,7 +47,7 @@ const rows: Readonly<Record<NumberName, Row>> = {
 const flagOf = (name: string): string => name.replaceAll('_', '-');
 const keyOf = (name: string): string => name.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
-export interface RunFlags {
+export interface RunFlags extends PrecisionFlag {
   readonly model: string;
   readonly tokens?: Configuration['tokens'];
   readonly data?: string;
@@ -57,7 +59,7 @@ export function addRunFlags(command: Command): Command {
     .option('--model <name>', 'sizes to begin with: small or gpt2-124m', 'small')
     .addOption(new Option('--tokens <kind>', 'what a token is (default: characters)').choices(['characters', 'bytes']));
   for (const [name, { what, read }] of Object.entries(rows)) command.option(`--${flagOf(name)} <n>`, what, read);
-  return command;
+  return addPrecisionFlag(command);
 }
 
 /** `below`: the configuration of the run that goes on. */
@@ -71,5 +73,6 @@ export async function configurationOf(flags: RunFlags, below: Configuration | nu
     if (value !== undefined) given[name] = value;
   }
   const tokens = flags.tokens === undefined ? {} : { tokens: flags.tokens };
-  return configure({ ...(below ?? presets[flags.model]), ...given, ...tokens });
+  const precision = flags.precision === undefined ? {} : { precision: flags.precision };
+  return configure({ ...(below ?? presets[flags.model]), ...given, ...tokens, ...precision });
 }

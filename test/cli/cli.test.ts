@@ -54,7 +54,7 @@ describe.concurrent('wrong calls exit with 2 and say what to write', () => {
       /--heads <n>' argument 'many' is invalid\. It must be a whole number from 1/,
     ],
     [['build', 'examples/rope.pe', '--param', 'base'], /It must be NAME=NUMBER/],
-    [['build', 'examples/rope.pe', '--emit', 'cuda'], /Allowed choices are all, wgsl, ts/],
+    [['build', 'examples/rope.pe', '--emit', 'cuda'], /Allowed choices are all, kernels, ts/],
     [['explain', 'examples/rope.pe', '--chip', 'abacus'], /no chip is called abacus[^]*one of h100/],
     [['explain', 'PE9999'], /no diagnostic has the code PE9999/],
     [['build', 'examples/rope.pe', '--heads', '6', '--kv-heads', '4'], /6 heads cannot share 4 key heads evenly/],

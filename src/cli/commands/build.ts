@@ -4,49 +4,64 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { addEncodingFlags, addGeometryFlags, compileOptionsOf } from '../flags.ts';
 import type { EncodingFlags, GeometryFlags } from '../flags.ts';
-import { failed } from '../failure.ts';
+import { addPrecisionFlag } from '../device.ts';
+import type { PrecisionFlag } from '../device.ts';
+import { failed, usage } from '../failure.ts';
 import { showDiagnostics } from '../show.ts';
 import { readSource } from '../source-file.ts';
 
-interface Flags extends EncodingFlags, GeometryFlags {
+interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag {
   readonly out: string;
-  readonly emit: 'all' | 'wgsl' | 'ts';
+  readonly target: 'wgsl' | 'cuda' | 'all';
+  readonly emit: 'all' | 'kernels' | 'ts';
 }
 
 export function addBuild(command: Command): void {
   command
     .argument('<files...>', '.pe files')
     .option('--out <folder>', 'where to', '.')
-    .addOption(new Option('--emit <what>', 'which files').choices(['all', 'wgsl', 'ts']).default('all'))
+    .addOption(
+      new Option('--target <name>', 'the language of the kernels').choices(['wgsl', 'cuda', 'all']).default('wgsl'),
+    )
+    .addOption(new Option('--emit <what>', 'which files').choices(['all', 'kernels', 'ts']).default('all'));
+  addPrecisionFlag(addGeometryFlags(addEncodingFlags(command)))
     .addHelpText(
       'after',
       `
 Examples:
   $ pegen build examples/carope.pe --out out/
   $ pegen build mine.pe --heads 12 --head-dim 64 --layers 12 --context 1024
+  $ pegen build mine.pe --target cuda --precision bf16 --out out/
   $ pegen build mine.pe --emit ts
 
-NAME.webgpu.ts has everything in it; NAME.wgsl has the same kernels, to be read.
+NAME.webgpu.ts (or NAME.cuda.ts) has everything in it; NAME.wgsl (NAME.cu) has the same kernels, to be read.
 Files are written only when they change, and never over a file that pegen did not write.`,
-    );
-  addGeometryFlags(addEncodingFlags(command)).action(run);
+    )
+    .action(run);
 }
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const options = await compileOptionsOf(flags);
+  const { precision = 'f32' } = flags;
+  const targets = flags.target === 'all' ? (['wgsl', 'cuda'] as const) : [flags.target];
+  if (precision === 'bf16' && flags.target !== 'cuda')
+    throw usage('WGSL has no bf16 storage', 'say --target cuda, or leave --precision out');
   const { compile } = await import('../../compile.ts');
   const { writeFiles } = await import('../write-files.ts');
   const { formatTypeScript } = await import('../../../codegen/glue/format.ts');
   let errors = false;
   for (const path of paths) {
     const source = await readSource(path);
-    const { files, diagnostics } = await compile(source, options);
-    await showDiagnostics(diagnostics, source);
+    const compiled = await Promise.all(targets.map((target) => compile(source, { ...options, target, precision })));
+    await showDiagnostics(compiled[0]!.diagnostics, source);
+    const files = compiled.flatMap((each) => each.files);
     if (files.length === 0) {
       errors = true;
       continue;
     }
-    const wanted = files.filter((file) => flags.emit === 'all' || file.path.endsWith(`.${flags.emit}`));
+    const wanted = files.filter(
+      ({ path: file }) => flags.emit === 'all' || (flags.emit === 'ts') === file.endsWith('.ts'),
+    );
     const readable = await Promise.all(
       wanted.map(async (file) =>
         file.path.endsWith('.ts') ? { ...file, text: await formatTypeScript(file.text) } : file,

@@ -2,32 +2,31 @@
 
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { deviceOption, interruptSignal, stoppedEarly, withDevice } from '../device.ts';
-import type { DeviceName } from '../device.ts';
+import { addDeviceFlags, interruptSignal, stoppedEarly, withDevice } from '../device.ts';
+import type { DeviceFlags } from '../device.ts';
 import { usage } from '../failure.ts';
 import { addRunFlags, configurationOf } from '../run-flags.ts';
 import type { RunFlags } from '../run-flags.ts';
 import { readSource } from '../source-file.ts';
 import { compareRuns } from '../compare-runs.ts';
 
-interface Flags extends RunFlags {
+interface Flags extends RunFlags, DeviceFlags {
   readonly out: string;
-  readonly device: DeviceName;
 }
 
 export function addCompare(command: Command): void {
   command
     .argument('<files...>', 'two .pe files or more; FILE.pe:NAME chooses one of several encodings')
-    .option('--out <folder>', 'where report.html goes', join('runs', 'compare'))
-    .addOption(deviceOption())
+    .option('--out <folder>', 'where report.html goes', join('runs', 'compare'));
+  addDeviceFlags(addRunFlags(command))
     .addHelpText(
       'after',
       `
 Examples:
   $ pegen compare examples/rope.pe examples/carope.pe
   $ pegen compare mine.pe:first mine.pe:second --steps 1000 --seed 7`,
-    );
-  addRunFlags(command).action(run);
+    )
+    .action(run);
 }
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
@@ -41,8 +40,10 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   );
   const { signal, release } = interruptSignal();
   try {
-    const done = await withDevice(flags.device, (device) =>
-      compareRuns(device, { choices, configuration, data: flags.data ?? null, signal }, flags.out),
+    const done = await withDevice(
+      flags,
+      (device) => compareRuns(device, { choices, configuration, data: flags.data ?? null, signal }, flags.out),
+      configuration,
     );
     if (!done) throw stoppedEarly(null);
   } finally {

@@ -3,27 +3,24 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { compareRuns } from '../compare-runs.ts';
-import { deviceOption, interruptSignal, stoppedEarly, withDevice } from '../device.ts';
-import type { DeviceName } from '../device.ts';
+import { addDeviceFlags, interruptSignal, stoppedEarly, withDevice } from '../device.ts';
+import type { DeviceFlags } from '../device.ts';
 import { examplesFolder } from '../examples.ts';
 import { wholeNumber } from '../flags.ts';
 import { readSource } from '../source-file.ts';
 
-interface Flags {
+interface Flags extends DeviceFlags {
   readonly out: string;
   readonly steps: number;
   readonly seed: number;
-  readonly device: DeviceName;
 }
 
 export function addDemo(command: Command): void {
   command
     .option('--out <folder>', 'where report.html goes', join('runs', 'demo'))
     .option('--steps <n>', 'optimizer steps', wholeNumber(1), 160)
-    .option('--seed <n>', 'of weights, batches and samples', wholeNumber(0), 1)
-    .addOption(deviceOption())
-    .addHelpText('after', '\nExample:\n  $ pegen demo')
-    .action(run);
+    .option('--seed <n>', 'of weights, batches and samples', wholeNumber(0), 1);
+  addDeviceFlags(command).addHelpText('after', '\nExample:\n  $ pegen demo').action(run);
 }
 
 async function run(flags: Flags): Promise<void> {
@@ -39,7 +36,7 @@ async function run(flags: Flags): Promise<void> {
   );
   const { signal, release } = interruptSignal();
   try {
-    const done = await withDevice(flags.device, (device) =>
+    const done = await withDevice(flags, (device) =>
       compareRuns(device, { choices, configuration, data: null, signal }, flags.out),
     );
     if (!done) throw stoppedEarly(null);

@@ -4,20 +4,24 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import { addEncodingFlags, addGeometryFlags, compileOptionsOf, wholeNumber } from '../flags.ts';
 import type { EncodingFlags, GeometryFlags } from '../flags.ts';
+import { addPrecisionFlag } from '../device.ts';
+import type { PrecisionFlag } from '../device.ts';
 import { failed, usage } from '../failure.ts';
 import { showDiagnostics, table } from '../show.ts';
 import { readSource } from '../source-file.ts';
 import type { Source } from '../../source.ts';
 import type { CompileOptions } from '../../options.ts';
+import type { Language } from '../../../targets/device.ts';
 
-interface Flags extends EncodingFlags, GeometryFlags {
+interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag {
+  readonly target: Language;
   readonly chip: string;
   readonly batch: number;
   readonly tokens?: number;
   readonly emit?: Emit;
 }
 
-const emits = ['tokens', 'ast', 'ir', 'grad', 'plan', 'wgsl', 'ts'] as const;
+const emits = ['tokens', 'ast', 'ir', 'grad', 'plan', 'wgsl', 'cuda', 'ts'] as const;
 type Emit = (typeof emits)[number];
 
 export function addExplain(command: Command): void {
@@ -26,20 +30,23 @@ export function addExplain(command: Command): void {
     .option('--chip <name>', 'the chip that floors are computed for (a wrong name lists them)', 'h100')
     .option('--batch <n>', 'sequences at once', wholeNumber(1), 8)
     .option('--tokens <n>', 'tokens of a sequence (default: the context)', wholeNumber(1))
-    .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits))
+    .addOption(new Option('--target <name>', 'the language of the kernels').choices(['wgsl', 'cuda']).default('wgsl'))
+    .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits));
+  addPrecisionFlag(addGeometryFlags(addEncodingFlags(command)))
     .addHelpText(
       'after',
       `
 Examples:
   $ pegen explain examples/carope.pe
   $ pegen explain examples/rope.pe --chip a100 --heads 12 --head-dim 64 --context 1024
+  $ pegen explain examples/carope.pe --target cuda --precision bf16 --chip h200 --tokens 1024
   $ pegen explain examples/carope.pe --emit ir
   $ pegen explain PE0203
 
 A floor is the time below which no implementation of a kernel can go on the chip: the larger of
 the bytes it must move over the chip's bandwidth and its operations over the chip's rate.`,
-    );
-  addGeometryFlags(addEncodingFlags(command)).action(run);
+    )
+    .action(run);
 }
 
 async function run(what: string, flags: Flags): Promise<void> {
@@ -48,7 +55,11 @@ async function run(what: string, flags: Flags): Promise<void> {
   const name = chipNames.find((known) => known === flags.chip.toLowerCase().replaceAll('-', '_'));
   if (name === undefined) throw usage(`no chip is called ${flags.chip}`, `one of ${chipNames.join(', ')}`);
   const source = await readSource(what);
-  const options = await compileOptionsOf(flags);
+  const target = flags.emit === 'cuda' || flags.emit === 'wgsl' ? flags.emit : flags.target;
+  const { precision = 'f32' } = flags;
+  if (precision === 'bf16' && target !== 'cuda')
+    throw usage('WGSL has no bf16 storage', 'say --target cuda, or leave --precision out');
+  const options = { ...(await compileOptionsOf(flags)), target, precision };
   if (flags.emit !== undefined) return emit(flags.emit, source, options);
 
   const { compile } = await import('../../compile.ts');
@@ -117,7 +128,7 @@ async function emit(stage: Emit, source: Source, options: CompileOptions): Promi
     const { planText } = await import('../../explain/plan-text.ts');
     console.log(plansOf(plan).map(planText).join('\n\n'));
   }
-  if (stage === 'wgsl') process.stdout.write(files.find(({ path }) => path.endsWith('.wgsl'))!.text);
+  if (stage === 'wgsl' || stage === 'cuda') process.stdout.write(files.find(({ path }) => !path.endsWith('.ts'))!.text);
   if (stage === 'ts') {
     const { formatTypeScript } = await import('../../../codegen/glue/format.ts');
     process.stdout.write(await formatTypeScript(files.find(({ path }) => path.endsWith('.ts'))!.text));

@@ -1,18 +1,17 @@
 // pegen sample: text from a trained model.
 
 import type { Command } from 'commander';
-import { deviceOption, withDevice } from '../device.ts';
-import type { DeviceName } from '../device.ts';
+import { addDeviceFlags, withDevice } from '../device.ts';
+import type { DeviceFlags } from '../device.ts';
 import { realNumber, wholeNumber } from '../flags.ts';
 import { plain } from '../training.ts';
 
-interface Flags {
+interface Flags extends DeviceFlags {
   readonly prompt: string;
   readonly length: number;
   readonly temperature: number;
   readonly top: number;
   readonly seed: number;
-  readonly device: DeviceName;
 }
 
 export function addSample(command: Command): void {
@@ -22,8 +21,8 @@ export function addSample(command: Command): void {
     .option('--length <n>', 'tokens to add', wholeNumber(1), 200)
     .option('--temperature <x>', '0: always the likeliest token', realNumber(0), 0.8)
     .option('--top <n>', 'choose among the n likeliest tokens; 0: among all', wholeNumber(0), 40)
-    .option('--seed <n>', 'another text for each', wholeNumber(0), 1)
-    .addOption(deviceOption())
+    .option('--seed <n>', 'another text for each', wholeNumber(0), 1);
+  addDeviceFlags(command)
     .addHelpText(
       'after',
       `
@@ -40,11 +39,11 @@ async function run(path: string, flags: Flags): Promise<void> {
   const { sampleFrom } = await import('../../trainer/sample-run.ts');
   const { prompt, length, temperature, top, seed } = flags;
   await withDevice(
-    flags.device,
+    flags,
     async (device) => {
       const text = await sampleFrom(device, checkpoint, { prompt, tokens: length, temperature, top, seed });
       console.log(plain(text));
     },
-    true,
+    { precision: checkpoint.state.configuration.precision, quiet: true },
   );
 }

@@ -2,8 +2,8 @@
 
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { deviceOption, interruptSignal, stoppedEarly, withDevice } from '../device.ts';
-import type { DeviceName } from '../device.ts';
+import { addDeviceFlags, interruptSignal, stoppedEarly, withDevice } from '../device.ts';
+import type { DeviceFlags } from '../device.ts';
 import { usage } from '../failure.ts';
 import { addEncodingFlags } from '../flags.ts';
 import type { EncodingFlags } from '../flags.ts';
@@ -12,10 +12,9 @@ import type { RunFlags } from '../run-flags.ts';
 import { readSource } from '../source-file.ts';
 import { runShown, showResults } from '../training.ts';
 
-interface Flags extends RunFlags, EncodingFlags {
+interface Flags extends RunFlags, EncodingFlags, DeviceFlags {
   readonly out?: string;
   readonly resume?: boolean;
-  readonly device: DeviceName;
   readonly profile?: boolean;
 }
 
@@ -24,8 +23,8 @@ export function addTrain(command: Command): void {
     .argument('<file>', 'a .pe file')
     .option('--out <folder>', 'where checkpoints and report.html go (default: runs/ and the file name)')
     .option('--resume', 'go on from the newest checkpoint of --out, to the same bits')
-    .option('--profile', 'time every kernel of one step instead of training')
-    .addOption(deviceOption())
+    .option('--profile', 'time every kernel of one step instead of training');
+  addDeviceFlags(addRunFlags(addEncodingFlags(command)))
     .addHelpText(
       'after',
       `
@@ -34,10 +33,12 @@ Examples:
   $ pegen train mine.pe --data book.txt --steps 2000 --width 128 --layers 4
   $ pegen train mine.pe --out runs/mine --resume
   $ pegen train examples/rope.pe --profile
+  $ pegen train mine.pe --model gpt2-124m --batch 32 --device cuda --precision bf16
+  $ pegen train mine.pe --steps 2 --emulate           CUDA kernels, checked on this CPU
 
 Ctrl-C finishes the step, writes a checkpoint and stops.`,
-    );
-  addRunFlags(addEncodingFlags(command)).action(run);
+    )
+    .action(run);
 }
 
 async function run(path: string, flags: Flags): Promise<void> {
@@ -54,24 +55,28 @@ async function run(path: string, flags: Flags): Promise<void> {
   const { sampleDefaults } = await import('../../trainer/sample.ts');
   const chosen = before === null ? choice : { source, encoding: before.encoding, params: before.params };
 
-  await withDevice(flags.device, async (device) => {
-    if (flags.profile === true) {
-      const { profileStep } = await import('../profile.ts');
-      return profileStep(device, chosen, configuration, data);
-    }
-    const { signal, release } = interruptSignal();
-    try {
-      const sample = { ...sampleDefaults, seed: configuration.seed };
-      const plan = { choice: chosen, configuration, data, folder, resume, sample, signal };
-      const summary = await runShown(device, plan, '');
-      if (summary === null) throw stoppedEarly(folder);
-      const facts = { configuration, corpus: corpus.name, device: device.description };
-      await showResults([summary], facts, join(folder, 'report.html'));
-      console.log(`sample: pegen sample ${folder} --prompt 'The '`);
-    } finally {
-      release();
-    }
-  });
+  await withDevice(
+    flags,
+    async (device) => {
+      if (flags.profile === true) {
+        const { profileStep } = await import('../profile.ts');
+        return profileStep(device, chosen, configuration, data);
+      }
+      const { signal, release } = interruptSignal();
+      try {
+        const sample = { ...sampleDefaults, seed: configuration.seed };
+        const plan = { choice: chosen, configuration, data, folder, resume, sample, signal };
+        const summary = await runShown(device, plan, '');
+        if (summary === null) throw stoppedEarly(folder);
+        const facts = { configuration, corpus: corpus.name, device: device.description };
+        await showResults([summary], facts, join(folder, 'report.html'));
+        console.log(`sample: pegen sample ${folder} --prompt 'The '`);
+      } finally {
+        release();
+      }
+    },
+    configuration,
+  );
 }
 
 /** The state to go on from; refuses to begin anew where a run is. */
