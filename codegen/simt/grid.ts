@@ -27,7 +27,9 @@ export const lanesInGroup = 64;
 export const countOf = (axes: readonly Axis[]): Expression =>
   axes.reduce((count: Expression, axis) => multiply(count, extentOf(axis.extent)), i32(1));
 
-export const pointsOf = (axes: readonly Axis[]): Size => product(axes.map((axis) => extentSize(axis.extent)));
+/** How many points there are, or groups of `width` along the last axis. */
+export const pointsOf = (axes: readonly Axis[], width = 1): Size =>
+  product((width === 1 ? axes : groupsAlong(axes, width)).map((axis) => extentSize(axis.extent)));
 
 /** Takes a flat index apart. The grid is known to the scope, so that rows of it are addressed by the flat index. */
 export function takeApart(scope: Scope, axes: readonly Axis[], flat: Expression): Grid {

@@ -12,11 +12,12 @@ import type { Profile } from '../plan/plan.ts';
 import { nominal } from '../plan/size.ts';
 import type { Lanes } from './combine.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from './draft.ts';
-import { countOf, groupGrid, indicesAt, laneGrid, laneGroups, lanesInGroup, pointsOf, takeApart } from './grid.ts';
+import { eachPoint, groupGrid, indicesAt, laneCount, laneGroups, laneNumber, lanesInGroup, pointsOf } from './grid.ts';
 import { pointMap, reduction, rowPoint, softmaxPart, type State, type Work } from './row-work.ts';
 import { extentOf, type Grid, type Scope } from './scope.ts';
 import { axesAsScalars, storeInto } from './store.ts';
 import { passOthers, turned } from './turn.ts';
+import { widest, widthOf } from './width.ts';
 
 export function lowerRows(nest: RowsNest, setting: Setting): Draft {
   const wanted = buffersOf(nest.members, setting);
@@ -29,12 +30,21 @@ export function lowerRows(nest: RowsNest, setting: Setting): Draft {
   const rows = pointsOf(nest.grid);
   const made = profilesFor(nest, setting).map((profile) => {
     const together = profile !== 'software';
-    const lanes: Lanes = { count: lanesInGroup, subgroups: profile === 'subgroups' };
-    const { body, buffers } = writeBody(setting, name, lanesInGroup, wanted, (scope) => {
-      const grid = together ? groupGrid(scope, nest.grid) : laneGrid(scope, nest.grid);
-      writeRows(scope, nest, setting, grid, together ? lanes : null);
+    const { way, written } = widest(waysOf(nest, setting, together), ({ points, steps }) => {
+      const lanes = together ? lanesForRow(nest, setting, steps) : setting.options.lanes;
+      return writeBody(setting, name, lanes, wanted, (scope) => {
+        if (together) {
+          const shared: Lanes = { count: lanes, subgroups: profile === 'subgroups' };
+          writeRows(scope, nest, setting, groupGrid(scope, nest.grid), shared, steps);
+        } else {
+          const flat = laneNumber(scope, laneCount(nest.grid, points));
+          eachPoint(scope, nest.grid, flat, points, (grid) => writeRows(scope, nest, setting, grid, null, steps));
+        }
+      });
     });
-    return { variant: variant(profile, together ? rows : laneGroups(rows), body), buffers };
+    const { body, buffers } = written;
+    const groups = together ? rows : laneGroups(pointsOf(nest.grid, way.points), setting.options.lanes);
+    return { variant: variant(profile, groups, body), buffers };
   });
   return {
     name,
@@ -44,6 +54,29 @@ export function lowerRows(nest: RowsNest, setting: Setting): Draft {
     variants: made.map((each) => each.variant),
     flops: flopsOf(nest.members),
   };
+}
+
+/** Neighbouring rows, or neighbouring steps of a row, that a lane takes side by side. */
+interface Way {
+  readonly points: number;
+  readonly steps: number;
+}
+
+function waysOf(nest: RowsNest, setting: Setting, together: boolean): readonly Way[] {
+  const ways: Way[] = [];
+  const points = together ? 1 : widthOf(nest.grid, nest.members, setting);
+  if (points > 1) ways.push({ points, steps: 1 });
+  const steps = nest.inner.length === 0 ? 1 : widthOf(nest.inner, nest.members, setting, 1);
+  if (steps > 1) ways.push({ points: 1, steps });
+  return [...ways, { points: 1, steps: 1 }];
+}
+
+const rowLength = (nest: RowsNest): number => nest.inner.reduce((all, axis) => all * nominal(axis.extent), 1);
+
+/** No more lanes than a row has work for. */
+function lanesForRow(nest: RowsNest, setting: Setting, steps: number): number {
+  const needed = 2 ** Math.ceil(Math.log2(rowLength(nest) / steps));
+  return Math.min(setting.options.lanes, Math.max(lanesInGroup, needed));
 }
 
 /** Rows of more than this are shared by the lanes of a workgroup. */
@@ -59,8 +92,7 @@ function profilesFor(nest: RowsNest, setting: Setting): readonly Profile[] {
     case 'subgroup':
       return ['subgroups'];
     case 'auto': {
-      const length = nest.inner.reduce((all, axis) => all * nominal(axis.extent), 1);
-      return length <= longRow ? ['software'] : ['software', 'portable', 'subgroups'];
+      return rowLength(nest) <= longRow ? ['software'] : ['software', 'portable', 'subgroups'];
     }
     default:
       return setting.options.rows satisfies never;
@@ -96,7 +128,14 @@ function timetable(nest: RowsNest): Timed[] {
   });
 }
 
-function writeRows(scope: Scope, nest: RowsNest, setting: Setting, grid: Grid, lanes: Lanes | null): void {
+function writeRows(
+  scope: Scope,
+  nest: RowsNest,
+  setting: Setting,
+  grid: Grid,
+  lanes: Lanes | null,
+  steps: number,
+): void {
   const table = timetable(nest);
   const state: State = { row: new Map(), softmax: new Map() };
   const passes = Math.max(0, ...table.map(({ known }) => known));
@@ -106,7 +145,7 @@ function writeRows(scope: Scope, nest: RowsNest, setting: Setting, grid: Grid, l
       if (kind === 'row' && start === pass) writeRowMap(scope, setting, root, grid, state, lanes);
     }
     if (single) writePoint(scope, setting, table, grid);
-    else writePass(scope, nest, setting, table, pass, grid, state, lanes);
+    else writePass(scope, nest, setting, table, pass, grid, state, lanes, steps);
   }
 }
 
@@ -176,6 +215,7 @@ function writePass(
   grid: Grid,
   state: State,
   lanes: Lanes | null,
+  steps: number,
 ): void {
   const work: Work[] = [];
   for (const timed of table) {
@@ -191,13 +231,13 @@ function writePass(
   const bound =
     bounds[0] !== undefined && bounds.every((each) => each !== null && same(each, bounds[0]!)) ? bounds[0]! : null;
   const inBound = bound === null ? null : scope.bind('end', bound);
-  overInner(scope, nest.inner, lanes, null, inBound, (inner) => {
+  overInner(scope, nest.inner, lanes, null, inBound, inBound === null ? steps : 1, (inner) => {
     const stores: (() => void)[] = [];
     for (const each of work) each.body(inner, values, stores, inBound !== null);
     for (const store of stores) store();
   });
   if (inBound !== null && work.some((each) => each.rest !== null)) {
-    overInner(scope, nest.inner, lanes, inBound, null, (inner) => {
+    overInner(scope, nest.inner, lanes, inBound, null, 1, (inner) => {
       for (const each of work) each.rest?.(inner);
     });
   }
@@ -212,25 +252,34 @@ function writePass(
 
 const same = (a: Expression, b: Expression): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-/** A loop over the inner axes; shared by the lanes of a workgroup, or all of it by one lane. */
+/** A loop over the inner axes, `width` steps at once; shared by the lanes of a workgroup, or all of it by one lane. */
 function overInner(
   scope: Scope,
   inner: readonly Axis[],
   lanes: Lanes | null,
   from: Expression | null,
   to: Expression | null,
+  width: number,
   write: (inner: readonly Expression[]) => void,
 ): void {
   if (lanes !== null) {
     const name = scope.fresh(inner.length === 1 ? inner[0]!.name : 'item');
     const begin = from === null ? laneIndex : add(from, laneIndex);
-    const body = scope.block(() => write(takeApart(scope, inner, local(name, 'i32')).local));
-    scope.emit(loop(name, begin, to ?? countOf(inner), body, { step: lanes.count }));
+    const body = scope.block(() => eachPoint(scope, inner, local(name, 'i32'), width, (grid) => write(grid.local)));
+    scope.emit(loop(name, begin, to ?? laneCount(inner, width), body, { step: lanes.count }));
     return;
   }
   const nested = (k: number, positions: readonly Expression[]): void => {
     if (k === inner.length) return write(positions);
     const axis = inner[k]!;
+    if (k === inner.length - 1 && width > 1) {
+      const group = scope.fresh(`${axis.name}_group`);
+      const last = scope.block(() =>
+        eachPoint(scope, [axis], local(group, 'i32'), width, (grid) => write([...positions, grid.local[0]!])),
+      );
+      scope.emit(loop(group, i32(0), laneCount([axis], width), last));
+      return;
+    }
     const name = scope.fresh(axis.name);
     const position = local(name, 'i32');
     const body = scope.block(() => nested(k + 1, [...positions, position]));

@@ -1,0 +1,47 @@
+// How many neighbouring points a lane takes, so that its accesses are as wide as the target has them: as many elements of
+// the narrowest tensor as one access holds, where the points divide evenly and enough lanes are left.
+
+import type { Axis, Tensor } from '../../src/ir/ir.ts';
+import { domainOf } from '../../src/ir/visit.ts';
+import { bytesOfElement } from '../kernel.ts';
+import { readBy } from '../plan/group.ts';
+import type { Root } from '../plan/nest.ts';
+import { nominal } from '../plan/size.ts';
+import type { Tally } from './coalesce.ts';
+import type { Setting, Written } from './draft.ts';
+
+/** Lanes that keep a device busy. */
+const busy = 2 ** 14;
+
+const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
+
+/** Points along the last of `axes` that a lane takes. `all`: every axis of a point, of which some lie inside a lane. */
+export function widthOf(axes: readonly Axis[], members: readonly Root[], setting: Setting, least = busy): number {
+  const extent = axes.at(-1)?.extent;
+  if (setting.options.access === 4 || typeof extent !== 'number') return 1;
+  const tensors = new Set<Tensor>(members.flatMap((root) => [root.definition.tensor, ...readBy(root)]));
+  const points = Math.max(...members.map(({ definition }) => pointsIn(domainOf(definition))));
+  const bytes = [...tensors].flatMap((tensor) => {
+    const buffer = setting.registers.has(tensor) ? undefined : setting.storage.get(tensor);
+    return buffer !== undefined && pointsIn(tensor.axes) >= points ? [bytesOfElement[buffer.type]] : [];
+  });
+  if (bytes.length === 0) return 1;
+  // A pair of features that lie beside each other is one element of a row twice as long.
+  const isPairs = members.every(({ definition: d }) => d.kind === 'rotate' && d.layout === 'interleaved');
+  let width = setting.options.access / Math.min(...bytes) / (isPairs ? 2 : 1);
+  while (width > 1 && (extent % width !== 0 || pointsIn(axes) / width < least)) width /= 2;
+  return Math.max(1, width);
+}
+
+/** Wide accesses for all that is stored and most that is loaded. */
+const isWide = ({ wide, loads, stores }: Tally): boolean => stores === 0 && loads <= wide && wide > 0;
+
+/** The first way of writing a body whose accesses are wide, or the last one. */
+export function widest<Way>(ways: readonly Way[], write: (way: Way) => Written): { way: Way; written: Written } {
+  for (const way of ways.slice(0, -1)) {
+    const written = write(way);
+    if (isWide(written.tally)) return { way, written };
+  }
+  const way = ways.at(-1)!;
+  return { way, written: write(way) };
+}
