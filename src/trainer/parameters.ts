@@ -3,6 +3,7 @@
 
 import type { Learned } from '../../targets/device.ts';
 import type { Configuration } from './configuration.ts';
+import { normals } from './normals.ts';
 import { rowLength } from './ops/optimizer.ts';
 import { stream } from './random.ts';
 
@@ -71,9 +72,7 @@ function gpt2Parameters(configuration: Configuration, vocabulary: number): Wante
   const { layers, heads, kv_heads, width, seed } = configuration;
   const dim = width / heads;
   const matrix = (name: string, shape: readonly number[], deviation = 0.02): Wanted => {
-    const { normal } = stream(seed, name);
-    const initial = (): Float32Array => Float32Array.from({ length: product(shape) }, (_, n) => deviation * normal(n));
-    return { name, shape, pool: 'decayed', initial };
+    return { name, shape, pool: 'decayed', initial: () => normals(seed, name, product(shape), deviation) };
   };
   const vector = (name: string, shape: readonly number[], value: number): Wanted => {
     return { name, shape, pool: 'plain', initial: () => new Float32Array(product(shape)).fill(value) };
