@@ -1,6 +1,6 @@
 // One block of GPT-2, forward and backward side by side:
-//   x, query, key, value = project(hidden);  hidden = mix(attend(x, query, key, value), hidden);  hidden = mlp(hidden)
-// B batch, T tokens, C width, H heads, K key heads, D features of a head.
+//   x, qkv = project(hidden);  hidden = mix(attend(x, qkv), hidden);  hidden = mlp(hidden)
+// qkv: query, key and value side by side. B batch, T tokens, C width, H heads, K key heads, D features of a head.
 
 import type { Buffer, Buffers, Module, Tape } from '../../targets/device.ts';
 import { callEntry, makes, output, wants } from './call.ts';
@@ -32,10 +32,9 @@ export function blockForward(
   hidden: Buffer,
 ): { readonly hidden: Buffer; readonly record: BlockRecord } {
   const projected = callEntry(tape, operations.project, 'forward', { ...layer.project, hidden });
-  const { x, query, key, value } = projected as Record<'x' | 'query' | 'key' | 'value', Buffer>; // [B, T, H or K, D]
-  const given = { ...layer.encoding, x, query, key, value };
-  const rotatable = ['query', 'key', 'value']; // project's backward needs none of them
-  const attended = callEntry(tape, encoding, 'forward', given, rotatable);
+  const { x, qkv } = projected as Record<'x' | 'qkv', Buffer>; // [B, T, C], [B, T, H + 2 K, D]
+  const given = { ...layer.encoding, x, qkv };
+  const attended = callEntry(tape, encoding, 'forward', given, ['qkv']); // project's backward does not need it
   const mixGiven = { ...layer.mix, attended: output(attended, 'output'), hidden }; // [B, T, H, D]
   const mixed = callEntry(tape, operations.mix, 'forward', mixGiven);
   const mlpGiven = { ...layer.mlp, hidden: output(mixed, 'output') }; // [B, T, C]
@@ -64,8 +63,8 @@ export function blockBackward(
   const mix = callEntry(tape, operations.mix, 'backward', { ...record.mix, d_output: stream });
   const atHand = { ...record.attend, d_output: output(mix, 'd_attended') }; // [B, T, H, D]
   const attend = callEntry(tape, encoding, 'backward', atHand, ['d_output']);
-  const { d_query, d_key, d_value } = attend as Record<'d_query' | 'd_key' | 'd_value', Buffer>;
-  const seeds = { d_query, d_key, d_value, d_x: gradientOfX(tape, operations, encoding, record, attend) };
+  const d_qkv = output(attend, 'd_qkv'); // [B, T, H + 2 K, D]
+  const seeds = { d_qkv, d_x: gradientOfX(tape, operations, encoding, record, attend) };
   callEntry(tape, operations.project, 'backward', { ...record.project, ...seeds, d_hidden: stream });
   return stream; // project has added its path in place
 }

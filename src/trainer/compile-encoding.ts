@@ -39,7 +39,15 @@ export async function compileEncoding(
   for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
     const geometry = { ...defaultGeometry, ...sizes, layer };
     const { encoding: wanted, params } = choice;
-    const options = { encoding: wanted, params, geometry, plan, target, precision, laws: layer === 0 };
+    const options = {
+      encoding: wanted,
+      params,
+      geometry,
+      plan: { packed: true, ...plan },
+      target,
+      precision,
+      laws: layer === 0,
+    };
     const compiled = await compile(choice.source, options);
     if (layer === 0 || hasErrors(compiled.diagnostics)) diagnostics = compiled.diagnostics;
     const { checked, lowered } = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result

@@ -46,7 +46,6 @@ function differentiated(
 
 const plain = (program: Program): Partial<PlanOptions> => ({ outputs: [...program.results.keys()], gradients: [] });
 
-const ends = ['query', 'key', 'value'] as const;
 const projectWeights = ['norm_weight', 'norm_bias', 'attention_weight', 'attention_bias'];
 
 /**
@@ -59,7 +58,7 @@ export function operationPrograms(sizes: Sizes, layout: Layout, gradientOfX: boo
     [program, differentiated(program, streams, names, { seeds })] as const;
   const projection = () => {
     const program = project(sizes);
-    const seeds = gradientOfX ? ['x', ...ends] : ends;
+    const seeds = gradientOfX ? ['x', 'qkv'] : ['qkv'];
     const accumulate = [...projectWeights, 'hidden']; // the residual stream's gradient goes on in place
     return [program, differentiated(program, ['hidden'], projectWeights, { seeds, accumulate })] as const;
   };

@@ -147,6 +147,76 @@ function makeEntry(
   return { entry, run };
 }
 
+/** A module of attention that takes query, key and value in one buffer, and gives their gradients in another. */
+export function sideBySide(
+  module: Module,
+  { heads, kv_heads, head_dim }: { heads: number; kv_heads: number; head_dim: number },
+): Module {
+  const ends = { query: heads, key: kv_heads, value: kv_heads };
+  const width = (heads + 2 * kv_heads) * head_dim;
+  /** For each point the elements of one end: where they are among all, and in the end's own buffer. */
+  const eachRun = (all: Buffer, visit: (end: string, from: number, to: number, length: number) => void): void => {
+    for (let point = 0; point < all.elements / width; point += 1) {
+      let from = point * width;
+      for (const [end, rows] of Object.entries(ends)) {
+        visit(end, from, point * rows * head_dim, rows * head_dim);
+        from += rows * head_dim;
+      }
+    }
+  };
+  const apart = (tape: Tape, all: Buffer): Record<string, Buffer> => {
+    const made = Object.fromEntries(
+      Object.entries(ends).map(([end, rows]) => [end, tape.temporary(end, (all.elements / width) * rows * head_dim)]),
+    );
+    (tape as ActionTape).actions.push(() =>
+      eachRun(all, (end, from, to, length) => numbers(made[end]!).set(numbers(all).subarray(from, from + length), to)),
+    );
+    return made;
+  };
+  const together = (tape: Tape, made: Record<string, Buffer>): Buffer => {
+    const all = tape.temporary(
+      'd_qkv',
+      Object.keys(ends).reduce((sum, end) => sum + made[`d_${end}`]!.elements, 0),
+    );
+    (tape as ActionTape).actions.push(() =>
+      eachRun(all, (end, to, from, length) =>
+        numbers(all).set(numbers(made[`d_${end}`]!).subarray(from, from + length), to),
+      ),
+    );
+    return all;
+  };
+  const isEnd = ({ name }: { name: string }): boolean =>
+    Object.keys(ends).some((end) => [end, `d_${end}`].includes(name));
+  const parameter = (name: string) => ({
+    ...parameterOf(name, []),
+    elements: ({ batch, tokens }: Sizes) => batch * tokens * width,
+  });
+  const inputsOf = ({ inputs }: Entry): Entry['inputs'] => [
+    ...inputs.filter((input) => !isEnd(input)),
+    { ...parameter('qkv'), accumulate: false },
+  ];
+  const { forward, backward } = module.entries as { forward: Entry; backward: Entry };
+  return {
+    ...module,
+    entries: {
+      ...module.entries,
+      forward: { ...forward, inputs: inputsOf(forward) },
+      backward: {
+        inputs: inputsOf(backward),
+        outputs: [
+          ...backward.outputs.filter((made) => !isEnd(made)),
+          { ...parameter('d_qkv'), saved: false, aliases: null },
+        ],
+      },
+    },
+    forward: (tape, at) => module.forward(tape, { ...at, ...apart(tape, at['qkv']!) }),
+    backward: (tape, at) => {
+      const made = module.backward!(tape, { ...at, ...apart(tape, at['qkv']!) });
+      return { ...made, d_qkv: together(tape, made) };
+    },
+  };
+}
+
 /** What buildPlan and the glue would make of a program, run by the interpreter. */
 export function interpretedModule(
   program: Program,

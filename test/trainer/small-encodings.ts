@@ -19,7 +19,7 @@ import {
 } from '../../src/ir/build.ts';
 import type { Definition, Program, Tensor } from '../../src/ir/ir.ts';
 import type { LayerEncoding } from '../../src/trainer/encoding.ts';
-import { interpretedModule } from './interpreted.ts';
+import { interpretedModule, sideBySide } from './interpreted.ts';
 
 const position = (): Tensor => given('position', [axis('t', 'tokens', 'token')], 'position', 'integer');
 
@@ -55,7 +55,7 @@ const attendOptions = { outputs: ['output'], gradients: ['query', 'key', 'value'
 
 export function rope(sizes: AttentionSizes): LayerEncoding {
   const forward = attend(sizes, true);
-  return { attend: forward, embed: null, module: interpretedModule(forward, attendOptions) };
+  return { attend: forward, embed: null, module: sideBySide(interpretedModule(forward, attendOptions), sizes) };
 }
 
 export function learnedAbsolute(sizes: AttentionSizes, context: number): LayerEncoding {
@@ -96,5 +96,5 @@ export function learnedAbsolute(sizes: AttentionSizes, context: number): LayerEn
       },
     ],
   });
-  return { attend: forward, embed, module };
+  return { attend: forward, embed, module: sideBySide(module, sizes) };
 }
