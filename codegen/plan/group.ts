@@ -7,6 +7,7 @@ import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
 import { asContraction, splitAxis, type TypeOf } from './contract.ts';
 import { madeBy, membersOf, type ColumnsNest, type Nest, type Root, type RowsNest } from './nest.ts';
 import type { PlanOptions } from './plan.ts';
+import { asSegments, sortedPlaces } from './segments.ts';
 import { nominal } from './size.ts';
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
@@ -90,9 +91,10 @@ export function group(
   const escapes = (tensor: Tensor, members: readonly Root[]): boolean =>
     needed.has(tensor) || (readers.get(tensor) ?? []).some((root) => !members.includes(root));
   const nests: Nest[] = [];
+  const sorted = sortedPlaces();
   const placeOf = new Map<Tensor, number>();
   for (const root of roots) {
-    const nest = nestOf(root, options, typeOf);
+    const nest = asSegments(root, sorted) ?? nestOf(root, options, typeOf);
     const after = Math.max(-1, ...[...readBy(root)].map((tensor) => placeOf.get(tensor) ?? -1));
     let home = -1;
     for (let n = Math.max(after, 0); n < nests.length && home < 0; n += 1) {

@@ -67,7 +67,21 @@ export interface MatrixNest {
   readonly root: Root;
 }
 
-export type Nest = RowsNest | ColumnsNest | ContractionNest | ScanNest | MatrixNest;
+/**
+ * made[id, ...inner] = the sum of a scatter's body over the places where `ids` is id. `order`: places by id, as the caller
+ * sorts them; start[id] .. start[id + 1]: those of one id in it.
+ */
+export interface SegmentsNest {
+  readonly kind: 'segments';
+  readonly root: Root;
+  readonly ids: Tensor;
+  readonly order: Tensor;
+  readonly start: Tensor;
+  readonly places: readonly Axis[]; // of the scatter, that ids is read at
+  readonly inner: readonly Axis[]; // of the scatter, that stand behind id
+}
+
+export type Nest = RowsNest | ColumnsNest | ContractionNest | ScanNest | MatrixNest | SegmentsNest;
 
 export function membersOf(nest: Nest): readonly Root[] {
   switch (nest.kind) {
@@ -78,6 +92,7 @@ export function membersOf(nest: Nest): readonly Root[] {
       return [nest.root, ...nest.epilogue];
     case 'scan':
     case 'matrix':
+    case 'segments':
       return [nest.root];
     default:
       return nest satisfies never;

@@ -7,6 +7,7 @@ import type { Draft, Setting } from './draft.ts';
 import { lowerMatrix } from './matrix.ts';
 import { lowerRows } from './rows.ts';
 import { lowerScan } from './scan.ts';
+import { lowerSegments } from './segments.ts';
 
 export function lowerNest(nest: Nest, setting: Setting): readonly Draft[] {
   switch (nest.kind) {
@@ -20,6 +21,8 @@ export function lowerNest(nest: Nest, setting: Setting): readonly Draft[] {
       return lowerScan(nest, setting);
     case 'matrix':
       return [lowerMatrix(nest, setting)];
+    case 'segments':
+      return lowerSegments(nest, setting);
     default:
       return nest satisfies never;
   }

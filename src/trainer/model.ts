@@ -5,7 +5,7 @@
 import type { Buffer, Buffers, Tape } from '../../targets/device.ts';
 import { blockBackward, blockForward } from './block.ts';
 import type { BlockRecord, LayerBuffers } from './block.ts';
-import { callEntry, makes, output, settle, wants } from './call.ts';
+import { callEntry, makes, output, wants } from './call.ts';
 import type { EncodingModules } from './encoding.ts';
 import type { Operations } from './modules.ts';
 import { weightsAs } from './store.ts';
@@ -20,6 +20,8 @@ export interface Model {
 /** What one recorded shape needs besides weights, as views of what the device holds. */
 export interface ShapeBuffers {
   readonly tokens: Buffer; // [B, T] i32
+  readonly tokens_order: Buffer; // [B, T] i32, places in `tokens` by token
+  readonly tokens_start: Buffer; // [V + 1] i32, where each token's places begin
   readonly targets: Buffer; // [B, T] i32
   /** By layer: learned tensors, gradients, tables, position, what `step` made and `finish` will take. */
   readonly layers: readonly Buffers[];
@@ -28,6 +30,7 @@ export interface ShapeBuffers {
 }
 
 export interface ModelRecord {
+  readonly words: Buffers;
   readonly embed: Buffers | null;
   readonly blocks: readonly BlockRecord[];
   readonly head: Buffers;
@@ -51,6 +54,8 @@ function layerBuffers(store: Store, layer: number, encoding: Buffers): LayerBuff
   };
 }
 
+const embedWeights = (store: Store): Buffers => weightsAs(store, { table: 'transformer.wte.weight' });
+
 const headWeights = (store: Store): Buffers =>
   weightsAs(store, {
     norm_weight: 'transformer.ln_f.weight',
@@ -61,9 +66,8 @@ const headWeights = (store: Store): Buffers =>
 /** tokens -> logits, losses, output (the mean loss), and what backward needs. */
 export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelRecord {
   const { operations, encoding, store } = model;
-  const table = store.view('weight', 'transformer.wte.weight');
-  const words = callEntry(tape, operations.embed, 'forward', { tokens: at.tokens, table });
-  let hidden = output(words, 'embedding'); // [B, T, C]
+  const words = { ...embedWeights(store), tokens: at.tokens };
+  let hidden = output(callEntry(tape, operations.embed, 'forward', words), 'embedding'); // [B, T, C]
   let embed: Buffers | null = null;
   const first = encoding.layers[0]!.module;
   if (first.embed !== undefined) {
@@ -80,7 +84,7 @@ export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelR
   });
   const given = { ...headWeights(store), hidden, targets: at.targets };
   const head = callEntry(tape, operations.head, 'forward', given);
-  return { embed, blocks, head: { ...given, ...head } };
+  return { words, embed, blocks, head: { ...given, ...head } };
 }
 
 /** Adds the gradient of `seed` times the mean loss to every parameter's gradient. */
@@ -98,8 +102,7 @@ export function modelBackward(tape: Tape, model: Model, at: ShapeBuffers, record
     const made = callEntry(tape, first, 'embed_backward', { ...record.embed, [seedName]: gradient });
     if (makes(first, 'embed_backward', 'd_embedding')) gradient = output(made, 'd_embedding');
   }
-  const place = store.view('gradient', 'transformer.wte.weight');
-  const given = { tokens: at.tokens, d_embedding: gradient, d_table: place };
-  const made = callEntry(tape, operations.embedGradient, 'forward', given, ['d_table']);
-  settle(tape, output(made, 'd_table_after'), place);
+  const { tokens_order, tokens_start } = at;
+  const words = { ...record.words, tokens_order, tokens_start, d_embedding: gradient };
+  callEntry(tape, operations.embed, 'backward', words);
 }

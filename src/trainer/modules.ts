@@ -3,7 +3,7 @@
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import type { Module } from '../../targets/device.ts';
 import type { Program } from '../ir/ir.ts';
-import { embed, embedGradient } from './ops/embed.ts';
+import { embed } from './ops/embed.ts';
 import { head } from './ops/head.ts';
 import { mix } from './ops/mix.ts';
 import { mlp } from './ops/mlp.ts';
@@ -18,7 +18,6 @@ export type CompileProgram = (program: Program, options: Partial<PlanOptions>) =
 
 export interface Operations {
   readonly embed: Module;
-  readonly embedGradient: Module;
   readonly project: Module;
   readonly mix: Module;
   readonly mlp: Module;
@@ -70,8 +69,7 @@ export function operationPrograms(sizes: Sizes, layout: Layout, gradientOfX: boo
   const moved = ['parameter', 'first', 'second'];
   const mlpWeights = ['norm_weight', 'norm_bias', 'up_weight', 'up_bias', 'down_weight', 'down_bias'];
   return {
-    embed: alone(embed(sizes)),
-    embedGradient: alone(embedGradient(sizes)),
+    embed: weights(embed(sizes), ['table'], [], ['embedding']),
     project: projection(),
     mix: weights(mix(sizes), ['weight', 'bias'], ['attended'], ['output']),
     mlp: weights(mlp(sizes), mlpWeights, ['hidden'], ['output']),
@@ -95,7 +93,6 @@ export async function compileOperations(
   const made = async (name: keyof typeof programs): Promise<Module> => compile(...programs[name]);
   const modules = {
     embed: await made('embed'),
-    embedGradient: await made('embedGradient'),
     project: await made('project'),
     mix: await made('mix'),
     mlp: await made('mlp'),
@@ -116,7 +113,6 @@ export const kernelsOf = (modules: Iterable<Module>): Module['kernels'][string][
 
 export const operationModules = (operations: Operations): Module[] => [
   operations.embed,
-  operations.embedGradient,
   operations.project,
   operations.mix,
   operations.mlp,

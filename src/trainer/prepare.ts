@@ -48,7 +48,13 @@ export async function prepareModelOn(
     refuseLookingAhead(attend, 'output', choice.source);
     if (embed !== null) refuseLookingAhead(embed, 'embedding_encoded', choice.source);
   }
-  const prepared = await assemble(device, encoding, configuration, vocabulary, programCompiler(load, {}, { target, precision }));
+  const prepared = await assemble(
+    device,
+    encoding,
+    configuration,
+    vocabulary,
+    programCompiler(load, {}, { target, precision }),
+  );
   return { ...prepared, warnings: diagnostics };
 }
 

@@ -10,7 +10,7 @@ import { kernelsOf, operationModules } from './modules.ts';
 import { modelBackward, modelForward } from './model.ts';
 import type { Model, ShapeBuffers } from './model.ts';
 import { updateScalars } from './ops/optimizer.ts';
-import { afterStep, finishStep, openShape } from './shape.ts';
+import { afterStep, finishStep, openShape, writeBatch } from './shape.ts';
 import type { Keep, Shape } from './shape.ts';
 import { wholeBuffer } from './store.ts';
 import { optimizerStep, stepScalars } from './update.ts';
@@ -94,11 +94,6 @@ export async function openTrainer(device: Device, model: Model, configuration: C
       shape.free();
     },
   };
-}
-
-function writeBatch(device: Device, shape: Shape, batch: Batch): void {
-  device.write(shape.tokens.storage!, 0, batch.tokens);
-  device.write(shape.targets.storage!, 0, batch.targets);
 }
 
 export const readAll = async (device: Device, from: Buffer): Promise<Float32Array> =>

@@ -3,14 +3,18 @@
 
 import { wholeSequence } from '../../targets/device.ts';
 import type { Buffer, Buffers, Device, DeviceBuffer, Module, Parameter, Sizes, Tape } from '../../targets/device.ts';
+import type { Batch } from './batches.ts';
 import { callEntry } from './call.ts';
 import { learnedNames, positionValues, stepIsShared } from './encoding.ts';
 import type { LayerEncoding } from './encoding.ts';
 import type { Model, ShapeBuffers } from './model.ts';
+import { parameter } from './parameters.ts';
+import { segmentsOf } from './segments.ts';
 import { weightsAs, wholeBuffer } from './store.ts';
 
 export interface Shape extends ShapeBuffers {
   readonly sizes: Sizes;
+  readonly vocabulary: number; // rows of the embedding table
   /** Sums over layers and micro-batches, to clear before each optimizer step. */
   readonly sums: readonly Buffer[];
   free(): void;
@@ -20,15 +24,16 @@ type Allocate = (label: string, elements: number) => DeviceBuffer;
 
 export function openShape(device: Device, model: Model, batch: number, tokens: number): Shape {
   const sizes = wholeSequence(batch, tokens);
+  const [vocabulary] = parameter(model.store.layout, 'transformer.wte.weight').shape as [number, number];
   const owned: DeviceBuffer[] = [];
   const allocate: Allocate = (label, elements) => {
     const buffer = device.allocate(Math.max(4, elements * 4), label);
     owned.push(buffer);
     return buffer;
   };
-  const ids = (name: string): Buffer => {
-    const buffer = allocate(name, batch * tokens);
-    device.write(buffer, 0, new Int32Array(batch * tokens));
+  const integers = (name: string, elements: number): Buffer => {
+    const buffer = allocate(name, elements);
+    device.write(buffer, 0, new Int32Array(elements));
     return wholeBuffer(buffer, 'i32');
   };
   const hostValues = new Map<Module, Buffers>();
@@ -47,13 +52,25 @@ export function openShape(device: Device, model: Model, batch: number, tokens: n
   }));
   return {
     sizes,
-    tokens: ids('tokens'),
-    targets: ids('targets'),
+    vocabulary,
+    tokens: integers('tokens', batch * tokens),
+    tokens_order: integers('tokens_order', batch * tokens),
+    tokens_start: integers('tokens_start', vocabulary + 1),
+    targets: integers('targets', batch * tokens),
     layers: atLayer,
     embed: { ...weightsAs(model.store, learnedNames(layers[0]!.module, 0, 'embed')), ...tablesOf(layers[0]!) },
     sums: sumsOf.flatMap((sums) => Object.values(sums ?? {})),
     free: () => owned.forEach((buffer) => device.free(buffer)),
   };
+}
+
+/** The next lists run on this batch. */
+export function writeBatch(device: Device, shape: Shape, batch: Batch): void {
+  const { order, start } = segmentsOf(batch.tokens, shape.vocabulary);
+  device.write(shape.tokens.storage!, 0, batch.tokens);
+  device.write(shape.tokens_order.storage!, 0, order);
+  device.write(shape.tokens_start.storage!, 0, start);
+  device.write(shape.targets.storage!, 0, batch.targets);
 }
 
 /** Tables computed in float64, and `position` itself where a kernel reads it. */

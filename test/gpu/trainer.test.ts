@@ -19,7 +19,7 @@ import type { Model } from '../../src/trainer/model.ts';
 import { sampleDefaults } from '../../src/trainer/sample.ts';
 import { sampleFrom } from '../../src/trainer/sample-run.ts';
 import { openTrainer, readAll } from '../../src/trainer/session.ts';
-import { openShape } from '../../src/trainer/shape.ts';
+import { openShape, writeBatch } from '../../src/trainer/shape.ts';
 import { wholeBuffer } from '../../src/trainer/store.ts';
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import { createLoader } from '../../src/load-module.ts';
@@ -69,8 +69,7 @@ describe.each([
     const model = await fixtureModel(fixture, name, contract);
     const { batch, context } = fixture.configuration;
     const shape = openShape(device, model, batch, context);
-    device.write(shape.tokens.storage!, 0, fixture.tokens);
-    device.write(shape.targets.storage!, 0, fixture.targets);
+    writeBatch(device, shape, fixture);
     const buffer = (label: string, elements: number) => wholeBuffer(device.allocate(elements * 4, label));
     const [seed, loss] = [buffer('seed', 1), buffer('loss', 1)];
     const logits = buffer('logits', batch * context * fixture.vocabulary);

@@ -39,9 +39,8 @@ export function inputsOf(program: Program, batch: number, tokens: number, given:
       ? randomValues(count, seed)
       : Array.from({ length: count }, (_, n) => (n * 7 + 1) % 3);
   };
-  return Object.fromEntries(
-    program.inputs.map((tensor, n) => [tensor.name, given[tensor.name] ?? value(tensor, n + 11)]),
-  );
+  const own = program.inputs.map((tensor, n) => [tensor.name, given[tensor.name] ?? value(tensor, n + 11)]);
+  return { ...given, ...Object.fromEntries(own) }; // some entries take more than the program: sorted places
 }
 
 export interface Checked {

@@ -9,7 +9,7 @@ import type { Model } from '../../src/trainer/model.ts';
 import { compileOperations } from '../../src/trainer/modules.ts';
 import { layOut } from '../../src/trainer/parameters.ts';
 import { openTrainer } from '../../src/trainer/session.ts';
-import { openShape } from '../../src/trainer/shape.ts';
+import { openShape, writeBatch } from '../../src/trainer/shape.ts';
 import { openStore, wholeBuffer } from '../../src/trainer/store.ts';
 import type { Device } from '../../targets/device.ts';
 import { fixtureWeights, gradientErrors, readFixture, relativeError } from './fixture.ts';
@@ -40,8 +40,7 @@ describe.each(['rope', 'learned_absolute'])('GPT-2 with %s', (name) => {
     const device = interpretedDevice();
     const model = await fixtureModel(device, fixture, name);
     const shape = openShape(device, model, fixture.configuration.batch, fixture.configuration.context);
-    device.write(shape.tokens.storage!, 0, fixture.tokens);
-    device.write(shape.targets.storage!, 0, fixture.targets);
+    writeBatch(device, shape, fixture);
     const seed = wholeBuffer(device.allocate(4, 'seed'));
     device.write(seed.storage!, 0, Float32Array.of(1));
     let logits = seed;

@@ -1,0 +1,105 @@
+// Sums by id in the simulator, against the interpreter: rows without places, rows longer than many pieces, ids that are no
+// row's, every order of lanes; and the host's sorting against its definition.
+import { describe, expect, it } from 'vitest';
+import { at, axis, call, defined, given, program, read, readAt, scatter } from '../../src/ir/build.ts';
+import type { Program } from '../../src/ir/ir.ts';
+import { segmentsOf } from '../../src/trainer/segments.ts';
+import { checkCase, randomValues } from './check-plan.ts';
+
+const rows = 7;
+
+/** output[ids[b, t], m] += x[b, t, m] * y[b, t] */
+function sumsById(width: number): Program {
+  const [b, t, m] = [axis('b', 'batch', 'batch'), axis('t', 'tokens', 'token'), axis('m', width, 'model')];
+  const ids = given('ids', [b, t], 'operand', 'integer');
+  const x = given('x', [b, t, m], 'operand');
+  const y = given('y', [b, t], 'operand');
+  const index = [readAt(ids), at(m)];
+  const body = call('multiply', readAt(x), readAt(y));
+  const made = defined('output', [axis('row', rows), axis('m', width, 'model')]);
+  const results = { output: made };
+  return program({ name: 'sums', inputs: [ids, x, y], definitions: [scatter(made, [b, t, m], index, body)], results });
+}
+
+/** The table of an embedding has this gradient. */
+function lookup(width: number): Program {
+  const [b, t, m] = [axis('b', 'batch', 'batch'), axis('t', 'tokens', 'token'), axis('m', width, 'model')];
+  const ids = given('ids', [b, t], 'operand', 'integer');
+  const table = given('table', [axis('row', rows), axis('m', width, 'model')], 'operand');
+  const made = defined('output', [b, t, m]);
+  const definition = { tensor: made, span: null, adjointOf: null, kind: 'map' as const };
+  const body = read(table, [readAt(ids), at(m)], 0);
+  return program({
+    name: 'lookup',
+    inputs: [ids, table],
+    definitions: [{ ...definition, body }],
+    results: { output: made },
+  });
+}
+
+/** Most places are of one id; some of none of the rows. */
+const skewed = (count: number): Int32Array =>
+  Int32Array.from(randomValues(count, 3), (value) =>
+    value < 0.6 ? 2 : value < 0.7 ? rows + 1 : value < 0.75 ? -1 : Math.floor(value * rows),
+  );
+
+const sortedIds = (ids: Int32Array) => {
+  const { order, start } = segmentsOf(ids, rows);
+  return { ids, ids_order: order, ids_start: start };
+};
+
+describe('sums by id', () => {
+  it.each([
+    [1, 1],
+    [1, 63],
+    [1, 64],
+    [1, 65],
+    [3, 150],
+  ])('%i x %i places', (batch, tokens) => {
+    const ids = skewed(batch * tokens);
+    const { plan, worst, errors } = checkCase({ program: sumsById(5), batch, tokens, inputs: sortedIds(ids) });
+    expect(plan.kernels.map(({ name }) => name)).toEqual(['output_partial', 'output']);
+    expect(worst, JSON.stringify(errors)).toBeLessThan(3e-6);
+  });
+
+  it.each([0, 6])('of one id alone, %i', (id) => {
+    const ids = new Int32Array(300).fill(id);
+    const { worst } = checkCase({
+      program: sumsById(1),
+      batch: 2,
+      tokens: 150,
+      inputs: sortedIds(ids),
+      orders: ['random'],
+    });
+    expect(worst).toBeLessThan(3e-6);
+  });
+
+  it('are the gradient of a lookup, added to what is there', () => {
+    const ids = skewed(2 * 100);
+    const options = { gradients: ['table'], accumulate: ['table'] };
+    const { plan, worst, errors } = checkCase({
+      program: lookup(4),
+      batch: 2,
+      tokens: 100,
+      inputs: sortedIds(ids),
+      options,
+    });
+    const backward = plan.entries.find(({ name }) => name === 'backward')!;
+    const names = backward.inputs.map(({ buffer }) => buffer.name);
+    expect(names.toSorted()).toEqual(['d_output', 'd_table', 'ids', 'ids_order', 'ids_start']);
+    expect(worst, JSON.stringify(errors)).toBeLessThan(3e-6);
+  });
+});
+
+describe('the places of ids', () => {
+  it('stand by id, then by place, those of no row last', () => {
+    const ids = Int32Array.of(3, 1, 9, 1, 3, -2, 0);
+    const { order, start } = segmentsOf(ids, 4);
+    expect([...order]).toEqual([6, 1, 3, 0, 4, 2, 5]);
+    expect([...start]).toEqual([0, 1, 3, 3, 5]);
+  });
+
+  it('are nowhere without ids', () => {
+    expect([...segmentsOf(new Int32Array(0), 2).start]).toEqual([0, 0, 0]);
+  });
+});
