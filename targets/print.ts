@@ -6,11 +6,12 @@ import { commentText } from '../codegen/numbers.ts';
 import { unroll } from '../codegen/unroll.ts';
 
 /**
- * An infix operator by its level (`first`: a conversion of its first operand), or a form with the arguments in place (they
- * come without outer parentheses).
+ * An infix operator by its level (`first`: a conversion of its first operand; `args`: operands in place of the call's), a
+ * condition between `?` and `:`, or a form with the arguments in place (they come without outer parentheses).
  */
 export type Spelling =
-  | { readonly infix: string; readonly level: Level; readonly first?: string }
+  | { readonly infix: string; readonly level: Level; readonly first?: string; readonly args?: readonly Expression[] }
+  | 'choice'
   | ((args: readonly string[], types: readonly ValueType[]) => string);
 
 /** How tightly an operator binds. `bits` takes only operands that need no parentheses, and is itself put in them. */
@@ -36,6 +37,7 @@ export interface Syntax {
   function(of: KernelFunction, body: readonly string[], value: string): readonly string[];
 }
 
+const choice = 0;
 const levels: Readonly<Record<Level, number>> = { or: 1, and: 2, compare: 3, bits: 4, sum: 5, product: 6 };
 const unary = 7;
 const atom = 8;
@@ -83,7 +85,8 @@ function print(expression: Expression, syntax: Syntax): Printed {
 
 function printCall(expression: Call, syntax: Syntax): Printed {
   const spelling = syntax.spelling(expression);
-  const args = expression.args.map((argument) => print(argument, syntax));
+  const own = typeof spelling === 'object' ? spelling.args : undefined;
+  const args = (own ?? expression.args).map((argument) => print(argument, syntax));
   if (typeof spelling === 'function') {
     const types = expression.args.map((argument) => argument.type);
     const text = spelling(
@@ -92,16 +95,20 @@ function printCall(expression: Call, syntax: Syntax): Printed {
     );
     return { text, level: atom };
   }
+  if (spelling === 'choice') {
+    const [condition, then, otherwise] = args.map((argument) => wrapped(argument, levels.or));
+    return { text: `${condition} ? ${then} : ${otherwise}`, level: choice };
+  }
   const { infix, level, first } = spelling;
-  const own = levels[level];
+  const tight = levels[level];
   if (first !== undefined) args[0] = done(`${first}(${args[0]!.text})`);
   if (args.length === 1) return { text: `${infix}${wrapped(args[0]!, atom)}`, level: unary };
   // Left-associative, but f32 sums are kept as they are grouped. Comparisons do not chain, bits take atoms, and `and` and
   // `or` do not mix: all of that is what WGSL demands, and reads well elsewhere.
-  const left = level === 'compare' ? levels.bits : level === 'bits' ? unary : own;
-  const right = level === 'bits' ? unary : own + 1;
+  const left = level === 'compare' ? levels.bits : level === 'bits' ? unary : tight;
+  const right = level === 'bits' ? unary : tight + 1;
   const [a, b] = [wrapped(args[0]!, left, level), wrapped(args[1]!, right, level)];
-  return { text: `${a} ${infix} ${b}`, level: own };
+  return { text: `${a} ${infix} ${b}`, level: tight };
 }
 
 function wrapped({ text, level }: Printed, least: number, inside: Level | null = null): string {

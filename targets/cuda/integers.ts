@@ -142,6 +142,7 @@ export function integersOf(of: {
 
   function typeOf(expression: Expression): IntegerType {
     switch (expression.kind) {
+      case 'size':
       case 'workgroup':
         return 'index_t';
       case 'local':
@@ -222,8 +223,10 @@ function rangeOf({ op, args }: Call, values: readonly Value[]): Value {
       const by = (end: number): number => (end === 0 ? 0 : end * scale);
       return between(by(a.low), by(a.high), data);
     }
-    case 'shift_right':
-      return between(a.low >= 0 ? 0 : a.low, a.high < 0 ? -1 : Math.floor(a.high / 2 ** (literal ?? 0)), data);
+    case 'shift_right': {
+      const by = (end: number): number => Math.floor(end / 2 ** (literal ?? 0));
+      return between(Math.min(by(a.low), 0), Math.max(by(a.high), 0), data);
+    }
     case 'popcount':
       return between(0, 32);
     case 'select':

@@ -38,7 +38,7 @@ const reals: Readonly<Record<KernelOp, Spelling>> = {
   and: infix('&&', 'and'),
   or: infix('||', 'or'),
   not: infix('!', 'product'),
-  select: ([condition, then, otherwise]) => `(${condition} ? ${then} : ${otherwise})`,
+  select: 'choice',
   xor: infix('^', 'bits'),
   shift_left: infix('<<', 'bits'),
   shift_right: infix('>>', 'bits'),
@@ -83,15 +83,18 @@ function literal(type: ValueType, value: number): string {
 function spelling(call: Call, of: Integers): Spelling {
   const { op, type, args } = call;
   if (args[0]!.type !== 'i32' || type !== 'i32') return reals[op];
-  const constant = args[1];
-  if (op === 'add' && constant?.kind === 'literal' && constant.value < 0 && constant.value !== -(2 ** 31)) {
-    return spelling({ ...call, op: 'subtract', args: [args[0]!, { ...constant, value: -constant.value }] }, of);
-  }
   const how = of.arithmetic(call);
   if (how === 'wrap' && wrapping[op] !== undefined) return wrapping[op];
   const plain = integers[op] ?? reals[op];
   if (op === 'min' || op === 'max') return alike(plain, args, of, how === 'promote');
-  return how === 'promote' && typeof plain !== 'function' ? { ...plain, first: 'index_t' } : plain;
+  if (typeof plain !== 'object') return plain;
+  return { ...plain, ...(how === 'promote' ? { first: 'index_t' } : {}), ...(op === 'add' ? difference(args) : {}) };
+}
+
+/** x + (-1) reads as x - 1. */
+function difference([a, b]: readonly Expression[]): { infix: string; args: readonly Expression[] } | null {
+  if (b?.kind !== 'literal' || b.value >= 0 || b.value === -(2 ** 31)) return null;
+  return { infix: '-', args: [a!, { ...b, value: -b.value }] };
 }
 
 /** Overloads take arguments of one type. */
@@ -104,6 +107,8 @@ function alike(plain: Spelling, args: readonly Expression[], of: Integers, promo
       valueTypes,
     );
 }
+
+const bound = (text: string): string => (/[?&^|<>=]/.test(text) ? `(${text})` : text);
 
 const builtins = { workgroup: 'group', lane: 'lane', subgroup_size: '32', subgroup_lane: 'subgroup_lane' };
 
@@ -120,7 +125,7 @@ export function syntaxOf(bindings: readonly Binding[], of: Integers): Syntax {
     declare: (kind, name, type, value) =>
       `${kind === 'let' ? 'const ' : ''}${type === 'i32' ? of.declared(name) : typeNames[type]} ${name} = ${value};`,
     loop: (variable, from, to, step) =>
-      `for (${of.declared(variable)} ${variable} = ${from}; ${variable} < ${to}; ${variable} += ${step})`,
+      `for (${of.declared(variable)} ${variable} = ${from}; ${variable} < ${bound(to)}; ${variable} += ${step})`,
     unroll: '#pragma unroll',
     barrier: '__syncthreads();',
     elements: ({ kind, buffer, array, at, count }, index) => {
