@@ -80,8 +80,8 @@ function within(statements: readonly Statement[], outer: Bindings, state: State)
 }
 
 interface Region extends Points {
-  /** Values of points that more than one run needs: private arrays. */
-  readonly kept: ReadonlySet<string>;
+  /** Values of points that more than one run needs: their private arrays, by name. */
+  readonly kept: ReadonlyMap<string, string>;
   readonly state: State;
 }
 
@@ -106,9 +106,13 @@ function lockstep(points: Loop, outer: Bindings, state: State): readonly Stateme
     state.tally.stores += 1;
     return [points];
   }
-  const region: Region = { variable, width, changes, names, kept: keptBetween(parts, changes), state };
-  for (const name of region.kept) state.arrays.push({ name, type: declared.get(name)!.type, size: width });
-  return writeParts(parts, region);
+  const kept = new Map<string, string>();
+  for (const name of keptBetween(parts, changes)) {
+    const array = state.options.fresh(`${name}_points`);
+    kept.set(name, array);
+    state.arrays.push({ name: array, type: declared.get(name)!.type, size: width });
+  }
+  return writeParts(parts, { variable, width, changes, names, kept, state });
 }
 
 interface Noting {
@@ -208,7 +212,8 @@ function writeRun({ statements: run }: Run, region: Region): Statement[] {
   const elementOf = (vector: Vector, n: number): Expression => add(multiply(k, i32(vector.stride)), i32(n));
   const point = (e: Expression): Expression => {
     if (e.kind === 'local') {
-      if (kept.has(e.name)) return element(e.name, k, e.type);
+      const array = kept.get(e.name);
+      if (array !== undefined) return element(array, k, e.type);
       const change = changes.get(e.name);
       return change?.kind === 'grows' ? add(e, multiply(k, i32(change.stride))) : e;
     }
@@ -233,7 +238,9 @@ function writeRun({ statements: run }: Run, region: Region): Statement[] {
     for (const child of childrenOf(e)) loadFirst(child);
   };
   const keep = (statement: Statement): Statement =>
-    'name' in statement && kept.has(statement.name) ? storeElement(statement.name, k, statement.value) : statement;
+    'name' in statement && kept.has(statement.name)
+      ? storeElement(kept.get(statement.name)!, k, statement.value)
+      : statement;
   const alone = (statement: Statement): Statement => {
     if (statement.kind === 'store' && isDifferent(statement.index, variable, changes)) state.tally.stores += 1;
     return keep(rewriteStatement(statement, point, (block) => block.map(alone)));

@@ -25,9 +25,20 @@ import type { ColumnsNest, Root } from '../plan/nest.ts';
 import type { BufferPlan, Size } from '../plan/plan.ts';
 import { ceilDivide, extentSize, nominal, numberSize, product } from '../plan/size.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
-import { countOf, indicesAt, laneGrid, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
+import {
+  countOf,
+  eachPoint,
+  indicesAt,
+  laneCount,
+  laneGrid,
+  laneGroups,
+  laneNumber,
+  pointsOf,
+  takeApart,
+} from './grid.ts';
 import { extentOf, indexAt, type Scope } from './scope.ts';
 import { storeInto } from './store.ts';
+import { busy, widest, widthOf } from './width.ts';
 
 type Sum = Extract<Definition, { kind: 'reduce' }>;
 
@@ -89,28 +100,40 @@ export function lowerColumns(nest: ColumnsNest, setting: Setting): readonly Draf
     ...buffersOf(nest.members, setting).filter(({ buffer, write }) => !write && !made.has(buffer.tensor!)),
     ...partials.map((buffer) => ({ buffer, write: true })),
   ];
-  const { body, buffers } = writeBody(setting, name, 64, wanted, (scope, nameOf) => {
-    const results = countOf(nest.axes);
-    const index = laneIndexOf(scope, chunksIn(chunks), nest.axes);
-    const chunk = scope.hint(nest.axes.length === 0 ? index : quotient(index, results), 'chunk');
-    const out = takeApart(scope, nest.axes, nest.axes.length === 0 ? i32(0) : remainder(index, results));
-    const totals = nest.members.map((root) => scope.variable(`${root.definition.tensor.name}_sum`, f32(0)));
-    overChunk(scope, chunks, chunk, (row) => {
-      const values = nest.members.map((root) => valueAt(scope, root, out.local, row));
-      values.forEach((value, n) => scope.emit(assign(nameOfVariable(totals[n]!), add(totals[n]!, value))));
-    });
-    partials.forEach((buffer, n) => scope.emit(store(nameOf(buffer), index, totals[n]!)));
-  });
+  const { lanes } = setting.options;
+  const { way: width, written } = widest(widthsOf(nest, setting, nominalCount(count)), (points) =>
+    writeBody(setting, name, lanes, wanted, (scope, nameOf) => {
+      const results = laneCount(nest.axes, points);
+      const index = laneNumber(scope, multiply(chunksIn(chunks), results));
+      const chunk = scope.hint(nest.axes.length === 0 ? index : quotient(index, results), 'chunk');
+      const result = nest.axes.length === 0 ? i32(0) : remainder(index, results);
+      eachPoint(scope, nest.axes, result, points, (out) => {
+        const totals = nest.members.map((root) => scope.variable(`${root.definition.tensor.name}_sum`, f32(0)));
+        overChunk(scope, chunks, chunk, (row) => {
+          const values = nest.members.map((root) => valueAt(scope, root, out.local, row));
+          values.forEach((value, n) => scope.emit(assign(nameOfVariable(totals[n]!), add(totals[n]!, value))));
+        });
+        const at = points === 1 ? index : add(multiply(chunk, countOf(nest.axes)), out.prefix.at(-1)!);
+        partials.forEach((buffer, n) => scope.emit(store(nameOf(buffer), at, totals[n]!)));
+      });
+    }),
+  );
   const first: Draft = {
     name,
     comment: `partial sums of ${describe(nest.members)}`,
     definitions: nest.members.map((root) => root.definition),
-    buffers,
-    variants: [variant('software', laneGroups(product([count, pointsOf(nest.axes)])), body)],
+    buffers: written.buffers,
+    variants: [variant('software', laneGroups(product([count, pointsOf(nest.axes, width)]), lanes), written.body)],
     flops: flopsOf(nest.members),
   };
   const parts = nest.members.map((root, n) => ({ root, partial: partials[n]!, scale: null }));
   return [first, ...sumPartials(setting, parts, count, nest.chunk)];
+}
+
+/** Neighbouring results that a lane sums, as long as enough lanes are left. */
+function widthsOf(nest: ColumnsNest, setting: Setting, chunks: number): readonly number[] {
+  const width = widthOf(nest.axes, nest.members, setting, busy / chunks);
+  return width > 1 ? [width, 1] : [1];
 }
 
 const nameOfVariable = (variable: Expression): string => {

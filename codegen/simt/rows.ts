@@ -4,7 +4,7 @@
 import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
 import { domainOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
 import type { Expression } from '../kernel.ts';
-import { add, equal, i32, laneIndex, local, loop, toF32, when } from '../kernel-build.ts';
+import { add, barrier, equal, i32, laneIndex, local, loop, toF32, when } from '../kernel-build.ts';
 import { openPoint } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { Root, RowsNest } from '../plan/nest.ts';
@@ -172,6 +172,13 @@ function writeRowMap(scope: Scope, setting: Setting, root: Root, grid: Grid, sta
   const raw = point.value(d.body);
   const value = scope.bind(d.tensor.name, d.tensor.type === 'real' ? toF32(raw) : raw);
   state.row.set(d.tensor, value);
+  const home = setting.storage.get(d.tensor);
+  // Every lane has read what one of them is about to overwrite.
+  if (
+    lanes !== null &&
+    readsOf([d.body]).some(({ tensor }) => home !== undefined && setting.storage.get(tensor) === home)
+  )
+    scope.emit(barrier);
   putRow(scope, setting, d.tensor, point.index(axesAsScalars(d.tensor.axes)), value, lanes);
 }
 

@@ -26,11 +26,12 @@ import {
 import { openPoint, type Point } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { ScanNest } from '../plan/nest.ts';
-import { ceilDivide, extentSize, product } from '../plan/size.ts';
+import { ceilDivide, extentSize, nominal, product } from '../plan/size.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from './draft.ts';
-import { countOf, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
-import { extentOf, indexAt, loadAt, type Scope } from './scope.ts';
+import { countOf, eachPoint, laneCount, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
+import { extentOf, indexAt, loadAt, type Grid, type Scope } from './scope.ts';
 import { axesAsScalars, storeInto } from './store.ts';
+import { busy, widthOf } from './width.ts';
 
 type Scan = Extract<Definition, { kind: 'scan' }>;
 
@@ -55,7 +56,10 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
   const partial = factors === null ? [totals] : [totals, factors];
   const pieces = quotient(add(extentOf(along.extent), i32(length - 1)), i32(length));
   const points = countOf(others);
-  const groups = laneGroups(product([count, pointsOf(others)]));
+  const { lanes } = setting.options;
+  const chunks = Math.ceil(nominal(along.extent) / length);
+  const width = widthOf(others, [root], setting, busy / chunks);
+  const groups = laneGroups(product([count, pointsOf(others, width)]), lanes);
   const reads = buffersOf([root], setting).filter(({ write }) => !write);
   const common = { definitions: [d], flops: flopsOf([root]) };
 
@@ -63,20 +67,22 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
   const sums = writeBody(
     setting,
     first,
-    64,
+    lanes,
     [...reads, ...partial.map((buffer) => ({ buffer, write: true }))],
     (scope, nameOf) => {
-      const index = laneNumber(scope, multiply(subtract(pieces, i32(1)), points));
-      const sum = scope.variable('sum', f32(0));
-      const factor = factors === null ? null : scope.variable('factor', f32(1));
-      walk(scope, nest, others, index, (point) => {
-        const term = point.real(d.term);
-        const by = point.real(d.factor);
-        if (factor !== null) scope.emit(setTo(factor, multiply(factor, by)));
-        scope.emit(setTo(sum, factor === null ? add(sum, term) : add(multiply(by, sum), term)));
+      const index = laneNumber(scope, multiply(subtract(pieces, i32(1)), laneCount(others, width)));
+      eachLine(scope, others, index, width, (line) => {
+        const sum = scope.variable('sum', f32(0));
+        const factor = factors === null ? null : scope.variable('factor', f32(1));
+        walk(scope, nest, line, (point) => {
+          const term = point.real(d.term);
+          const by = point.real(d.factor);
+          if (factor !== null) scope.emit(setTo(factor, multiply(factor, by)));
+          scope.emit(setTo(sum, factor === null ? add(sum, term) : add(multiply(by, sum), term)));
+        });
+        scope.emit(store(nameOf(totals), line.index, sum));
+        if (factors !== null) scope.emit(store(nameOf(factors), line.index, factor!));
       });
-      scope.emit(store(nameOf(totals), index, sum));
-      if (factors !== null) scope.emit(store(nameOf(factors), index, factor!));
     },
   );
 
@@ -86,32 +92,33 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
   const walked = writeBody(
     setting,
     second,
-    64,
+    lanes,
     [...reads, ...carried, ...partial.map((buffer) => ({ buffer, write: false })), made],
     (scope, nameOf) => {
-      const index = laneNumber(scope, multiply(pieces, points));
-      const point = others.length === 0 ? i32(0) : remainder(index, points);
-      const carry = scope.variable(tensor.name, carryIn(scope, nest, others, point));
-      const before = scope.fresh('before');
-      const at = add(multiply(local(before, 'i32'), points), point);
-      const body = scope.block(() => {
-        const total = load(nameOf(totals), at);
-        const kept = factors === null ? carry : multiply(load(nameOf(factors), at), carry);
-        const next = add(kept, total);
-        scope.emit(setTo(carry, nest.periodic ? wrapped(scope, next) : next));
-      });
-      scope.emit(loop(before, i32(0), quotient(index, points), body));
-      walk(scope, nest, others, index, (point) => {
-        const next = add(isOne(d) ? carry : multiply(point.real(d.factor), carry), point.real(d.term));
-        const target = point.index(axesAsScalars(tensor.axes));
-        if (d.exclusive) {
-          const value = scope.bind('next', next);
-          storeInto(scope, setting, tensor, target, carry);
-          scope.emit(setTo(carry, value));
-        } else {
-          scope.emit(setTo(carry, next));
-          storeInto(scope, setting, tensor, target, carry);
-        }
+      const index = laneNumber(scope, multiply(pieces, laneCount(others, width)));
+      eachLine(scope, others, index, width, (line) => {
+        const carry = scope.variable(tensor.name, carryIn(scope, nest, others, line));
+        const before = scope.fresh('before');
+        const at = add(multiply(local(before, 'i32'), points), line.point);
+        const body = scope.block(() => {
+          const total = load(nameOf(totals), at);
+          const kept = factors === null ? carry : multiply(load(nameOf(factors), at), carry);
+          const next = add(kept, total);
+          scope.emit(setTo(carry, nest.periodic ? wrapped(scope, next) : next));
+        });
+        scope.emit(loop(before, i32(0), line.chunk, body));
+        walk(scope, nest, line, (point) => {
+          const next = add(isOne(d) ? carry : multiply(point.real(d.factor), carry), point.real(d.term));
+          const target = point.index(axesAsScalars(tensor.axes));
+          if (d.exclusive) {
+            const value = scope.bind('next', next);
+            storeInto(scope, setting, tensor, target, carry);
+            scope.emit(setTo(carry, value));
+          } else {
+            scope.emit(setTo(carry, next));
+            storeInto(scope, setting, tensor, target, carry);
+          }
+        });
       });
     },
   );
@@ -134,26 +141,48 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
 }
 
 /** The value before the first token: of the recurrence's beginning, or what the call before left. */
-function carryIn(scope: Scope, { root, carry }: ScanNest, others: readonly Axis[], flat: Expression): Expression {
+function carryIn(scope: Scope, { root, carry }: ScanNest, others: readonly Axis[], line: Line): Expression {
   const initial = f32((root.definition as Scan).initial);
   if (carry === null) return initial;
-  const { local: index } = takeApart(scope, others, flat);
+  const index = line.own?.local ?? takeApart(scope, others, line.point).local;
   return select(equal(sizeOf('first'), i32(0)), initial, loadAt(scope, carry, index));
 }
 
-/** The points of a lane's chunk in the order of the scan. */
-function walk(
+/** A chunk of the axis at one point of the others: both as flat indices, and what both together number. */
+interface Line {
+  readonly others: readonly Axis[];
+  readonly index: Expression;
+  readonly chunk: Expression;
+  readonly point: Expression;
+  /** Where a lane has several lines, the point taken apart. */
+  readonly own: Grid | null;
+}
+
+/** The lines of a lane: one, or `width` side by side. */
+function eachLine(
   scope: Scope,
-  { root, chunk: length }: ScanNest,
   others: readonly Axis[],
   index: Expression,
-  write: (point: Point) => void,
+  width: number,
+  write: (line: Line) => void,
 ): void {
+  const lanes = laneCount(others, width);
+  const chunk = quotient(index, lanes);
+  const flat = others.length === 0 ? i32(0) : remainder(index, lanes);
+  if (width === 1) return write({ others, index, chunk, point: flat, own: null });
+  eachPoint(scope, others, flat, width, (own) => {
+    const point = own.prefix.at(-1)!;
+    write({ others, index: add(multiply(chunk, countOf(others)), point), chunk, point, own });
+  });
+}
+
+/** The points of a line in the order of the scan. */
+function walk(scope: Scope, { root, chunk: length }: ScanNest, line: Line, write: (point: Point) => void): void {
   const d = root.definition as Scan;
-  const points = countOf(others);
-  const grid = takeApart(scope, others, others.length === 0 ? i32(0) : remainder(index, points));
+  const { others, chunk } = line;
+  const grid = line.own ?? takeApart(scope, others, line.point);
   const fixed = others.map((axis, n): [Axis, Expression] => [axis, indexAt(scope, axis, grid.local[n]!)]);
-  const from = multiply(quotient(index, points), i32(length));
+  const from = multiply(chunk, i32(length));
   const extent = extentOf(d.along.extent);
   const name = scope.fresh(d.reverse ? 'step' : d.along.name);
   const step = local(name, 'i32');

@@ -11,7 +11,7 @@ import type { Tally } from './coalesce.ts';
 import type { Setting, Written } from './draft.ts';
 
 /** Lanes that keep a device busy. */
-const busy = 2 ** 14;
+export const busy = 2 ** 14;
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
