@@ -46,6 +46,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     names.allocate(tensor.name);
 
   const accumulate = accumulated(all, slots.boundaries, stageByTensor, options);
+  const narrow = new Set<Tensor>();
   const kernels: KernelPlan[] = [];
   const entries: EntryPlan[] = [];
   for (const stage of kernelStages) {
@@ -61,6 +62,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
       plan,
       kernels: made,
       settled,
+      stored,
     } = buildEntry({
       name: stage,
       // A step may run at any first token.
@@ -78,6 +80,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     });
     kernels.push(...made);
     entries.push(plan);
+    for (const tensor of stored) if (typeOf(tensor) === 'bf16') narrow.add(tensor);
     for (const [tensor, home] of settled) packs.set(tensor, packs.get(home)!);
   }
   const isHost = (tensor: Tensor): boolean => stageByTensor.get(tensor) === 'host' || isPosition(tensor);
@@ -100,6 +103,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     tables: [...tablesOf(host, roots, buffer, hostSlots), ...decodeTables(host, hostSlots)],
     kernels,
     entries,
+    narrow,
   };
 
   /** Adds the entry; gives the tables that only it reads. */

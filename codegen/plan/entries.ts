@@ -37,6 +37,8 @@ export interface BuiltEntry {
   readonly kernels: readonly KernelPlan[];
   /** Tensors made in the place of one of several in a buffer: later entries find them there. */
   readonly settled: ReadonlyMap<Tensor, Tensor>;
+  /** Tensors that have a buffer here. */
+  readonly stored: ReadonlySet<Tensor>;
 }
 
 export function buildEntry(entry: EntryInput): BuiltEntry {
@@ -144,7 +146,8 @@ export function buildEntry(entry: EntryInput): BuiltEntry {
   for (const buffer of used) {
     if (buffer.tensor !== null && !outside.has(buffer.name)) temporaries.push(buffer);
   }
-  return { plan: { name: entry.name, inputs, outputs: outputPlans, temporaries, launches }, kernels, settled };
+  const plan = { name: entry.name, inputs, outputs: outputPlans, temporaries, launches };
+  return { plan, kernels, settled, stored: new Set(storage.keys()) };
 }
 
 /** Of a buffer of several tensors, the rows that a kernel reads or writes; those written over count twice. */

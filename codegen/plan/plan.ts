@@ -122,6 +122,8 @@ export interface Plan {
   readonly tables: readonly HostTable[]; // those of them that kernels read
   readonly kernels: readonly KernelPlan[];
   readonly entries: readonly EntryPlan[];
+  /** What the entries but decode keep as bf16. */
+  readonly narrow: ReadonlySet<Tensor>;
 }
 
 /** Thresholds and choices; the defaults are tuned, tests force both sides of each. */

@@ -2,11 +2,13 @@
 // once, and what they return is read back.
 
 import { fromBf16, toBf16 } from '../../codegen/bf16.ts';
+import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
 import type { Buffer, Buffers, Device, Module, StorageType, Tape } from '../../targets/device.ts';
 import { compileProgram } from '../compile.ts';
 import { loadModule } from '../load-module.ts';
+import { targetPlan } from '../options.ts';
 import type { CompileOptions } from '../options.ts';
 import { callEntry } from '../trainer/call.ts';
 import { wholeBuffer } from '../trainer/store.ts';
@@ -32,7 +34,13 @@ export function deviceRunner(device: Device, { plan = {}, precision = 'f32' }: D
     const text = await compileProgram(program, options, { target: device.language, precision });
     const module = await loadModule(text);
     await device.prepare(Object.values(module.kernels));
-    return runModule(device, module, task);
+    const ran = await runModule(device, module, task);
+    if (precision === 'f32') return ran;
+    const { gradients: differentiated, narrow } = buildPlan(program, {
+      ...targetPlan(device.language, precision),
+      ...options,
+    });
+    return { ...ran, kept: { program: differentiated ?? program, narrow } };
   };
 }
 
@@ -92,11 +100,7 @@ async function runModule(device: Device, module: Module, { sizes: s, inputs, cot
     return [[name.replace(/^d_/, ''), loaded(bytes, buffer.type)]];
   };
   const all = async (names: readonly string[]) => new Map((await Promise.all(names.map(read))).flat());
-  const ran = {
-    outputs: await all(task.outputs),
-    gradients: await all(task.gradients.map((name) => `d_${name}`)),
-    narrow: Object.keys(given).filter((name) => typeOf.get(name) === 'bf16'),
-  };
+  const ran = { outputs: await all(task.outputs), gradients: await all(task.gradients.map((name) => `d_${name}`)) };
   device.release(recorded);
   for (const { storage } of [...held.values(), ...results.values()]) if (storage !== null) device.free(storage);
   return ran;

@@ -1,14 +1,14 @@
 // Runs attention with an encoding on a case and says for each tensor how far it is from the case: the largest error
 // relative to the tensor's largest magnitude. A runner computes; the reference is the interpreter in float64. A runner that
-// rounds inputs to bf16 is held against what the rounded inputs give.
+// keeps tensors as bf16 is held against float64 arithmetic on tensors rounded in the same places.
 
-import { roundToBf16 } from '../../codegen/bf16.ts';
 import { reverse } from '../autodiff/reverse.ts';
 import type { Geometry } from '../check/checked.ts';
 import { interpret } from '../interpret/interpret.ts';
 import { given } from '../ir/build.ts';
 import type { Axis, Program, Tensor } from '../ir/ir.ts';
 import type { Case, CaseSizes, Values } from './case.ts';
+import { interpretRounded } from './rounded.ts';
 
 /** What a runner is asked for: one call of attention, forward and back. */
 export interface Task {
@@ -24,15 +24,17 @@ export interface Ran {
   readonly outputs: ReadonlyMap<string, ArrayLike<number>>;
   /** A gradient that is missing is 0: nothing leads from the input to the output. */
   readonly gradients: ReadonlyMap<string, ArrayLike<number>>;
-  /** Inputs that were rounded to bf16 first; the cotangent's name is `d_output`. */
-  readonly narrow?: readonly string[];
+  /** Where tensors were kept as bf16: the program that ran, forward and backward, and which of its tensors. */
+  readonly kept?: { readonly program: Program; readonly narrow: ReadonlySet<Tensor> };
 }
 
 export type Runner = (task: Task) => Promise<Ran>;
 
 /**
  * What bf16 may differ by, relative to the largest magnitude of a tensor: two roundings. bf16 has 8 bits of significand,
- * so that rounding to the nearest moves a number by at most 2^-8 of itself.
+ * so that rounding to the nearest moves a number by at most 2^-8 of itself. What a tensor is held against has the
+ * roundings of all that is stored before it; one more is its own, and the other is left for operands that float32
+ * arithmetic rounded to the other neighbour.
  */
 export const bf16Tolerance = 2 * 2 ** -8;
 
@@ -42,6 +44,8 @@ interface Row {
   /** Largest error relative to the largest magnitude expected; null: not compared, for the reason in `note`. */
   readonly error: number | null;
   readonly passed: boolean;
+  /** How far storage as bf16 alone moves the tensor, in exact arithmetic, relative to the same magnitude; else 0. */
+  readonly rounding: number;
   /** Where the largest error is, and the two numbers. */
   readonly where: string;
   readonly note: string;
@@ -69,8 +73,8 @@ export async function verify(program: Program, vectors: Case, runner: Runner, to
   const { inputs } = bound;
   const task: Task = { program, sizes, inputs, cotangent: vectors.cotangent.data, outputs, gradients };
   const ran = await runner(task);
-  const wanted = await fromRounded(vectors, task, new Set(ran.narrow));
-  const rows = [
+  const { expected: wanted, rounding } = asKept(vectors, task, ran.kept ?? null);
+  const compared = [
     ...Object.entries(wanted.outputs).map(([name, expected]) => {
       const tensor = program.results.get(name);
       const shape = tensor === undefined ? null : shapeOf(tensor.axes, vectors.sizes);
@@ -82,33 +86,48 @@ export async function verify(program: Program, vectors: Case, runner: Runner, to
       return compare('gradient', name, expected, got, tolerance, `the program reads no '${name}'`);
     }),
   ];
+  const rows = compared.map((row): Row => {
+    const name = row.kind === 'gradient' ? `d_${row.tensor}` : row.tensor;
+    return { ...row, rounding: rounding.get(name) ?? 0 };
+  });
   const needed = rows.filter((row) => row.kind === 'gradient' || row.tensor === 'output');
   const passed = rows.every((row) => row.passed || row.error === null) && needed.every((row) => row.error !== null);
   return { rows, problems: [], passed: passed && needed.length > 0 };
 }
 
-/** The case's numbers, moved by what rounding the inputs `narrow` to bf16 does to the results in float64. */
-async function fromRounded(vectors: Case, task: Task, narrow: ReadonlySet<string>): Promise<Case> {
-  if (narrow.size === 0) return vectors;
-  const round = (name: string, data: ArrayLike<number>): ArrayLike<number> =>
-    narrow.has(name) ? Float64Array.from(data, roundToBf16) : data;
-  const inputs = Object.fromEntries(Object.entries(task.inputs).map(([name, data]) => [name, round(name, data)]));
-  const exact = await reference(task);
-  const rounded = await reference({ ...task, inputs, cotangent: round('d_output', task.cotangent) });
-  const moved = (tensors: Case['outputs'], kind: 'outputs' | 'gradients'): Case['outputs'] =>
+interface Expected {
+  readonly expected: Case;
+  /** By the tensor's name, of a gradient `d_NAME`. */
+  readonly rounding: ReadonlyMap<string, number>;
+}
+
+/** The case's numbers, moved by what the roundings of what is kept as bf16 do to them in exact arithmetic. */
+function asKept(vectors: Case, { sizes, inputs, cotangent }: Task, kept: Ran['kept'] | null): Expected {
+  const rounding = new Map<string, number>();
+  if (kept === null || kept === undefined || kept.narrow.size === 0) return { expected: vectors, rounding };
+  const { program, narrow } = kept;
+  const given = { ...inputs, d_output: cotangent };
+  const exact = interpret(program, sizes, given);
+  const rounded = interpretRounded(program, sizes, given, narrow);
+  const moved = (tensors: Case['outputs'], prefix: string): Case['outputs'] =>
     Object.fromEntries(
       Object.entries(tensors).map(([name, values]) => {
-        const [from, to] = [exact[kind].get(name), rounded[kind].get(name)];
+        const made = program.results.get(prefix + name)?.name ?? '';
+        const [from, to] = [exact.get(made), rounded.get(made)];
         if (from === undefined || to === undefined) return [name, values];
-        const by = (n: number): number => to[n % to.length]! - from[n % from.length]!;
-        return [name, { ...values, data: Float64Array.from(values.data, (value, n) => value + by(n)) }];
+        const by = to.map((value, n) => value - from[n]!);
+        rounding.set(prefix + name, largest(by) / (largest(values.data) || 1));
+        return [name, { ...values, data: Float64Array.from(values.data, (value, n) => value + by[n % by.length]!) }];
       }),
     );
-  return {
-    ...vectors,
-    outputs: moved(vectors.outputs, 'outputs'),
-    gradients: moved(vectors.gradients, 'gradients'),
-  };
+  const expected = { ...vectors, outputs: moved(vectors.outputs, ''), gradients: moved(vectors.gradients, 'd_') };
+  return { expected, rounding };
+}
+
+function largest(values: ArrayLike<number>): number {
+  let most = 0;
+  for (let n = 0; n < values.length; n++) most = Math.max(most, Math.abs(values[n]!));
+  return most;
 }
 
 const isInputOfAttention = (name: string): boolean => ['x', 'query', 'key', 'value'].includes(name);
@@ -168,7 +187,7 @@ function compare(
   tolerance: number,
   missing: string,
   shape: readonly number[] | null = null,
-): Row {
+): Omit<Row, 'rounding'> {
   const skipped = { tensor, kind, error: null, passed: false, where: '' };
   if (got === undefined) return { ...skipped, note: missing };
   if (shape !== null && !covers(expected.shape, shape)) {

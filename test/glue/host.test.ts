@@ -39,6 +39,7 @@ function hostPlan(inputs: readonly Tensor[], definitions: readonly Definition[],
         comment: definition.tensor.name,
       },
     })),
+    narrow: new Set(),
     kernels: [],
     entries: [{ name: 'forward', inputs: [], outputs: [], temporaries: [], launches: [] }],
   };
