@@ -19,7 +19,6 @@ import {
   minimum,
   multiply,
   quotient,
-  remainder,
   store,
   when,
 } from '../kernel-build.ts';
@@ -29,9 +28,10 @@ import type { SegmentsNest } from '../plan/nest.ts';
 import type { BufferPlan, Size } from '../plan/plan.ts';
 import { ceilDivide, extentSize, product } from '../plan/size.ts';
 import { describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
-import { countOf, indicesAt, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
-import type { Scope } from './scope.ts';
+import { countOf, eachPoint, indicesAt, laneCount, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
+import { extentOf, type Grid, type Scope } from './scope.ts';
 import { storeInto } from './store.ts';
+import { widest, widthOf } from './width.ts';
 
 type Scatter = Extract<Definition, { kind: 'scatter' }>;
 
@@ -63,48 +63,50 @@ export function lowerSegments(nest: SegmentsNest, setting: Setting): readonly Dr
 const pieceCount = ({ places }: SegmentsNest): Size => ceilDivide(pointsOf(places), piece);
 
 /** The sum of each piece whose places are all of one id; the others stay as they are, and nobody reads them. */
-function pieces({ nest, setting, definition, partial, buffer }: Lowering): Draft {
+function pieces(lowering: Lowering): Draft {
+  const { nest, setting, definition, partial, buffer } = lowering;
   const name = setting.kernelName(`${definition.tensor.name}_partial`);
   const wanted: Wanted[] = [
     ...[nest.order, nest.ids].map((tensor) => ({ buffer: buffer(tensor), write: false })),
     ...bodyBuffers(definition, buffer),
     { buffer: partial, write: true },
   ];
-  const { body, buffers } = writeBody(setting, name, lanesInGroup, wanted, (scope, nameOf) => {
-    const placeCount = countOf(nest.places);
-    const index = laneNumber(
-      scope,
-      multiply(quotient(add(placeCount, i32(piece - 1)), i32(piece)), countOf(nest.inner)),
-    );
-    const { first, point } = outerAndInner(scope, index, nest.inner, 'piece');
-    const from = scope.bind('from', multiply(first, i32(piece)));
-    const last = add(from, i32(piece - 1));
-    const idAt = (place: Expression): Expression =>
-      load(nameOf(buffer(nest.ids)), load(nameOf(buffer(nest.order)), place, 'i32'), 'i32');
-    const whole = scope.block(() => {
-      const total = scope.variable('total', f32(0));
-      addPlaces(
-        scope,
-        { nest, definition, order: nameOf(buffer(nest.order)), point, total },
-        from,
-        add(from, i32(piece)),
-      );
-      scope.emit(store(nameOf(partial), index, total));
-    });
-    scope.emit(...when(less(last, placeCount), when(equal(idAt(from), idAt(last)), whole)));
-  });
+  const { lanes } = setting.options;
+  const { way, written } = widest(waysOf(lowering), (width) =>
+    writeBody(setting, name, lanes, wanted, (scope, nameOf) => {
+      const order = nameOf(buffer(nest.order));
+      const placeCount = countOf(nest.places);
+      const count = quotient(add(placeCount, i32(piece - 1)), i32(piece));
+      const index = laneNumber(scope, multiply(count, laneCount(nest.inner, width)));
+      eachPoint(scope, [pieceAxis, ...nest.inner], index, width, (grid) => {
+        const point = innerPoint(scope, nest, grid);
+        const from = scope.bind('from', multiply(grid.local[0]!, i32(piece)));
+        const last = add(from, i32(piece - 1));
+        const idAt = (place: Expression): Expression =>
+          load(nameOf(buffer(nest.ids)), load(order, place, 'i32'), 'i32');
+        const whole = scope.block(() => {
+          const total = scope.variable('total', f32(0));
+          addPlaces(scope, { nest, definition, order, point, total }, from, add(from, i32(piece)));
+          scope.emit(store(nameOf(partial), partialAt(nest, grid.local[0]!, point), total));
+        });
+        scope.emit(...when(less(last, placeCount), when(equal(idAt(from), idAt(last)), whole)));
+      });
+    }),
+  );
+  const groups = laneGroups(product([pieceCount(nest), pointsOf(nest.inner, way)]), lanes);
   return {
     name,
     comment: `${definition.tensor.name}: sums over ${piece} places of one of ${nest.ids.name}`,
     definitions: [definition],
-    buffers,
-    variants: [variant('software', laneGroups(product([pieceCount(nest), pointsOf(nest.inner)])), body)],
+    buffers: written.buffers,
+    variants: [variant('software', groups, written.body)],
     flops: flopsOf([nest.root]),
   };
 }
 
-/** A lane a result. A row without places is left as it is where it is added to. */
-function rows({ nest, setting, definition, partial, buffer }: Lowering): Draft {
+/** A lane a result, or a few neighbours. A row without places is left as it is where it is added to. */
+function rows(lowering: Lowering): Draft {
+  const { nest, setting, definition, partial, buffer } = lowering;
   const { tensor } = definition;
   const name = setting.kernelName(tensor.name);
   const wanted: Wanted[] = [
@@ -113,61 +115,73 @@ function rows({ nest, setting, definition, partial, buffer }: Lowering): Draft {
     { buffer: partial, write: false },
     { buffer: buffer(tensor), write: true },
   ];
-  const { body, buffers } = writeBody(setting, name, lanesInGroup, wanted, (scope, nameOf) => {
-    const index = laneNumber(scope, countOf(tensor.axes));
-    const { first: row, point } = outerAndInner(scope, index, nest.inner, tensor.axes[0]!.name);
-    const start = (of: Expression): Expression => load(nameOf(buffer(nest.start)), of, 'i32');
-    const begin = scope.bind('begin', start(row));
-    const end = scope.bind('end', start(add(row, i32(1))));
-    const writeSum = (): void => {
-      const total = scope.variable('total', f32(0));
-      const sum: Sum = { nest, definition, order: nameOf(buffer(nest.order)), point, total };
-      const up = multiply(quotient(add(begin, i32(piece - 1)), i32(piece)), i32(piece));
-      const head = scope.bind('whole', minimum(end, up)); // where whole pieces begin
-      const tail = scope.bind('rest', maximum(head, multiply(quotient(end, i32(piece)), i32(piece)))); // and end
-      addPlaces(scope, sum, begin, head);
-      const number = scope.fresh('piece');
-      const at = add(multiply(local(number, 'i32'), countOf(nest.inner)), point.flat);
-      const more = [addTo(total, load(nameOf(partial), at))];
-      scope.emit(loop(number, quotient(add(head, i32(piece - 1)), i32(piece)), quotient(tail, i32(piece)), more));
-      addPlaces(scope, sum, tail, end);
-      storeInto(scope, setting, tensor, [row, ...point.local.map(([, position]) => position)], total);
-    };
-    if (setting.accumulate.has(tensor)) scope.emit(...when(less(begin, end), scope.block(writeSum)));
-    else writeSum();
-  });
+  const { lanes } = setting.options;
+  const { way, written } = widest(waysOf(lowering), (width) =>
+    writeBody(setting, name, lanes, wanted, (scope, nameOf) => {
+      const index = laneNumber(scope, laneCount(tensor.axes, width));
+      eachPoint(scope, tensor.axes, index, width, (grid) => {
+        const point = innerPoint(scope, nest, grid);
+        const start = (row: Expression): Expression => load(nameOf(buffer(nest.start)), row, 'i32');
+        const begin = scope.bind('begin', start(grid.local[0]!));
+        const end = scope.bind('end', start(add(grid.local[0]!, i32(1))));
+        const names = { order: nameOf(buffer(nest.order)), partial: nameOf(partial) };
+        const writeSum = (): void => {
+          const total = scope.variable('total', f32(0));
+          addRow(scope, { nest, definition, order: names.order, point, total }, names.partial, begin, end);
+          storeInto(scope, setting, tensor, grid.local, total);
+        };
+        if (setting.accumulate.has(tensor)) scope.emit(...when(less(begin, end), scope.block(writeSum)));
+        else writeSum();
+      });
+    }),
+  );
   return {
     name,
     comment: `${describe([nest.root])}: the places of each row, whole pieces by their sums`,
     definitions: [definition],
-    buffers,
-    variants: [variant('software', laneGroups(pointsOf(tensor.axes)), body)],
+    buffers: written.buffers,
+    variants: [variant('software', laneGroups(pointsOf(tensor.axes, way), lanes), written.body)],
     flops: flopsOf([nest.root]),
   };
 }
 
+/** Neighbouring results that a lane may take. */
+function waysOf({ nest, setting }: Lowering): readonly number[] {
+  const width = nest.inner.length === 0 ? 1 : widthOf(nest.inner, [nest.root], setting, 1);
+  return width > 1 ? [width, 1] : [1];
+}
+
+/** Adds the places begin .. end of `order`: those before the first whole piece, the pieces' sums, those after the last. */
+function addRow(scope: Scope, sum: Sum, partial: string, begin: Expression, end: Expression): void {
+  const firstPiece = quotient(add(begin, i32(piece - 1)), i32(piece));
+  const head = scope.bind('head', minimum(end, multiply(firstPiece, i32(piece))));
+  const tail = scope.bind('tail', maximum(head, multiply(quotient(end, i32(piece)), i32(piece))));
+  addPlaces(scope, sum, begin, head);
+  const number = scope.fresh('piece');
+  const more = addTo(sum.total, load(partial, partialAt(sum.nest, local(number, 'i32'), sum.point)));
+  scope.emit(loop(number, firstPiece, quotient(tail, i32(piece)), [more]));
+  addPlaces(scope, sum, tail, end);
+}
+
+/** Numbers pieces; how many there are is known where kernels run. */
+const pieceAxis: Axis = { name: 'piece', extent: 'tokens', role: 'user' };
+
 const bodyBuffers = ({ body }: Scatter, buffer: Lowering['buffer']): Wanted[] =>
   readsOf(body).map((each) => ({ buffer: buffer(each.tensor), write: false }));
 
-/** A point along the axes that a row has besides. */
-interface Inner {
-  readonly flat: Expression;
-  readonly local: readonly (readonly [Axis, Expression])[];
-}
+/** The indices along the axes that a row has besides. */
+const innerPoint = (scope: Scope, { inner }: SegmentsNest, grid: Grid): readonly [Axis, Expression][] =>
+  indicesAt(scope, inner, grid.local.slice(1));
 
-/** A lane's flat index over [outer, ...inner], taken apart. */
-function outerAndInner(scope: Scope, index: Expression, inner: readonly Axis[], name: string) {
-  const count = countOf(inner);
-  const first = scope.bind(name, quotient(index, count));
-  const flat = inner.length === 0 ? i32(0) : scope.bind('inner', remainder(index, count));
-  return { first, point: { flat, local: indicesAt(scope, inner, takeApart(scope, inner, flat).local) } };
-}
+/** Where a piece's sum lies at a point of the inner axes. */
+const partialAt = ({ inner }: SegmentsNest, number: Expression, point: readonly [Axis, Expression][]): Expression =>
+  point.reduce((flat, [, position], n) => add(multiply(flat, extentOf(inner[n]!.extent)), position), number);
 
 interface Sum {
   readonly nest: SegmentsNest;
   readonly definition: Scatter;
   readonly order: string;
-  readonly point: Inner;
+  readonly point: readonly [Axis, Expression][];
   readonly total: Expression;
 }
 
@@ -183,7 +197,7 @@ function addPlaces(
     const place = scope.bind('place', load(order, local(slot, 'i32'), 'i32'));
     const at = indicesAt(scope, nest.places, takeApart(scope, nest.places, place).local);
     const value = openPoint(scope, nest.root.hints)
-      .with([...at, ...point.local])
+      .with([...at, ...point])
       .real(definition.body);
     scope.emit(addTo(total, value));
   });

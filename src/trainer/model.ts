@@ -89,7 +89,7 @@ export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelR
 
 /** Adds the gradient of `seed` times the mean loss to every parameter's gradient. */
 export function modelBackward(tape: Tape, model: Model, at: ShapeBuffers, record: ModelRecord, seed: Buffer): void {
-  const { operations, encoding, store } = model;
+  const { operations, encoding } = model;
   const head = callEntry(tape, operations.head, 'backward', { ...record.head, d_output: seed });
   let gradient = output(head, 'd_hidden'); // [B, T, C]
   for (let layer = encoding.layers.length - 1; layer >= 0; layer -= 1) {

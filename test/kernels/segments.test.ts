@@ -62,6 +62,17 @@ describe('sums by id', () => {
     expect(worst, JSON.stringify(errors)).toBeLessThan(3e-6);
   });
 
+  it.each(['f32', 'bf16'] as const)('with wide accesses, of %s', (precision) => {
+    const ids = skewed(3 * 100);
+    const options = { gradients: ['table'], accumulate: ['table'], access: 16, lanes: 128, precision } as const;
+    const asked = { program: lookup(24), batch: 3, tokens: 100, inputs: sortedIds(ids), options };
+    const { plan, worst } = checkCase({ ...asked, orders: ['random'] });
+    const wide = JSON.stringify(plan.kernels.filter(({ name }) => name.startsWith('d_table')));
+    expect(wide).toContain('load-elements');
+    expect(wide).toContain('store-elements');
+    expect(worst).toBeLessThan(precision === 'f32' ? 3e-6 : 2 ** -8);
+  });
+
   it.each([0, 6])('of one id alone, %i', (id) => {
     const ids = new Int32Array(300).fill(id);
     const { worst } = checkCase({
