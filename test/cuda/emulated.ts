@@ -80,3 +80,20 @@ export async function openEmulated(): Promise<Emulated> {
 
 /** NUL-terminated, for the driver. */
 export const chars = (text: string): Uint8Array => new TextEncoder().encode(`${text}\0`);
+
+/** Runs something with variables of the environment, which the emulated driver reads too. */
+export async function withEnvironment<T>(
+  variables: Readonly<Record<string, string>>,
+  run: () => Promise<T>,
+): Promise<T> {
+  const before = Object.keys(variables).map((name) => [name, process.env[name]] as const);
+  Object.assign(process.env, variables);
+  try {
+    return await run();
+  } finally {
+    for (const [name, value] of before) {
+      if (value === undefined) delete process.env[name];
+      else process.env[name] = value;
+    }
+  }
+}

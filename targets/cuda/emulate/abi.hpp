@@ -11,6 +11,8 @@ struct Index {
 /** A number that can hold what one lane gives to others. */
 using Word = unsigned long long;
 
+enum class Mistake { misaligned, outside_array };
+
 /** What the driver keeps up to date for the thread that runs. */
 struct State {
   Index thread, block, threads, blocks;
@@ -22,6 +24,8 @@ struct State {
   unsigned (*ballot)(unsigned mask, bool vote, const char* file, int line);
   /** For a warp without an exchange of values. */
   void (*warp)(unsigned mask, const char* file, int line);
+  /** Ends the launch. `value`: the address, or the index. */
+  void (*mistake)(Mistake of, Word value, const char* file, int line);
 };
 
 /** A kernel's own account of itself; the symbol NAME_on_cpu of a build. */

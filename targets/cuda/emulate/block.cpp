@@ -12,6 +12,7 @@ Runner::Runner() {
   state.shuffle = shuffle;
   state.ballot = ballot;
   state.warp = warp;
+  state.mistake = mistake;
 }
 
 Fault Runner::run(const Grid& of, Order in) {
@@ -256,6 +257,18 @@ unsigned Runner::ballot(unsigned mask, bool vote, const char* file, int line) {
 
 void Runner::warp(unsigned mask, const char* file, int line) {
   current->exchange(WarpOperation::wait, mask, {file, line});
+}
+
+void Runner::mistake(Mistake of, Word value, const char* file, int line) {
+  Runner& runner = *current;
+  char text[200];
+  if (of == Mistake::misaligned)
+    snprintf(text, sizeof text, " makes an access that is not aligned, at 0x%llx, in line %d of %s", value, line, file);
+  else
+    snprintf(text, sizeof text, " has the index %d, outside its array, in line %d of %s", int(value), line, file);
+  runner.fault.kind = of == Mistake::misaligned ? Fault::misaligned : Fault::array;
+  runner.fault.text = runner.place(runner.running) + text;
+  runner.stop();
 }
 
 // Signals. AddressSanitizer tells more of them than we could, so they are its own where it is.

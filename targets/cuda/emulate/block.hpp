@@ -30,7 +30,7 @@ struct Grid {
 };
 
 struct Fault {
-  enum Kind { none, divergence, memory, misaligned, arithmetic, stack } kind = none;
+  enum Kind { none, divergence, memory, misaligned, array, arithmetic, stack } kind = none;
   std::string text;
   uintptr_t address = 0;
 };
@@ -111,6 +111,7 @@ class Runner {
   static Word shuffle(unsigned mask, Word value, unsigned source, const char* file, int line);
   static unsigned ballot(unsigned mask, bool vote, const char* file, int line);
   static void warp(unsigned mask, const char* file, int line);
+  static void mistake(Mistake of, Word value, const char* file, int line);
   static void on_signal(int signal, siginfo_t* info, void* context);
   void guard_signals();
   void restore_signals();

@@ -24,7 +24,10 @@ export interface EmulatedUnit {
   readonly text: string;
   /** Names of the kernels as they are after all macros. */
   readonly kernels: readonly string[];
-  /** Checked by AddressSanitizer: the process must have been started with its library preloaded (sanitizerLibrary). */
+  /**
+   * Checked by AddressSanitizer and for undefined behaviour: the process must have been started with sanitizerLibrary
+   * preloaded. By default where the variable PEGEN_EMULATE_SANITIZE is set.
+   */
   readonly sanitize?: boolean;
   /** Over the usual ones. */
   readonly flags?: readonly string[];
@@ -47,26 +50,31 @@ export async function findHostCompiler(
 }
 
 /** Like nvcc, strict about floating point; -ffp-contract=fast makes products and sums one operation, as a GPU does. */
-const kernelFlags = ['-std=c++17', '-O1', '-ffp-contract=off', '-w', '-fPIC', '-shared'];
+const kernelFlags = ['-std=c++17', '-O1', '-ffp-contract=off', '-fno-strict-aliasing', '-w', '-fPIC', '-shared'];
+/** What every build checks; cuda_cpu.hpp has what a failed check calls, so that no library is needed. */
+const checks = ['-fsanitize=alignment,bounds', '-fno-sanitize-recover=all', '-nodefaultlibs', '-lm', '-lc', '-lgcc'];
 const driverFlags = ['-std=c++17', '-O1', '-fPIC', '-shared', '-fvisibility=hidden'];
-const sanitizerFlags = ['-g', '-fsanitize=address', '-fno-omit-frame-pointer'];
+const sanitizer = ['-DPEGEN_SANITIZED', '-g', '-fsanitize=address,undefined', '-fno-omit-frame-pointer'];
+const sanitizing = (): boolean => !['', '0', undefined].includes(process.env['PEGEN_EMULATE_SANITIZE']);
 
 /** What a build of kernels depends on besides their text. */
 export async function emulationKey({ version }: HostCompiler): Promise<string> {
-  const hash = createHash('sha256').update(version).update(kernelFlags.join(' '));
+  const hash = createHash('sha256')
+    .update(version)
+    .update([...kernelFlags, ...(sanitizing() ? sanitizer : checks)].join(' '));
   for (const [name, text] of await sources()) hash.update(name).update(text);
   return hash.digest('hex').slice(0, 16);
 }
 
 /** The CPU build of a text of kernels, an image for cuModuleLoadData of the mock driver. */
 export async function compileEmulated(unit: EmulatedUnit): Promise<Uint8Array> {
-  const { compiler, text, kernels, sanitize = false, flags = [] } = unit;
+  const { compiler, text, kernels, sanitize = sanitizing(), flags = [] } = unit;
   const folder = await mkdtemp(join(tmpdir(), 'pegen-emulate-'));
   try {
     const known = kernels.map((name) => `PEGEN_KERNEL(${name})\n`).join('');
     await writeFile(join(folder, 'kernels.cu'), `${text}\n${known}`);
     const include = ['-include', join(await sourceFolder(), 'cuda_cpu.hpp')];
-    const options = [...kernelFlags, ...(sanitize ? sanitizerFlags : []), ...flags, ...include];
+    const options = [...kernelFlags, ...(sanitize ? sanitizer : checks), ...flags, ...include];
     await compile(compiler, [...options, '-x', 'c++', 'kernels.cu', '-o', 'kernels.so'], folder);
     return await readFile(join(folder, 'kernels.so'));
   } finally {
@@ -75,9 +83,16 @@ export async function compileEmulated(unit: EmulatedUnit): Promise<Uint8Array> {
 }
 
 /** The path of the mock driver library, built into `cache` where it is not there yet. */
-export async function emulatedDriver(compiler: HostCompiler, cache: string = cacheFolder()): Promise<string> {
+export async function emulatedDriver(
+  compiler: HostCompiler,
+  cache: string = cacheFolder(),
+  flags: readonly string[] = [],
+): Promise<string> {
   const folder = await sourceFolder();
-  const hash = createHash('sha256').update(compiler.version).update(driverFlags.join(' '));
+  const options = [...driverFlags, ...flags, `-I${folder}`];
+  const hash = createHash('sha256')
+    .update(compiler.version)
+    .update([...driverFlags, ...flags].join(' '));
   const files = await sources();
   for (const [name, text] of files) hash.update(name).update(text);
   const path = join(cache, `emulated-driver-${hash.digest('hex').slice(0, 16)}.so`);
@@ -88,7 +103,7 @@ export async function emulatedDriver(compiler: HostCompiler, cache: string = cac
   const units = files.map(([name]) => name).filter((name) => name.endsWith('.cpp'));
   try {
     await writeFile(`${beside}.cpp`, units.map((name) => `#include "${name}"\n`).join(''));
-    await compile(compiler, [...driverFlags, `-I${folder}`, `${beside}.cpp`, '-ldl', '-o', beside], folder);
+    await compile(compiler, [...options, `${beside}.cpp`, '-ldl', '-o', beside], folder);
     await rename(beside, path);
   } finally {
     await rm(beside, { force: true });
@@ -106,7 +121,8 @@ export async function sanitizerLibrary({ command }: HostCompiler): Promise<strin
 
 async function compile({ command }: HostCompiler, options: readonly string[], folder: string): Promise<void> {
   try {
-    await execute(command, [...options], { cwd: folder, maxBuffer: 1 << 26 });
+    const env = { ...process.env, LD_PRELOAD: '' }; // the sanitizer is for the kernels, not for their compiler
+    await execute(command, [...options], { cwd: folder, maxBuffer: 1 << 26, env });
   } catch (error) {
     const { stderr, message } = error as { stderr?: string; message: string };
     throw new DeviceError('invalid-kernel', `${command} does not compile this:\n${stderr?.trim() || message}`);

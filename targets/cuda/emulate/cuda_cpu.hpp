@@ -104,6 +104,25 @@ static constexpr unsigned mask_of(unsigned mask) { return mask; }
 #define __any_sync(mask, vote) (__ballot_sync(mask, vote) != 0u)
 #define __all_sync(mask, vote) (__ballot_sync(mask, !(vote)) == 0u)
 
+// The compiler checks the alignment of every access and the indices of every array of known size, and calls these. Where
+// AddressSanitizer is there, its companion has them.
+#ifndef PEGEN_SANITIZED
+namespace pegen {
+struct Place {
+  const char* file;
+  unsigned line, column;
+};
+}  // namespace pegen
+extern "C" {
+__attribute__((visibility("hidden"))) void __ubsan_handle_type_mismatch_v1_abort(pegen::Place* place, pegen::Word at) {
+  for (;;) pegen::state->mistake(pegen::Mistake::misaligned, at, place->file, int(place->line));
+}
+__attribute__((visibility("hidden"))) void __ubsan_handle_out_of_bounds_abort(pegen::Place* place, pegen::Word index) {
+  for (;;) pegen::state->mistake(pegen::Mistake::outside_array, index, place->file, int(place->line));
+}
+}
+#endif
+
 // Bits.
 static inline int __float_as_int(float value) { return pegen::bits<int>(value); }
 static inline unsigned __float_as_uint(float value) { return pegen::bits<unsigned>(value); }
@@ -174,6 +193,7 @@ static inline void __stcs(T* to, T value) {
 }
 
 namespace pegen {
+namespace {  // nothing here may be one and the same in two builds: they would never be unloaded
 
 template <unsigned... I>
 struct Numbers {};
@@ -201,6 +221,7 @@ struct Parameters<void(P...)> {
   }
 };
 
+}  // namespace
 }  // namespace pegen
 
 #define PEGEN_KERNEL(NAME)                                                                                        \

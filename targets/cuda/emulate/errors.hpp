@@ -94,6 +94,13 @@ inline long long number_of_environment(const char* name, long long otherwise) {
   return text == nullptr || *text == '\0' ? otherwise : strtoll(text, nullptr, 10);
 }
 
+/** Whether a symbol is this kernel: its name, perhaps with _ and a hash of 12 digits behind it. */
+inline bool is_kernel(const std::string& symbol, const std::string& name) {
+  if (symbol.compare(0, name.size(), name) != 0) return false;
+  const std::string rest = symbol.substr(name.size());
+  return rest.empty() || (rest.size() == 13 && rest[0] == '_' && rest.find_first_not_of("0123456789abcdef", 1) == std::string::npos);
+}
+
 /** PEGEN_MOCK_FAIL=function:code[:kernel][,...]: the code that this call is to fail with, or 0. */
 inline int wanted_failure(const char* function, const char* kernel) {
   const char* at = getenv("PEGEN_MOCK_FAIL");
@@ -103,7 +110,7 @@ inline int wanted_failure(const char* function, const char* kernel) {
     const size_t colon = entry.find(':');
     if (colon != std::string::npos && entry.compare(0, colon, function) == 0) {
       const size_t second = entry.find(':', colon + 1);
-      if (second == std::string::npos || (kernel != nullptr && entry.substr(second + 1) == kernel))
+      if (second == std::string::npos || (kernel != nullptr && is_kernel(kernel, entry.substr(second + 1))))
         return atoi(entry.c_str() + colon + 1);
     }
     at += length + (at[length] == ',' ? 1 : 0);

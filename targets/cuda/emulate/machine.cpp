@@ -24,7 +24,8 @@ int Machine::finish() {
 static int code_of(const Fault& fault) {
   switch (fault.kind) {
     case Fault::none: return success;
-    case Fault::memory: return illegal_address;
+    case Fault::memory:
+    case Fault::array: return illegal_address;
     case Fault::misaligned: return misaligned_address;
     case Fault::divergence:
     case Fault::arithmetic:
@@ -118,6 +119,7 @@ void Machine::destroy_context() {
   streams.clear();
   modules.clear();
   memory.clear();
+  launches = 0;
   sticky = 0;
   detailed = 0;
   detail.clear();

@@ -73,9 +73,9 @@ std::string Memory::describe(Address at) const {
   for (const auto& [begin, of] : allocations) {
     if (at < of.mapping || at >= of.mapping + of.mapped) continue;
     const bool before = at < begin;
-    snprintf(text, sizeof text, "%llu bytes %s an allocation of %zu bytes",
-             (unsigned long long)(before ? begin - at : at - begin - of.bytes), before ? "before" : "past the end of",
-             of.bytes);
+    const unsigned long long distance = before ? begin - at : at - begin - of.bytes;
+    snprintf(text, sizeof text, "%llu byte%s %s an allocation of %zu bytes", distance, distance == 1 ? "" : "s",
+             before ? "before" : "past the end of", of.bytes);
     return text;
   }
   snprintf(text, sizeof text, "address 0x%llx", (unsigned long long)at);

@@ -45,7 +45,16 @@ int load_module(const void* image, std::unique_ptr<Module>& module, std::string&
     text = "the image cannot be stored";
     return invalid_image;
   }
-  const std::string path = "/proc/self/fd/" + std::to_string(module->file);
+  // A library that does not go away when it is closed would be found again under its path.
+  const auto path_of = [](int file) { return "/proc/self/fd/" + std::to_string(file); };
+  std::vector<int> taken;
+  while (void* const other = dlopen(path_of(module->file).c_str(), RTLD_NOW | RTLD_NOLOAD)) {
+    dlclose(other);
+    taken.push_back(module->file);
+    module->file = dup(module->file);
+  }
+  for (const int file : taken) close(file);
+  const std::string path = path_of(module->file);
   module->library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module->library != nullptr) return 0;
   text = dlerror();
