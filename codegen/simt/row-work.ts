@@ -131,7 +131,10 @@ export function pointMap(scope: Scope, setting: Setting, root: Root, grid: Grid,
   };
 }
 
-/** 0: the largest; 1: exponentials and their sum, stored; 2: divided by it. A row with nothing to see is all 0. */
+/**
+ * 0: the largest; 1: exponentials and their sum, stored; 2: divided by it. A row with nothing to see is all 0. Where
+ * storing rounds, 1 stores nothing and 2 makes the exponentials anew, so that each weight is rounded once.
+ */
 export function softmaxPart(scope: Scope, setting: Setting, root: Root, part: number, grid: Grid, state: State): Work {
   const d = root.definition as Extract<Definition, { kind: 'softmax' }>;
   const { axes, name } = d.tensor;
@@ -141,6 +144,16 @@ export function softmaxPart(scope: Scope, setting: Setting, root: Root, part: nu
   const index = (point: Point): Expression[] => point.index(axesAsScalars(axes));
   const bound = causalBound(scope, d.where, d.over, rowPoint(scope, root, outer, grid, state));
   const parts = softmaxState(state, d.tensor);
+  const anew = setting.storage.get(d.tensor)?.type === 'bf16';
+  const exponential = (point: Point, bounded: boolean): Expression => {
+    const weight = scope.variable('weight', f32(0));
+    const seen = scope.block(() => {
+      const value = expandOp('exp', [subtract(point.real(d.body), parts.largest)]);
+      scope.emit(assign(nameOf(weight), value));
+    });
+    scope.emit(...when(withoutBound(point, d.where, d.over, bounded), seen));
+    return weight;
+  };
   if (part === 0) {
     parts.largest = scope.variable(`${name}_largest`, lowest);
     return {
@@ -165,15 +178,9 @@ export function softmaxPart(scope: Scope, setting: Setting, root: Root, part: nu
       rest: null,
       body: (inner, values, _, bounded) => {
         const point = at(inner, values);
-        const condition = withoutBound(point, d.where, d.over, bounded);
-        const weight = scope.variable('weight', f32(0));
-        const seen = scope.block(() => {
-          const value = expandOp('exp', [subtract(point.real(d.body), parts.largest)]);
-          scope.emit(assign(nameOf(weight), value));
-        });
-        scope.emit(...when(condition, seen));
+        const weight = exponential(point, bounded);
         scope.emit(assign(nameOf(parts.total), add(parts.total, weight)));
-        storeAt(scope, d.tensor, index(point), weight);
+        if (!anew) storeAt(scope, d.tensor, index(point), weight);
       },
       after: (lanes) => {
         const total = lanes === null ? parts.total : combine(scope, lanes, 'sum', parts.total);
@@ -188,9 +195,9 @@ export function softmaxPart(scope: Scope, setting: Setting, root: Root, part: nu
     body: (inner, values, stores, bounded) => {
       const point = at(inner, values);
       const own: Scalar = { kind: 'read', type: 'real', tensor: d.tensor, index: axesAsScalars(axes), outside: null };
-      const weight = multiply(point.real(own), parts.scale);
+      const weight = multiply(anew ? exponential(point, bounded) : point.real(own), parts.scale);
       // Past the bound nothing has been stored yet: what is there is not a weight.
-      const seen = bounded || bound === null ? weight : select(point.value(d.where), weight, f32(0));
+      const seen = anew || bounded || bound === null ? weight : select(point.value(d.where), weight, f32(0));
       const value = scope.hint(seen, name);
       values.set(d.tensor, value);
       stores.push(() => storeInto(scope, setting, d.tensor, index(point), value));
