@@ -5,7 +5,7 @@ import type { Program, Tensor } from '../../src/ir/ir.ts';
 import type { Place } from '../simt/scope.ts';
 import type { TypeOf } from './contract.ts';
 import type { BufferPlan, PlanOptions } from './plan.ts';
-import { extentSize, numberSize } from './size.ts';
+import { extentSize } from './size.ts';
 
 export interface Packed {
   readonly buffer: BufferPlan;
