@@ -6,8 +6,9 @@ import { recordOperations } from '../../tape.ts';
 import { prelude } from '../prelude.ts';
 import { checkVariable } from './blame.ts';
 import { openCache } from './cache.ts';
-import { cardAt, openDriver, versionText, type Card } from './card.ts';
+import { cardAt, openDriver, versionText, type Card, type OpenDriver } from './card.ts';
 import type { Compiler, Progress } from './compile.ts';
+import { createCublasLt, findCublasLt } from './cublaslt.ts';
 import { openEmulation } from './emulated.ts';
 import { createFailures, type Failures } from './errors.ts';
 import type { Driver } from './driver.ts';
@@ -29,6 +30,8 @@ export interface CudaOptions {
   /** Where compiled kernels are kept; null: nowhere. */
   readonly cache?: string | null;
   readonly compiler?: CompilerChoice;
+  /** Matrix products by cuBLASLt where it is found; under emulation by a mock of it, if asked for. */
+  readonly library?: boolean;
   /** Which variants of kernels to run. */
   readonly profile?: Profile;
   /** Every launch is waited for, so that a fault names its kernel; the default is the variable PEGEN_CUDA_CHECK. */
@@ -58,14 +61,19 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
   const opened = openDriver(foreign, emulation?.driver ?? null);
   const { driver, version } = opened;
   const card = cardAt(opened, ordinal);
+  const compiler =
+    emulation?.compiler ?? (await findCompiler(foreign, options.compiler ?? 'auto', card.capability, version));
   const failures = createFailures(driver, checked || emulate);
   const stream = openContext(driver, failures, card);
 
-  let found: Promise<Compiler> | null = emulation === null ? null : Promise.resolve(emulation.compiler);
-  const compiler = (): Promise<Compiler> =>
-    (found ??= findCompiler(foreign, options.compiler ?? 'auto', card.capability, version));
-  const products: Products | null = null;
-  const description = describe(card, version, emulation?.compiler ?? null, products);
+  const products = openProducts(
+    options.library ?? !emulate,
+    opened,
+    emulation?.driver ?? null,
+    stream.handle,
+    failures,
+  );
+  const description = describe(card, version, emulate, compiler, products);
 
   const memory = createMemory(driver, stream, failures, emulate ? freshBytes : Infinity);
   const staging = createStaging(driver, stream, failures);
@@ -75,11 +83,6 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
   const runner = createRunner(driver, stream, failures, products, checked);
   const settle = (): void => {
     if (stream.idle()) memory.settle();
-  };
-  const inside = (buffer: DeviceBuffer, offset: number, bytes: number, what: string): void => {
-    if (offset < 0 || bytes < 0 || offset + bytes > buffer.bytes) {
-      throw new Error(`${buffer.label}: ${bytes} bytes at ${offset} cannot be ${what} ${buffer.bytes}`);
-    }
   };
   let closed = false;
 
@@ -92,7 +95,9 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
     card,
     emulated: emulate,
     async prepare(wanted) {
-      await kernels.prepare(wanted.map((kernel) => ({ kernel, wide: false })));
+      // What the library may do is compiled when a record finds that it does not.
+      const own = products === null ? wanted : wanted.filter(({ product }) => product === null);
+      await kernels.prepare(own.map((kernel) => ({ kernel, wide: false })));
     },
     allocate: (bytes, label) => memory.allocate(bytes, label),
     free(buffer) {
@@ -100,7 +105,7 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
     },
     write(buffer, offset, data) {
       failures.check();
-      inside(buffer, offset, data.byteLength, 'written into');
+      checkInside(buffer, offset, data.byteLength, 'written into');
       staging.write(
         stored(buffer).address + BigInt(offset),
         new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
@@ -119,7 +124,7 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
     },
     async read(buffer, offset, bytes) {
       failures.check();
-      inside(buffer, offset, bytes, 'read out of');
+      checkInside(buffer, offset, bytes, 'read out of');
       if (bytes === 0) return new ArrayBuffer(0);
       const data = await staging.read(stored(buffer).address + BigInt(offset), bytes);
       settle();
@@ -136,6 +141,7 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
       closed = true;
       await stream.wait().catch(() => undefined);
       failures.close();
+      products?.close();
       kernels.close();
       staging.close();
       memory.close();
@@ -148,6 +154,12 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
 const stored = (buffer: DeviceBuffer): CudaBuffer => buffer as CudaBuffer;
 const cudaOf = (recorded: Recorded): CudaRecorded => recorded as CudaRecorded;
 
+function checkInside(buffer: DeviceBuffer, offset: number, bytes: number, what: string): void {
+  if (offset < 0 || bytes < 0 || offset + bytes > buffer.bytes) {
+    throw new Error(`${buffer.label}: ${bytes} bytes at ${offset} cannot be ${what} ${buffer.bytes}`);
+  }
+}
+
 function openContext(driver: Driver, failures: Failures, card: Card) {
   const out = new BigUint64Array(1);
   failures.call('cuDevicePrimaryCtxRetain', out, card.handle);
@@ -155,9 +167,27 @@ function openContext(driver: Driver, failures: Failures, card: Card) {
   return createStream(driver, failures);
 }
 
-/** 'NVIDIA H200 (sm_90, CUDA 13.0, cuBLASLt 13.1)', 'emulated CUDA on this CPU (g++ 12.2.0)'. */
-function describe(card: Card, version: number, emulated: Compiler | null, products: Products | null): string {
-  const library = products === null ? [] : [products.description];
-  if (emulated !== null) return `emulated CUDA on this CPU (${[emulated.description, ...library].join(', ')})`;
-  return `${card.name} (${[`sm_${card.capability}`, `CUDA ${versionText(version)}`, ...library].join(', ')})`;
+/** `mock`: the library that holds the emulation's products. */
+function openProducts(
+  wanted: boolean,
+  { driver, version }: OpenDriver,
+  mock: string | null,
+  stream: bigint,
+  failures: Failures,
+): Products | null {
+  const found = wanted ? findCublasLt(driver.foreign, Math.floor(version / 1000), mock) : null;
+  return found === null ? null : createCublasLt(found, driver, stream, failures);
+}
+
+/** 'NVIDIA H200 (sm_90, CUDA 13.0, NVRTC 13.0, cuBLASLt 13.1)', 'emulated CUDA on this CPU (g++ 12.2.0)'. */
+function describe(
+  card: Card,
+  version: number,
+  emulated: boolean,
+  compiler: Compiler,
+  products: Products | null,
+): string {
+  const tools = [compiler.description, ...(products === null ? [] : [products.description])];
+  if (emulated) return `emulated CUDA on this CPU (${tools.join(', ')})`;
+  return `${card.name} (${[`sm_${card.capability}`, `CUDA ${versionText(version)}`, ...tools].join(', ')})`;
 }

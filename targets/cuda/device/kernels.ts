@@ -38,7 +38,7 @@ export function createKernels(
   driver: Driver,
   failures: Failures,
   able: Ability,
-  compiler: () => Promise<Compiler>,
+  compiler: Compiler,
   prelude: string,
   cache: KernelCache,
   progress: Progress,
@@ -65,13 +65,12 @@ export function createKernels(
     return found;
   };
   const keys = new Map<string, string>(); // by text
-  const keyOf = (kernel: Kernel, wide: boolean, identity: string): string => {
+  const keyOf = (kernel: Kernel, wide: boolean): string => {
     const text = `${wide ? 'wide' : 'plain'} ${kernel.name}\n${variant(kernel).code}`;
     let key = keys.get(text);
-    if (key === undefined) keys.set(text, (key = hashOf(identity, prelude, text)));
+    if (key === undefined) keys.set(text, (key = hashOf(compiler.identity, prelude, text)));
     return key;
   };
-  let identity = '';
 
   const load = (text: KernelText, { hash, bytes }: CachedUnit): bigint => {
     const out = new BigUint64Array(1);
@@ -90,18 +89,16 @@ export function createKernels(
     async prepare(wanted) {
       failures.check();
       for (const { kernel } of wanted) variant(kernel);
-      const use = await compiler();
-      identity = use.identity;
       const texts = new Map<string, KernelText>();
       const pending: Promise<bigint>[] = [];
       for (const { kernel, wide } of wanted) {
-        const key = keyOf(kernel, wide, identity);
+        const key = keyOf(kernel, wide);
         const known = functions.get(key);
         if (known !== undefined) pending.push(known);
         else texts.set(key, { kernel, code: variant(kernel).code, wide, key });
       }
       if (texts.size > 0) {
-        const units = compileTexts([...texts.values()], use, prelude, cache, progress);
+        const units = compileTexts([...texts.values()], compiler, prelude, cache, progress);
         for (const text of texts.values()) {
           const made = units.then((found) => {
             failures.check();
@@ -117,7 +114,7 @@ export function createKernels(
       await Promise.all(pending);
     },
     get(kernel, wide) {
-      const found = ready.get(keyOf(kernel, wide, identity));
+      const found = ready.get(keyOf(kernel, wide));
       if (found === undefined) throw new Error(`the kernel ${kernel.name} has not been prepared`);
       return found;
     },

@@ -92,12 +92,12 @@ function nvrtcCompiler(foreign: Foreign, nvrtc: Nvrtc, version: string, architec
       const texts = options.map(zeroEnded);
       const list = BigUint64Array.from(texts, (text) => foreign.address(text));
       const code = await callAsync(nvrtc.nvrtcCompileProgram, program, list.length, list);
+      void [texts, list]; // the library reads them until here
       if (code === compilationError) {
         const log = bytesOf(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program);
         return { log: new TextDecoder().decode(log).replace(/\0+$/, '') };
       }
       check(code, 'nvrtcCompileProgram');
-      void texts.length; // in use until here
       return native
         ? bytesOf(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program)
         : bytesOf(nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX, program);

@@ -12,5 +12,6 @@ export interface Products {
   /** null: the kernel does it itself. `addresses` of the kernel's bindings. */
   plan(kernel: Kernel, sizes: Sizes, addresses: readonly bigint[]): PlannedProduct | null;
   enqueue(planned: PlannedProduct, kernel: Kernel): void;
+  release(planned: PlannedProduct): void;
   close(): void;
 }

@@ -77,13 +77,13 @@ export function createRecorder(
       const needs = new Map(launches.map((launch) => [launch, wanted(launch)]));
       const plan = planMemory(operations);
       const slots: CudaBuffer[] = [];
+      const planned = new Map<Launch, PlannedProduct>();
       try {
         plan.slots.forEach(({ bytes }, index) => slots.push(memory.allocate(bytes, slotLabel(plan.slotOf, index))));
         const address = (buffer: Buffer): bigint => {
           const storage = buffer.storage === null ? slots[plan.slotOf.get(buffer)!]! : (buffer.storage as CudaBuffer);
           return storage.address + BigInt(buffer.offset * bytesOfElement[buffer.type]);
         };
-        const planned = new Map<Launch, PlannedProduct>();
         for (const launch of launches) {
           const product = products?.plan(launch.kernel, launch.sizes, launch.buffers.map(address)) ?? null;
           if (product !== null) planned.set(launch, product);
@@ -122,6 +122,7 @@ export function createRecorder(
           graph: { kind: 'none', runs: 0 },
         };
       } catch (error) {
+        for (const product of planned.values()) products!.release(product);
         for (const slot of slots) memory.free(slot);
         throw error;
       }

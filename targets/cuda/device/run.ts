@@ -124,7 +124,8 @@ export function createRunner(
         for (const { before, after } of marks) [before, after].forEach(stream.destroyEvent);
       }
     },
-    release({ graph }) {
+    release({ graph, commands }) {
+      for (const command of commands) if (command.kind === 'product') products!.release(command.planned);
       if (graph.kind === 'graph') driver.code('cuGraphExecDestroy', graph.executable);
     },
   };
