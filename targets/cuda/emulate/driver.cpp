@@ -364,6 +364,15 @@ API cuLaunchKernel(void* handle, unsigned blocks_x, unsigned blocks_y, unsigned 
   return machine.enqueue(stream, std::move(work));
 }
 
+API cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
+  BEGIN();
+  DEMAND(function != nullptr, invalid_value);
+  Work work{Work::call};
+  work.function_of_host = function;
+  work.data = data;
+  return machine.enqueue(stream, std::move(work));
+}
+
 // Streams and graphs.
 
 API cuStreamCreate(void** out, unsigned flags) {

@@ -79,6 +79,9 @@ int Machine::perform(const Work& work) {
       clock_gettime(CLOCK_MONOTONIC, &work.event->time);
       work.event->recorded = true;
       return success;
+    case Work::call:
+      work.function_of_host(work.data);
+      return success;
   }
   return success;
 }

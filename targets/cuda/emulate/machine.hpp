@@ -23,7 +23,7 @@ struct Event {
 
 /** Something that a stream does; parameters and host addresses are those of the time of the call. */
 struct Work {
-  enum Kind { launch, copy, fill32, fill8, record } kind;
+  enum Kind { launch, copy, fill32, fill8, record, call } kind;
   Function* function = nullptr;
   Index blocks{}, threads{};
   std::vector<unsigned char> parameters{};  // one after the other
@@ -31,6 +31,8 @@ struct Work {
   size_t bytes = 0;
   unsigned value = 0;
   Event* event = nullptr;
+  void (*function_of_host)(void*) = nullptr;
+  void* data = nullptr;
 };
 
 struct Graph {
