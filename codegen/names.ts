@@ -1,7 +1,7 @@
 // Names for generated text: any wanted text comes in, an identifier goes out that is valid in WGSL, CUDA, TypeScript and
 // Python, is no word of theirs, and was not given before. The same sequence of wishes gives the same names.
 
-import { reserved } from './reserved.ts';
+import { macroForm, reserved } from './reserved.ts';
 
 export interface NameAllocator {
   allocate(wanted: string): string;
@@ -59,9 +59,9 @@ export function transliterate(wanted: string): string {
 
 const words = Object.values(reserved);
 
-/** Whether a name is a word of a target, or has the form of a helper's name (codegen/functions.ts). */
+/** Whether a name is a word of a target, or has the form of a helper's name (codegen/functions.ts) or of a macro. */
 export function isReserved(name: string): boolean {
-  return words.some((set) => set.has(name)) || /_(f32|i32)$/.test(name);
+  return words.some((set) => set.has(name)) || /_(f32|i32)$/.test(name) || macroForm.test(name);
 }
 
 /** `taken`: names that must not be given. */

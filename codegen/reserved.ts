@@ -35,7 +35,31 @@ const cudaWords = split(`
   int2 int3 int4 float2 float3 float4 uint2 uint3 uint4 dim3 threadIdx blockIdx blockDim gridDim warpSize half half2
   nv_bfloat16 assert printf malloc free main errno y0 y1 yn j0 j1 jn erf erfc erff expm1 expm1f log1p log1pf log10 cbrt
   hypot lgamma tgamma sinf cosf tanf expf logf sqrtf powf fabs fabsf fmax fmin fmaxf fminf fmod remainder rint rintf
-  floorf ceilf roundf signbit isnan isinf isfinite rsqrt rsqrtf sincos sincosf sinpi cospi norm div ldiv NULL INFINITY NAN I`);
+  floorf ceilf roundf signbit isnan isinf isfinite rsqrt rsqrtf sincos sincosf sinpi cospi norm div ldiv NULL INFINITY NAN I
+  unix linux alloca assert_perror be16toh be32toh be64toh htobe16 htobe32 htobe64 htole16 htole32 htole64 le16toh le32toh
+  le64toh isalnum_l isalpha_l isascii isascii_l isblank_l iscntrl_l isdigit_l isgraph_l islower_l isprint_l ispunct_l
+  isspace_l issubnormal isupper_l isxdigit_l math_errhandling offsetof stderr stdin stdout strdupa strndupa toascii toascii_l
+  BIG_ENDIAN BUFSIZ BYTE_ORDER EOF LITTLE_ENDIAN MAXFLOAT NFDBITS NZERO P_tmpdir PDP_ENDIAN PIPE_BUF L_ctermid L_cuserid
+  L_tmpnam CLOCKS_PER_SEC TIME_UTC WCONTINUED WEXITED WEXITSTATUS WIFCONTINUED WIFEXITED WIFSIGNALED WIFSTOPPED WNOHANG
+  WNOWAIT WSTOPPED WSTOPSIG WTERMSIG WUNTRACED
+  bf16 index_t Extent widen widen_pair narrow narrow_pair least greatest magnitude load_2 load_4 load_8 store_2 store_4
+  store_8 warp_add warp_max warp_min wrapping_add wrapping_subtract wrapping_multiply wrapping_negate wrapping_shift_left`);
+
+/** Families of macros in the headers that nvcc includes. */
+export const macroForm =
+  /^(cuda[A-Z]|(CU|CUDA|CUDART|ADJ|CLOCK|CLONE|EXIT|F|FD|FP|HUGE|M|MATH|MB|MOD|NL|PTHREAD|RAND|RENAME|SCHED|SEEK|SNAN|STA|TIMER)_|CUDARTAPI|PEGEN_|SNAN|[A-Z_]+_(MAX|MIN|WIDTH|BIT|CANON|INPUT)$)/;
+
+/** C's functions, which a CUDA kernel cannot be called; within a kernel they are names like others. */
+export const libraryFunctions: ReadonlySet<string> = new Set(
+  split(`
+    abort abs acos acosh asin asinh atan atan2 atanh atexit bsearch calloc canonicalize cbrt clock clock64 copysign cos cosh
+    cospi ctime current difftime drem ecvt erfinv exit exp exp10 exp2 expint fadd fcvt fdim fdiv fdivide feof ferror ffma ffs
+    finite fma fmul frexp fromfp fsqrt fsub gamma gcvt getchar getenv getw hermite hyperg hypot ilogb index initstate j0 j1 jn
+    labs laguerre ldexp legendre lgamma log log10 log2 logb lrint lround memcpy memmove memset mismatch modf nan nearbyint
+    nextafter normcdf normf pow pow10 putchar puts putw qsort rand random rcbrt realloc remove remquo rename rewind rhypot
+    rindex rnorm round roundeven scalb scalbln scalbn select setstate signal significand sin sinh sinhf sqrt srand srandom
+    strcat strchr strlen swab system tan tanh tanhf tempnam tgamma time tmpfile trunc tzset umax umin y0 y1 yn`),
+);
 
 const scriptWords = split(`
   arguments as async await break case catch class const constructor continue debugger default delete do else enum eval

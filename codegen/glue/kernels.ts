@@ -2,6 +2,7 @@
 
 import type { KernelBody, KernelSize } from '../kernel.ts';
 import { createNames } from '../names.ts';
+import { libraryFunctions } from '../reserved.ts';
 import type { KernelPlan, KernelVariant, OperandPlan, Plan, ProductPlan, Size } from '../plan/plan.ts';
 import { docText, numberLiteral, propertyName, stringLiteral, templateLiteral } from './literals.ts';
 import { sizeFunction, sizeText } from './sizes.ts';
@@ -22,7 +23,7 @@ export function kernelComment(kernel: KernelPlan, texts: KernelTexts): string {
 
 /** Keys in `kernels`, in the order of launches: a kernel's function has this name. */
 export function nameKernels(plans: readonly Plan[]): Map<KernelPlan, string> {
-  const keys = createNames();
+  const keys = createNames(libraryFunctions);
   const launches = plans.flatMap(({ entries }) => entries.flatMap((entry) => entry.launches));
   const kernels = new Set(launches.map(({ kernel }) => kernel));
   return new Map([...kernels].map((kernel) => [kernel, keys.allocate(kernel.name)]));
