@@ -36,9 +36,11 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const names = createNames();
   const kernelNames = createNames();
   const packs = new Map(pack(all, (tensor) => stageByTensor.get(tensor) === 'backward', typeOf, options));
+  const shared = new Set([...packs.values()].map((packed) => packed.buffer.name));
+  const nameOf = ({ name }: Tensor): string => (shared.has(name) ? names.allocate(name) : name);
   const buffers = new Map<Tensor, BufferPlan>();
   const buffer = (tensor: Tensor): BufferPlan => {
-    const known = packs.get(tensor)?.buffer ?? buffers.get(tensor) ?? bufferOf(tensor, tensor.name, typeOf(tensor));
+    const known = packs.get(tensor)?.buffer ?? buffers.get(tensor) ?? bufferOf(tensor, nameOf(tensor), typeOf(tensor));
     buffers.set(tensor, known);
     return known;
   };

@@ -1,7 +1,7 @@
 // Query, key and value in one buffer, and their gradients: every example in the simulator against the float64 interpreter.
 // A plan takes `qkv` and gives `d_qkv`, each written whole; what is turned in place stays right for backward.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
@@ -11,7 +11,7 @@ import { verifyPlan } from '../../codegen/plan/verify.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program } from '../../src/ir/ir.ts';
-import { loadFile, root } from '../lower/load.ts';
+import { loadFile, loadText, root } from '../lower/load.ts';
 import { inputsOf } from './check-plan.ts';
 import { runPlan, wholeSizes, worstError, type Values } from './run-plan.ts';
 
@@ -64,8 +64,10 @@ interface Run {
 }
 
 function check(name: string, change: Partial<Geometry>, options: Partial<PlanOptions>, profile: Profile): Run {
-  const shape = { ...geometry, ...change };
-  const program = attend(name, change);
+  return checkProgram(attend(name, change), { ...geometry, ...change }, options, profile);
+}
+
+function checkProgram(program: Program, shape: Geometry, options: Partial<PlanOptions>, profile: Profile): Run {
   const [batch, tokens] = [2, 5];
   const plan = buildPlan(program, { gradients: wantedOf(program), packed: true, ...options });
   expect(verifyPlan(plan, options.maxBindings ?? 8)).toEqual([]);
@@ -98,6 +100,24 @@ describe.each(names)('%s', (name) => {
   ] as const)('%s', (_, change, options, profile) => {
     const { errors } = check(name, change, options, profile);
     expect(Math.max(...Object.values(errors)), JSON.stringify(errors)).toBeLessThan(5e-6);
+  });
+});
+
+const odd = { heads: 3, kv_heads: 1, head_dim: 6 };
+const wide = { access: 16, lanes: 256 } as const;
+
+describe('rows that no access of 16 bytes divides', () => {
+  it.each(['rope', 'rope_interleaved', 'carope', 'alibi'])('%s', (name) => {
+    const { errors } = check(name, odd, wide, 'software');
+    expect(Math.max(...Object.values(errors)), JSON.stringify(errors)).toBeLessThan(5e-6);
+  });
+});
+
+describe('stored as bf16', () => {
+  it.each(['rope', 'carope', 'comrope_ld', 'alibi'])('%s', (name) => {
+    const options = { ...wide, precision: 'bf16', library: true, maxBindings: 64 } as const;
+    const { errors } = check(name, { heads: 4 }, options, 'software');
+    expect(Math.max(...Object.values(errors)), JSON.stringify(errors)).toBeLessThan(0.03);
   });
 });
 
@@ -143,6 +163,14 @@ describe('plans with one buffer', () => {
   it('keep gradients apart where not all three are asked for', () => {
     const plan = planOf('rope', { gradients: ['query', 'value'] });
     expect(outputs(plan, 'backward').map(([name]) => name)).toEqual(['d_query', 'd_value']);
+  });
+
+  it('have names of their own', () => {
+    const text = readFileSync(join(root, 'examples/carope.pe'), 'utf8');
+    const renamed = text.replaceAll(/\bphase\b/g, 'qkv');
+    const { lowered } = loadText(renamed, 'examples/renamed.pe', { geometry });
+    const { errors } = checkProgram(lowered!.attend, geometry, {}, 'software');
+    expect(Math.max(...Object.values(errors)), JSON.stringify(errors)).toBeLessThan(5e-6);
   });
 
   it('store one type', () => {
