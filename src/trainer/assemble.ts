@@ -32,8 +32,10 @@ export async function assemble(
   const layout = layOut(configuration, vocabulary, encodingParameters(encoding));
   refuseTooLarge(configuration, vocabulary, layout, device);
   const sizes = { width, heads, kv_heads, head_dim: width / heads, vocabulary };
-  const operations = await compileOperations(sizes, layout, bringsGradientOfX(encoding), compile);
-  const store = openStore(device, layout);
+  const { precision } = configuration;
+  const choice = { gradientOfX: bringsGradientOfX(encoding), precision };
+  const operations = await compileOperations(sizes, layout, choice, compile);
+  const store = openStore(device, layout, precision);
   store.write('weight', initialWeights(layout));
   const model = { operations, encoding, store };
   await prepareModel(device, model);

@@ -5,13 +5,17 @@ import type { Buffer, Buffers, Module, Tape } from '../../targets/device.ts';
 
 export type EntryFunction = 'embed' | 'embed_backward' | 'step' | 'forward' | 'backward' | 'finish' | 'decode';
 
-/** What the entry returns, by name. `givenUp`: inputs that nobody reads afterwards. */
+/**
+ * What the entry returns, by name. `givenUp`: inputs that nobody reads afterwards. `places`: where outputs of these names
+ * are to be made.
+ */
 export function callEntry(
   tape: Tape,
   module: Module,
   name: EntryFunction,
   atHand: Buffers,
   givenUp: readonly string[] = [],
+  places: Buffers = {},
 ): Buffers {
   const entry = module.entries[name];
   const run = module[name];
@@ -24,7 +28,26 @@ export function callEntry(
     const keep = overwritten.has(input.name) && !givenUp.includes(input.name);
     inputs[input.name] = keep ? copied(tape, found) : found;
   }
-  return run(tape, inputs);
+  const made = run(placing(tape, places), inputs);
+  for (const [output, place] of Object.entries(places)) {
+    const found = made[output];
+    if (found === undefined) throw new Error(`${name} of ${module.name} makes no '${output}'`);
+    settle(tape, found, place);
+  }
+  return { ...made, ...places };
+}
+
+/** The tape, but a temporary of one of these names is the place itself. */
+function placing(tape: Tape, places: Buffers): Tape {
+  return {
+    ...tape,
+    at: (sizes) => placing(tape.at(sizes), places),
+    temporary(name, elements, type = 'f32') {
+      const place = Object.hasOwn(places, name) ? places[name]! : null;
+      const fits = place !== null && place.elements === elements && place.type === type;
+      return fits ? place : tape.temporary(name, elements, type);
+    },
+  };
 }
 
 function copied(tape: Tape, from: Buffer): Buffer {

@@ -7,6 +7,7 @@ import { blockBackward, blockForward } from './block.ts';
 import type { BlockRecord, LayerBuffers } from './block.ts';
 import { callEntry, makes, output, wants } from './call.ts';
 import type { EncodingModules } from './encoding.ts';
+import { matrices } from './modules.ts';
 import type { Operations } from './modules.ts';
 import { weightsAs } from './store.ts';
 import type { Store } from './store.ts';
@@ -47,21 +48,29 @@ function layerBuffers(store: Store, layer: number, encoding: Buffers): LayerBuff
     [`${local}bias`]: `${prefix}.${name}.bias`,
   });
   return {
-    project: weightsAs(store, { ...norm('ln_1'), ...pair('attention_', 'attn.c_attn') }),
-    mix: weightsAs(store, pair('', 'attn.c_proj')),
-    mlp: weightsAs(store, { ...norm('ln_2'), ...pair('up_', 'mlp.c_fc'), ...pair('down_', 'mlp.c_proj') }),
+    project: weightsAs(store, { ...norm('ln_1'), ...pair('attention_', 'attn.c_attn') }, matrices.project),
+    mix: weightsAs(store, pair('', 'attn.c_proj'), matrices.mix),
+    mlp: weightsAs(
+      store,
+      { ...norm('ln_2'), ...pair('up_', 'mlp.c_fc'), ...pair('down_', 'mlp.c_proj') },
+      matrices.mlp,
+    ),
     encoding,
   };
 }
 
-const embedWeights = (store: Store): Buffers => weightsAs(store, { table: 'transformer.wte.weight' });
+const embedWeights = (store: Store): Buffers => weightsAs(store, { table: 'transformer.wte.weight' }, matrices.embed);
 
 const headWeights = (store: Store): Buffers =>
-  weightsAs(store, {
-    norm_weight: 'transformer.ln_f.weight',
-    norm_bias: 'transformer.ln_f.bias',
-    table: 'transformer.wte.weight',
-  });
+  weightsAs(
+    store,
+    {
+      norm_weight: 'transformer.ln_f.weight',
+      norm_bias: 'transformer.ln_f.bias',
+      table: 'transformer.wte.weight',
+    },
+    matrices.head,
+  );
 
 /** tokens -> logits, losses, output (the mean loss), and what backward needs. */
 export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelRecord {

@@ -3,6 +3,7 @@
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import type { Module } from '../../targets/device.ts';
 import type { Program } from '../ir/ir.ts';
+import type { Configuration } from './configuration.ts';
 import { embed } from './ops/embed.ts';
 import { head } from './ops/head.ts';
 import { mix } from './ops/mix.ts';
@@ -45,28 +46,49 @@ function differentiated(
 
 const plain = (program: Program): Partial<PlanOptions> => ({ outputs: [...program.results.keys()], gradients: [] });
 
+const narrowIn = ({ name }: Program): readonly string[] =>
+  Object.hasOwn(matrices, name) ? matrices[name as keyof typeof matrices] : [];
+
 const projectWeights = ['norm_weight', 'norm_bias', 'attention_weight', 'attention_bias'];
 
+/** Weights that are bf16 where activations are: copies of those that the optimizer keeps. By their programs' names. */
+export const matrices = {
+  embed: ['table'],
+  project: ['attention_weight'],
+  mix: ['weight'],
+  mlp: ['up_weight', 'down_weight'],
+  head: ['table'],
+} as const;
+
+/** What else than sizes the operations depend on. */
+export interface OperationChoice {
+  /** Some layer's encoding reads x, and brings its gradient. */
+  readonly gradientOfX: boolean;
+  readonly precision: Configuration['precision'];
+}
+
 /**
- * What each program is compiled with: its gradients, which of them add to a buffer, and which results bring a cotangent.
- * `gradientOfX`: some layer's encoding reads x, and brings its gradient.
+ * What each program is compiled with: its gradients, which of them add to a buffer, which results bring a cotangent, and
+ * what is bf16 where activations are.
  */
-export function operationPrograms(sizes: Sizes, layout: Layout, gradientOfX: boolean) {
+export function operationPrograms(sizes: Sizes, layout: Layout, { gradientOfX, precision }: OperationChoice) {
   const rows = (pool: Pool): number => layout.size[pool] / rowLength;
   const weights = (program: Program, names: readonly string[], streams: readonly string[], seeds: readonly string[]) =>
-    [program, differentiated(program, streams, names, { seeds })] as const;
+    [program, differentiated(program, streams, names, { seeds, narrow: narrowIn(program) })] as const;
   const projection = () => {
     const program = project(sizes);
     const seeds = gradientOfX ? ['x', 'qkv'] : ['qkv'];
     const accumulate = [...projectWeights, 'hidden']; // the residual stream's gradient goes on in place
-    return [program, differentiated(program, ['hidden'], projectWeights, { seeds, accumulate })] as const;
+    const more = { seeds, accumulate, narrow: matrices.project };
+    return [program, differentiated(program, ['hidden'], projectWeights, more)] as const;
   };
   const alone = (program: Program) => [program, plain(program)] as const;
-  const inPlace = (program: Program, places: readonly string[]): readonly [Program, Partial<PlanOptions>] => [
-    program,
-    { ...plain(program), inPlace: places },
-  ];
-  const moved = ['parameter', 'first', 'second'];
+  const moving = (pool: keyof Operations['update']): readonly [Program, Partial<PlanOptions>] => {
+    const inPlace = ['parameter', 'first', 'second'];
+    const narrow = pool === 'decayed' && precision === 'bf16' ? ['parameter_narrow'] : [];
+    const outputs = [...inPlace.map((name) => `${name}_after`), ...narrow];
+    return [update(rows(pool)), { outputs, gradients: [], inPlace, narrow }];
+  };
   const mlpWeights = ['norm_weight', 'norm_bias', 'up_weight', 'up_bias', 'down_weight', 'down_bias'];
   return {
     embed: weights(embed(sizes), ['table'], [], ['embedding']),
@@ -78,18 +100,18 @@ export function operationPrograms(sizes: Sizes, layout: Layout, gradientOfX: boo
     clip: alone(clip()),
     squaresDecayed: alone(squares(rows('decayed'))),
     squaresPlain: alone(squares(rows('plain'))),
-    updateDecayed: inPlace(update(rows('decayed')), moved),
-    updatePlain: inPlace(update(rows('plain')), moved),
+    updateDecayed: moving('decayed'),
+    updatePlain: moving('plain'),
   };
 }
 
 export async function compileOperations(
   sizes: Sizes,
   layout: Layout,
-  gradientOfX: boolean,
+  choice: OperationChoice,
   compile: CompileProgram,
 ): Promise<Operations> {
-  const programs = operationPrograms(sizes, layout, gradientOfX);
+  const programs = operationPrograms(sizes, layout, choice);
   const made = async (name: keyof typeof programs): Promise<Module> => compile(...programs[name]);
   const modules = {
     embed: await made('embed'),

@@ -44,7 +44,7 @@ export const encodingParameterName = (name: string, layer: number | null): strin
 
 const product = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
 
-/** Views start at multiples of 64 elements: 256 bytes, what a binding's offset must be a multiple of. */
+/** Views start at multiples of 128 elements: of bf16 256 bytes, what a binding's offset must be a multiple of. */
 const aligned = (elements: number, to: number): number => Math.ceil(elements / to) * to;
 
 export function layOut(
@@ -61,7 +61,7 @@ export function layOut(
   for (const one of wanted) {
     const elements = product(one.shape);
     parameters.set(one.name, { ...one, elements, offset: used[one.pool] });
-    used[one.pool] += aligned(elements, 64);
+    used[one.pool] += aligned(elements, 128);
   }
   const padded = (pool: Pool): number => Math.max(rowLength, aligned(used[pool], rowLength));
   return { parameters, size: { decayed: padded('decayed'), plain: padded('plain'), fixed: padded('fixed') } };

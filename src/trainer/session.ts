@@ -1,6 +1,7 @@
 // A model on a device, ready to run: lists recorded once a shape, then nothing but writes, runs and rare readings.
 // No step waits for the device; what the host needs is read when it asks.
 
+import { fromBf16 } from '../../codegen/bf16.ts';
 import { bytesOfElement } from '../../targets/device.ts';
 import type { Buffer, Device, DeviceBuffer, Recorded, Tape } from '../../targets/device.ts';
 import type { Batch } from './batches.ts';
@@ -96,8 +97,15 @@ export async function openTrainer(device: Device, model: Model, configuration: C
   };
 }
 
-export const readAll = async (device: Device, from: Buffer): Promise<Float32Array> =>
-  new Float32Array(await device.read(from.storage!, from.offset * 4, from.elements * 4));
+export const readAll = (device: Device, from: Buffer): Promise<Float32Array> =>
+  readSome(device, from, 0, from.elements);
+
+/** `elements` numbers from the one at `at` on. */
+async function readSome(device: Device, from: Buffer, at: number, elements: number): Promise<Float32Array> {
+  const bytes = bytesOfElement[from.type];
+  const data = await device.read(from.storage!, (from.offset + at) * bytes, elements * bytes);
+  return from.type === 'bf16' ? fromBf16(new Uint16Array(data)) : new Float32Array(data);
+}
 
 /** An optimizer step as three lists: clear and `step`; forward and backward of a micro-batch; `finish` and update. */
 async function recordLists(device: Device, model: Model, shape: Shape, scratch: Scratch, keep: Keep | null) {
@@ -150,7 +158,8 @@ export async function openReader(
 ): Promise<Reader> {
   const shape = openShape(device, model, batch, tokens);
   const losses = wholeBuffer(device.allocate(batch * tokens * 4, 'losses'));
-  const logits = wholeBuffer(device.allocate(batch * tokens * vocabulary * 4, 'logits'));
+  const { type } = model.operations.head.entries['forward']!.outputs.find(({ name }) => name === 'logits')!;
+  const logits = wholeBuffer(device.allocate(batch * tokens * vocabulary * bytesOfElement[type], 'logits'), type);
   const recorded = await device.record((tape) => {
     const { head } = modelForward(
       tape,
@@ -171,7 +180,7 @@ export async function openReader(
     async logits(ids, at) {
       device.write(shape.tokens.storage!, 0, ids);
       device.run(recorded);
-      return new Float32Array(await device.read(logits.storage!, at * vocabulary * 4, vocabulary * 4));
+      return readSome(device, logits, at * vocabulary, vocabulary);
     },
     free() {
       device.release(recorded);

@@ -1,8 +1,18 @@
 // Buffers that belong to one recorded shape (batch, tokens): token ids, tables of the encoding, positions, and the sums
 // that its `backward` adds to and its `finish` takes once an optimizer step.
 
-import { wholeSequence } from '../../targets/device.ts';
-import type { Buffer, Buffers, Device, DeviceBuffer, Module, Parameter, Sizes, Tape } from '../../targets/device.ts';
+import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
+import type {
+  Buffer,
+  Buffers,
+  Device,
+  DeviceBuffer,
+  Module,
+  Parameter,
+  Sizes,
+  StorageType,
+  Tape,
+} from '../../targets/device.ts';
 import type { Batch } from './batches.ts';
 import { callEntry } from './call.ts';
 import { learnedNames, positionValues, stepIsShared } from './encoding.ts';
@@ -20,14 +30,14 @@ export interface Shape extends ShapeBuffers {
   free(): void;
 }
 
-type Allocate = (label: string, elements: number) => DeviceBuffer;
+type Allocate = (label: string, elements: number, type?: StorageType) => DeviceBuffer;
 
 export function openShape(device: Device, model: Model, batch: number, tokens: number): Shape {
   const sizes = wholeSequence(batch, tokens);
   const [vocabulary] = parameter(model.store.layout, 'transformer.wte.weight').shape as [number, number];
   const owned: DeviceBuffer[] = [];
-  const allocate: Allocate = (label, elements) => {
-    const buffer = device.allocate(Math.max(4, elements * 4), label);
+  const allocate: Allocate = (label, elements, type = 'f32') => {
+    const buffer = device.allocate(Math.max(4, elements * bytesOfElement[type]), label);
     owned.push(buffer);
     return buffer;
   };
@@ -100,7 +110,9 @@ function boundarySums(module: Module, sizes: Sizes, allocate: Allocate): Buffers
   const sums = (module.entries['backward']?.inputs ?? []).filter(
     ({ name, accumulate }) => accumulate && !learned.has(name),
   );
-  return Object.fromEntries(sums.map((sum) => [sum.name, wholeBuffer(allocate(sum.name, sum.elements(sizes)))]));
+  return Object.fromEntries(
+    sums.map(({ name, type, elements }) => [name, wholeBuffer(allocate(name, elements(sizes), type), type)]),
+  );
 }
 
 /** Keeps a result of `step` for lists recorded later; the identity where one list holds the whole step. */

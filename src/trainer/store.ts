@@ -1,7 +1,10 @@
-// What stays on the device from step to step: pools of weights, gradients and moments, and views into them by name.
+// What stays on the device from step to step: pools of weights, gradients and moments, all float32, and views into them by
+// name; where activations are bf16 also the matrices as bf16, which products read.
 
 import { bytesOfElement } from '../../targets/device.ts';
 import type { Buffer, Buffers, Device, DeviceBuffer, StorageType } from '../../targets/device.ts';
+import { toBf16 } from '../../codegen/bf16.ts';
+import type { Configuration } from './configuration.ts';
 import { parameter, pools } from './parameters.ts';
 import type { Layout, Parameter, Pool } from './parameters.ts';
 
@@ -13,6 +16,8 @@ export interface Store {
   /** A whole pool. The fixed pool has weights only. */
   pool(kind: Kept, pool: Pool): Buffer;
   view(kind: Kept, name: string): Buffer;
+  /** The decayed pool's weights as bf16; null where activations are f32. */
+  readonly narrow: Buffer | null;
   read(kind: Kept): Promise<ReadonlyMap<string, Float32Array>>;
   /** Trained parameters, or all for weights; each must have its number of elements. */
   write(kind: Kept, values: ReadonlyMap<string, Float32Array>): void;
@@ -27,17 +32,22 @@ export const wholeBuffer = (storage: DeviceBuffer, type: StorageType = 'f32'): B
   offset: 0,
 });
 
-export function openStore(device: Device, layout: Layout): Store {
+export function openStore(device: Device, layout: Layout, precision: Configuration['precision'] = 'f32'): Store {
   const buffers = new Map<string, DeviceBuffer>();
+  const allocate = (label: string, elements: number, type: StorageType): DeviceBuffer => {
+    const buffer = device.allocate(elements * bytesOfElement[type], label);
+    buffers.set(label, buffer);
+    return buffer;
+  };
   for (const kind of kinds) {
     for (const pool of pools) {
       if (pool === 'fixed' && kind !== 'weight') continue;
-      const label = `${kind}_${pool}`;
-      const buffer = device.allocate(layout.size[pool] * 4, label);
+      const buffer = allocate(`${kind}_${pool}`, layout.size[pool], 'f32');
       device.write(buffer, 0, new Float32Array(layout.size[pool]));
-      buffers.set(label, buffer);
     }
   }
+  const narrow = precision === 'f32' ? null : allocate('narrow_decayed', layout.size.decayed, 'bf16');
+  if (narrow !== null) device.write(narrow, 0, new Uint16Array(layout.size.decayed));
   const storage = (kind: Kept, pool: Pool): DeviceBuffer => {
     const found = buffers.get(`${kind}_${pool}`);
     if (found === undefined) throw new Error(`${pool} parameters have no ${kind}`);
@@ -47,6 +57,7 @@ export function openStore(device: Device, layout: Layout): Store {
     [...layout.parameters.values()].filter(({ pool }) => kind === 'weight' || pool !== 'fixed');
   return {
     layout,
+    narrow: narrow === null ? null : wholeBuffer(narrow, 'bf16'),
     pool: (kind, pool) => wholeBuffer(storage(kind, pool)),
     view(kind, name) {
       const { pool, elements, offset } = parameter(layout, name);
@@ -68,17 +79,27 @@ export function openStore(device: Device, layout: Layout): Store {
         const data = values.get(name);
         if (data?.length !== elements) throw new Error(`${name} has ${data?.length ?? 'no'} values, not ${elements}`);
         device.write(storage(kind, pool), offset * 4, data);
+        if (kind === 'weight' && pool === 'decayed' && narrow !== null) {
+          device.write(narrow, offset * bytesOfElement.bf16, toBf16(data));
+        }
       }
     },
     free: () => buffers.forEach((buffer) => device.free(buffer)),
   };
 }
 
-/** Weights under the names of a program, and their gradients as d_NAME. */
-export function weightsAs(store: Store, names: Readonly<Record<string, string>>): Buffers {
+/** Weights under the names of a program, and their gradients as d_NAME; `matrices`: as bf16, where the store has that. */
+export function weightsAs(
+  store: Store,
+  names: Readonly<Record<string, string>>,
+  matrices: readonly string[] = [],
+): Buffers {
   const views: Record<string, Buffer> = {};
   for (const [local, name] of Object.entries(names)) {
-    views[local] = store.view('weight', name);
+    const weight = store.view('weight', name);
+    const { offset, elements } = weight;
+    const narrow = matrices.includes(local) ? store.narrow : null;
+    views[local] = narrow === null ? weight : { ...narrow, name: `bf16 of ${name}`, offset, elements };
     if (parameter(store.layout, name).pool !== 'fixed') views[`d_${local}`] = store.view('gradient', name);
   }
   return views;

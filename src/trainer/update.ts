@@ -1,6 +1,6 @@
 // The optimizer's part of a step: gradient norm over all pools, clipping, AdamW on each.
 
-import type { Buffer, Tape } from '../../targets/device.ts';
+import type { Buffer, Buffers, Tape } from '../../targets/device.ts';
 import { callEntry, output, settle } from './call.ts';
 import type { Operations } from './modules.ts';
 import type { Configuration } from './configuration.ts';
@@ -32,7 +32,8 @@ export function optimizerStep(tape: Tape, operations: Operations, store: Store, 
       second: store.pool('second', pool),
     };
     const given = { ...places, scalars: at.scalars[pool], clip: output(clipped, 'clip') };
-    const made = callEntry(tape, operations.update[pool], 'forward', given, Object.keys(places));
+    const copies: Buffers = pool === 'decayed' && store.narrow !== null ? { parameter_narrow: store.narrow } : {};
+    const made = callEntry(tape, operations.update[pool], 'forward', given, Object.keys(places), copies);
     for (const name of ['parameter', 'first', 'second'] as const) {
       settle(tape, output(made, `${name}_after`), places[name]);
     }

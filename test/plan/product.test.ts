@@ -21,7 +21,10 @@ const library = { ...targetPlan('cuda', 'f32'), library: true };
 function operations(sizes: { width: number; heads: number; kv_heads: number; vocabulary: number }) {
   const configuration = configure({ layers: 1, ...sizes });
   const head_dim = sizes.width / sizes.heads;
-  return operationPrograms({ ...sizes, head_dim }, layOut(configuration, sizes.vocabulary, []), true);
+  return operationPrograms({ ...sizes, head_dim }, layOut(configuration, sizes.vocabulary, []), {
+    gradientOfX: true,
+    precision: 'f32',
+  });
 }
 
 function attention(geometry: Partial<typeof small>, options: Partial<PlanOptions> = {}): Plan {
@@ -179,7 +182,7 @@ describe("GPT-2's products", () => {
 
   it('have factors of one type', () => {
     const [operation, options] = operations(sizes).mlp;
-    const bf16 = { ...options, ...library, precision: 'bf16' as const };
+    const bf16 = { ...options, ...library, narrow: [], precision: 'bf16' as const };
     expect(names(buildPlan(operation, bf16))).toEqual(['d_up_weight', 'd_down_weight']);
     const narrow = ['up_weight', 'down_weight'];
     expect(names(buildPlan(operation, { ...bf16, narrow })).length).toBe(6);

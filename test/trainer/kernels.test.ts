@@ -11,7 +11,10 @@ const vocabulary = 5;
 const configuration = configure({ layers: 1, heads: 2, kv_heads: 1, width: 12 });
 const sizes = { width: 12, heads: 2, kv_heads: 1, head_dim: 6, vocabulary };
 const tokens = Int32Array.of(3, 0, 4, 3, 3, 1);
-const programs = operationPrograms(sizes, layOut(configuration, vocabulary, []), true);
+const programs = operationPrograms(sizes, layOut(configuration, vocabulary, []), {
+  gradientOfX: true,
+  precision: 'f32',
+});
 
 /** The optimizer is given second moments and corrections that are positive, the embedding sorted tokens. */
 function special(name: string): Record<string, ArrayLike<number>> {

@@ -13,7 +13,10 @@ describe.each(['small', 'gpt2-124m'])('%s', (preset) => {
   const { width, heads, kv_heads } = configuration;
   const vocabulary = configuration.vocabulary || 98;
   const sizes = { width, heads, kv_heads, head_dim: width / heads, vocabulary };
-  const programs = operationPrograms(sizes, layOut(configuration, vocabulary, []), true);
+  const programs = operationPrograms(sizes, layOut(configuration, vocabulary, []), {
+    gradientOfX: true,
+    precision: 'f32',
+  });
 
   it.each(Object.entries(programs))('%s', async (_, [program, options]) => {
     for (const kernel of buildPlan(program, options).kernels) {

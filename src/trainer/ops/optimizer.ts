@@ -53,7 +53,7 @@ export function clip(): Program {
   });
 }
 
-/** One step of AdamW for a pool; each result takes its input's place. */
+/** One step of AdamW for a pool; each result takes its input's place. `parameter_narrow`: the new value, to be stored as bf16. */
 export function update(rows: number): Program {
   const [row, column] = [axis('row', rows), axis('column', rowLength)];
   const [parameter, gradient, first, second] = ['parameter', 'gradient', 'first', 'second'].map((name) =>
@@ -76,11 +76,17 @@ export function update(rows: number): Program {
   const shrink = call('multiply', scalar('decay'), value(parameter));
   const moved = call('multiply', scalar('rate'), call('add', step, shrink));
   const after = mapped('parameter_after', [row, column], call('subtract', value(parameter), moved));
+  const narrow = mapped('parameter_narrow', [row, column], value(after.out));
   return program({
     name: 'update',
     inputs: [parameter, gradient, first, second, scalars, factor],
-    definitions: [firstAfter, secondAfter, after].flatMap((part) => part.definitions),
-    results: { first_after: firstAfter.out, second_after: secondAfter.out, parameter_after: after.out },
+    definitions: [firstAfter, secondAfter, after, narrow].flatMap((part) => part.definitions),
+    results: {
+      first_after: firstAfter.out,
+      second_after: secondAfter.out,
+      parameter_after: after.out,
+      parameter_narrow: narrow.out,
+    },
   });
 }
 
