@@ -48,15 +48,15 @@ export async function openDevice(given: Wanted): Promise<Opened> {
   }
 }
 
-const emulated = 'its kernels run on this CPU, to check them: this says nothing of their speed';
+const emulated = 'to check kernels without a GPU: this says nothing of their speed';
 
 async function openFirst(wanted: Wanted): Promise<Opened> {
   const passed: string[] = [];
   try {
     return { device: await openCudaDevice(wanted), why: 'since a CUDA device is there' };
   } catch (error) {
-    if (!(error instanceof DeviceError)) throw error;
-    passed.push(`cuda: ${error.message}`);
+    if (!(error instanceof DeviceError) || error.kind === 'internal' || error.kind === 'invalid-kernel') throw error;
+    passed.push(`cuda: ${inShort(error.message)}`);
     if (wanted.precision === 'bf16')
       throw failed(
         `--precision bf16 needs a CUDA device; ${passed[0]}`,
@@ -69,6 +69,9 @@ async function openFirst(wanted: Wanted): Promise<Opened> {
     : 'the hardware adapter';
   return { device, why: [kind, ...passed].join('; ') };
 }
+
+/** What is wrong, without where was looked and what to do. */
+const inShort = (message: string): string => message.replaceAll(/ \([^()]*\)/g, '').replace(/[:;] .*$/s, '');
 
 async function openWebGpuDevice(adapter: 'auto' | 'system' | 'swiftshader') {
   const { openWebGpu } = await import('../../targets/wgsl/device/index.ts');

@@ -19,9 +19,9 @@ export function reportFailure(error: unknown): number {
       say(error.message, deviceHints[kind] ?? null);
       return exitCodes.failed;
     }
-    return bug(error, kernel === null ? [] : [`kernel ${kernel} from ${source ?? 'pegen'}`]);
+    return bug(error.message, kernel === null ? [] : [`kernel ${kernel} from ${source ?? 'pegen'}`]);
   }
-  return bug(error, []);
+  return bug(error instanceof Error ? (error.stack ?? error.message) : String(error), []);
 }
 
 const deviceHints: Readonly<Record<string, string>> = {
@@ -34,10 +34,9 @@ function say(message: string, hint: string | null): void {
   if (hint !== null && hint !== '') console.error(`  ${colors.bold('hint')}: ${hint}`);
 }
 
-function bug(error: unknown, notes: readonly string[]): number {
-  const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+function bug(what: string, notes: readonly string[]): number {
   console.error(`${colors.red('bug')}${colors.bold(': pegen failed in a way that it should not')}`);
-  [...notes, stack].forEach((line) => console.error(line));
+  [...notes, what].forEach((line) => console.error(line));
   console.error('Please report it to the authors of pegen, with the command and the .pe file');
   return exitCodes.bug;
 }

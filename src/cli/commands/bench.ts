@@ -140,7 +140,7 @@ async function benchEncodings(device: Device, bench: Bench, sizes: readonly numb
   const { options, flags } = bench;
   const { heads, kv_heads, head_dim } = options.geometry;
   const bytesOfToken = (heads + kv_heads) * head_dim * (options.precision === 'bf16' ? 2 : 4);
-  const stopwatch = openStopwatch(device, device.language === 'cuda');
+  const stopwatch = openStopwatch(device, device.language === 'cuda' && flags.emulate !== true);
   const copy = await stopwatch.copy();
   const rows = [];
   for (const source of bench.sources) {

@@ -1,53 +1,58 @@
-// pegen devices: what can run kernels here, and which one `--device auto` takes.
+// pegen devices: what can run kernels here, which one `--device auto` takes, and why others cannot.
 
 import type { Command } from 'commander';
-import { failed } from '../failure.ts';
+import type { Listed } from '../list-devices.ts';
 import { printJson, table } from '../show.ts';
+
+interface Flags {
+  readonly json?: boolean;
+  readonly emulate?: boolean;
+}
 
 export function addDevices(command: Command): void {
   command
+    .option('--emulate', 'list the emulation of CUDA on this CPU in the place of a GPU')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
       `
-Example:
+Examples:
   $ pegen devices
+  $ pegen devices --json
 
 The first is what --device auto takes. --device reference is the float64 interpreter and always there.`,
     )
     .action(run);
 }
 
-async function run(flags: { readonly json?: boolean }): Promise<void> {
-  const { listAdapters } = await import('../../../targets/wgsl/device/index.ts');
-  const adapters = await listAdapters();
-  const rows = adapters.map((each, n) => ({
-    device: each.source === 'swiftshader' ? 'swiftshader' : 'webgpu',
-    taken: n === 0,
-    adapter: each.description,
-    kernels: each.profile,
-    binding: each.limits.maxStorageBufferBindingSize,
-    timestamps: each.timestamps,
-  }));
-  if (flags.json === true) return printJson(rows);
-  if (rows.length === 0)
-    throw failed(
-      'no WebGPU adapter was found',
-      'install the npm package @sparticuz/chromium (Linux, x64), which carries a software driver',
-    );
-  const mebibytes = (bytes: number): string => `${Math.floor(bytes / 2 ** 20)} MiB`;
-  console.log(
-    table([
-      ['', 'device', 'adapter', 'kernels', 'largest binding', 'timestamps'],
-      ...rows.map((row) => [
-        row.taken ? 'auto' : '',
-        row.device,
-        row.adapter,
-        row.kernels,
-        mebibytes(row.binding),
-        row.timestamps ? 'yes' : 'no',
-      ]),
-      ['', 'reference', 'float64 interpreter: check and verify only', '', '', ''],
-    ]),
-  );
+async function run({ json, emulate = false }: Flags): Promise<void> {
+  const { listDevices } = await import('../list-devices.ts');
+  const listed = await listDevices(emulate);
+  const taken = listed.find(({ available, device }) => available && device !== 'reference');
+  if (json === true) return printJson(listed.map((each) => ({ ...each, taken: each === taken })));
+  const rows = listed.flatMap((each) => (each.available ? [[each === taken ? 'auto' : '', ...cells(each)]] : []));
+  console.log(table([['', 'device', 'adapter', 'memory', ''], ...rows]));
+  for (const each of listed) if (!each.available) console.log(`\n${each.device} is not there: ${each.why}`);
 }
+
+function cells(each: Extract<Listed, { available: true }>): readonly string[] {
+  switch (each.device) {
+    case 'cuda':
+      return [each.device, each.adapter, memory(each.bytes), each.bf16 ? 'f32, bf16' : 'f32 only: bf16 needs sm_80'];
+    case 'webgpu':
+    case 'swiftshader':
+      return [
+        each.device,
+        each.adapter,
+        `${memory(each.bytes)} a binding`,
+        `f32; ${each.kernels} kernels${each.timestamps ? '' : ', no timestamps'}`,
+      ];
+    case 'reference':
+      return [each.device, each.adapter, '', 'float64'];
+    default:
+      return each satisfies never;
+  }
+}
+
+const memory = (bytes: number): string =>
+  bytes >= 2 ** 33 ? `${Math.round(bytes / 2 ** 30)} GiB` : `${Math.floor(bytes / 2 ** 20)} MiB`;
