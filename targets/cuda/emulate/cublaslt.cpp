@@ -8,11 +8,11 @@
 #include <memory>
 #include <vector>
 
-#define API extern "C" __attribute__((visibility("default")))
+#define LIBRARY extern "C" __attribute__((visibility("default")))
 
-API int cuLaunchHostFunc(void* stream, void (*function)(void*), void* data);
+LIBRARY int cuLaunchHostFunc(void* stream, void (*function)(void*), void* data);
 
-namespace {
+namespace lt {
 
 enum Status { success = 0, invalid_value = 7, not_supported = 15 };
 enum Type { f32 = 0, bf16 = 14 };
@@ -45,7 +45,7 @@ struct Result {
 
 constexpr uint64_t mark = 0x70656765; // in an algorithm that we gave
 
-float load(const unsigned char* at, int type, int64_t index) {
+static float load(const unsigned char* at, int type, int64_t index) {
   if (type == f32) {
     float value;
     memcpy(&value, at + 4 * index, 4);
@@ -59,7 +59,7 @@ float load(const unsigned char* at, int type, int64_t index) {
   return value;
 }
 
-void store(unsigned char* at, int type, int64_t index, float value) {
+static void store(unsigned char* at, int type, int64_t index, float value) {
   if (type == f32) {
     memcpy(at + 4 * index, &value, 4);
     return;
@@ -113,89 +113,89 @@ struct Product {
 };
 
 /** Enqueued products; a graph may run them again. */
-std::vector<std::unique_ptr<Product>> products;
+static std::vector<std::unique_ptr<Product>> products;
 
-}  // namespace
+}  // namespace lt
 
-API size_t cublasLtGetVersion() { return 130100; }
+LIBRARY size_t cublasLtGetVersion() { return 130100; }
 
-API int cublasLtCreate(void** out) {
+LIBRARY int cublasLtCreate(void** out) {
   *out = new int(0);
-  return success;
+  return lt::success;
 }
-API int cublasLtDestroy(void* library) {
+LIBRARY int cublasLtDestroy(void* library) {
   delete static_cast<int*>(library);
-  return success;
+  return lt::success;
 }
 
-API int cublasLtMatmulDescCreate(void** out, int compute, int scale) {
-  *out = new Operation{compute, scale};
-  return success;
+LIBRARY int cublasLtMatmulDescCreate(void** out, int compute, int scale) {
+  *out = new lt::Operation{compute, scale};
+  return lt::success;
 }
-API int cublasLtMatmulDescDestroy(void* of) {
-  delete static_cast<Operation*>(of);
-  return success;
+LIBRARY int cublasLtMatmulDescDestroy(void* of) {
+  delete static_cast<lt::Operation*>(of);
+  return lt::success;
 }
-API int cublasLtMatmulDescSetAttribute(void* of, int attribute, const void* value, size_t bytes) {
-  if (bytes != 4 || (attribute != 3 && attribute != 4)) return invalid_value;
-  memcpy(&static_cast<Operation*>(of)->transposed[attribute - 3], value, 4);
-  return success;
+LIBRARY int cublasLtMatmulDescSetAttribute(void* of, int attribute, const void* value, size_t bytes) {
+  if (bytes != 4 || (attribute != 3 && attribute != 4)) return lt::invalid_value;
+  memcpy(&static_cast<lt::Operation*>(of)->transposed[attribute - 3], value, 4);
+  return lt::success;
 }
 
-API int cublasLtMatrixLayoutCreate(void** out, int type, uint64_t rows, uint64_t columns, int64_t leading) {
-  *out = new Layout{type, rows, columns, leading};
-  return success;
+LIBRARY int cublasLtMatrixLayoutCreate(void** out, int type, uint64_t rows, uint64_t columns, int64_t leading) {
+  *out = new lt::Layout{type, rows, columns, leading};
+  return lt::success;
 }
-API int cublasLtMatrixLayoutDestroy(void* of) {
-  delete static_cast<Layout*>(of);
-  return success;
+LIBRARY int cublasLtMatrixLayoutDestroy(void* of) {
+  delete static_cast<lt::Layout*>(of);
+  return lt::success;
 }
-API int cublasLtMatrixLayoutSetAttribute(void* of, int attribute, const void* value, size_t bytes) {
-  auto* const layout = static_cast<Layout*>(of);
+LIBRARY int cublasLtMatrixLayoutSetAttribute(void* of, int attribute, const void* value, size_t bytes) {
+  auto* const layout = static_cast<lt::Layout*>(of);
   if (attribute == 5 && bytes == 4) memcpy(&layout->batches, value, 4);
   else if (attribute == 6 && bytes == 8) memcpy(&layout->stride, value, 8);
-  else return invalid_value;
-  return success;
+  else return lt::invalid_value;
+  return lt::success;
 }
 
-API int cublasLtMatmulPreferenceCreate(void** out) {
-  *out = new Preference;
-  return success;
+LIBRARY int cublasLtMatmulPreferenceCreate(void** out) {
+  *out = new lt::Preference;
+  return lt::success;
 }
-API int cublasLtMatmulPreferenceDestroy(void* of) {
-  delete static_cast<Preference*>(of);
-  return success;
+LIBRARY int cublasLtMatmulPreferenceDestroy(void* of) {
+  delete static_cast<lt::Preference*>(of);
+  return lt::success;
 }
-API int cublasLtMatmulPreferenceSetAttribute(void* of, int attribute, const void* value, size_t bytes) {
-  if (attribute == 1 && bytes == 8) memcpy(&static_cast<Preference*>(of)->workspace, value, 8);
-  else if ((attribute != 3 && (attribute < 5 || attribute > 8)) || bytes != 4) return invalid_value;
-  return success;
+LIBRARY int cublasLtMatmulPreferenceSetAttribute(void* of, int attribute, const void* value, size_t bytes) {
+  if (attribute == 1 && bytes == 8) memcpy(&static_cast<lt::Preference*>(of)->workspace, value, 8);
+  else if ((attribute != 3 && (attribute < 5 || attribute > 8)) || bytes != 4) return lt::invalid_value;
+  return lt::success;
 }
 
-API int cublasLtMatmulAlgoGetHeuristic(void*, const Operation* operation, const Layout* a, const Layout* b,
-                                       const Layout* c, const Layout* d, const Preference*, int wanted, Result* results,
+LIBRARY int cublasLtMatmulAlgoGetHeuristic(void*, const lt::Operation* operation, const lt::Layout* a, const lt::Layout* b,
+                                       const lt::Layout* c, const lt::Layout* d, const lt::Preference*, int wanted, lt::Result* results,
                                        int* found) {
   *found = 0;
-  const Product product{*operation, *a, *b, *d, 0, 0, nullptr, nullptr, nullptr};
-  if (wanted < 1 || c != d || !product.fits()) return invalid_value;
+  const lt::Product product{*operation, *a, *b, *d, 0, 0, nullptr, nullptr, nullptr};
+  if (wanted < 1 || c != d || !product.fits()) return lt::invalid_value;
   const char* none = getenv("PEGEN_MOCK_NO_ALGORITHM");
-  if (!product.known() || (none != nullptr && *none == '1')) return not_supported;
+  if (!product.known() || (none != nullptr && *none == '1')) return lt::not_supported;
   memset(results, 0, sizeof *results);
-  results[0].algorithm[0] = mark;
+  results[0].algorithm[0] = lt::mark;
   *found = 1;
-  return success;
+  return lt::success;
 }
 
-API int cublasLtMatmul(void*, const Operation* operation, const float* alpha, const void* a, const Layout* layout_a,
-                       const void* b, const Layout* layout_b, const float* beta, const void* c, const Layout* layout_c,
-                       void* d, const Layout* layout_d, const uint64_t* algorithm, void* workspace, size_t bytes,
+LIBRARY int cublasLtMatmul(void*, const lt::Operation* operation, const float* alpha, const void* a, const lt::Layout* layout_a,
+                       const void* b, const lt::Layout* layout_b, const float* beta, const void* c, const lt::Layout* layout_c,
+                       void* d, const lt::Layout* layout_d, const uint64_t* algorithm, void* workspace, size_t bytes,
                        void* stream) {
-  products.push_back(std::unique_ptr<Product>(
-      new Product{*operation, *layout_a, *layout_b, *layout_d, *alpha, *beta, static_cast<const unsigned char*>(a),
+  lt::products.push_back(std::unique_ptr<lt::Product>(
+      new lt::Product{*operation, *layout_a, *layout_b, *layout_d, *alpha, *beta, static_cast<const unsigned char*>(a),
                   static_cast<const unsigned char*>(b), static_cast<unsigned char*>(d)}));
-  Product* const product = products.back().get();
+  lt::Product* const product = lt::products.back().get();
   if (!product->fits() || !product->known() || c != d || layout_c != layout_d || algorithm == nullptr ||
-      algorithm[0] != mark || (bytes > 0 && workspace == nullptr))
-    return invalid_value;
-  return cuLaunchHostFunc(stream, [](void* of) { static_cast<Product*>(of)->run(); }, product) == 0 ? success : 13;
+      algorithm[0] != lt::mark || (bytes > 0 && workspace == nullptr))
+    return lt::invalid_value;
+  return cuLaunchHostFunc(stream, [](void* of) { static_cast<lt::Product*>(of)->run(); }, product) == 0 ? lt::success : 13;
 }
