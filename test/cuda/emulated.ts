@@ -21,6 +21,7 @@ export interface Emulated {
   /** An out value. */
   out(...args: Parameters<Driver['code']>): bigint;
   load(unit: Omit<EmulatedUnit, 'compiler'>): Promise<bigint>;
+  address(of: ArrayBufferView): bigint;
   allocate(data: ArrayBufferView): bigint;
   read<T extends ArrayBufferView>(from: bigint, into: T): T;
   /** The code of the launch. */
@@ -29,9 +30,10 @@ export interface Emulated {
   close(): void;
 }
 
-export async function openEmulated(): Promise<Emulated> {
+/** `flags`: of the driver's own build. */
+export async function openEmulated(flags: readonly string[] = []): Promise<Emulated> {
   const foreign = await loadForeign();
-  const library = foreign.open(await emulatedDriver(compiler!));
+  const library = foreign.open(await emulatedDriver(compiler!, undefined, flags));
   const driver = library === null ? null : createDriver(foreign, library);
   if (driver === null || 'missing' in driver) throw new Error(`the emulated driver lacks ${driver?.missing.join()}`);
   const call = (...args: Parameters<Driver['code']>): void => {
@@ -51,6 +53,7 @@ export async function openEmulated(): Promise<Emulated> {
     stream,
     call,
     out,
+    address: foreign.address,
     async load(unit) {
       return out('cuModuleLoadData', await compileEmulated({ ...unit, compiler: compiler! }));
     },

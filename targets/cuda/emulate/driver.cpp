@@ -40,11 +40,7 @@ struct Call {
 static size_t device_memory() { return size_t(number_of_environment("PEGEN_MOCK_MEMORY", 80ll << 30)); }
 static int capability() { return int(number_of_environment("PEGEN_MOCK_CAPABILITY", 90)); }
 
-}  // namespace pegen
-
-using namespace pegen;
-
-#define API extern "C" __attribute__((visibility("default"))) int
+#define DRIVER extern "C" __attribute__((visibility("default"))) int
 #define BEGIN_WITH(...)                   \
   const Call call(__func__, __VA_ARGS__); \
   if (call.code != 0) return call.code
@@ -55,7 +51,7 @@ using namespace pegen;
 
 // The device.
 
-API cuInit(unsigned flags) {
+DRIVER cuInit(unsigned flags) {
   BEGIN_WITH(nothing);
   DEMAND(flags == 0, invalid_value);
   if (number_of_environment("PEGEN_MOCK_NO_DEVICE", 0) != 0) return no_device;
@@ -63,21 +59,21 @@ API cuInit(unsigned flags) {
   return success;
 }
 
-API cuDriverGetVersion(int* version) {
+DRIVER cuDriverGetVersion(int* version) {
   BEGIN_WITH(nothing);
   OUT(version);
   *version = int(number_of_environment("PEGEN_MOCK_DRIVER_VERSION", 13000));
   return success;
 }
 
-API cuDeviceGetCount(int* count) {
+DRIVER cuDeviceGetCount(int* count) {
   BEGIN_WITH(start);
   OUT(count);
   *count = 1;
   return success;
 }
 
-API cuDeviceGet(int* device, int ordinal) {
+DRIVER cuDeviceGet(int* device, int ordinal) {
   BEGIN_WITH(start);
   OUT(device);
   DEMAND(ordinal == 0, invalid_device);
@@ -85,7 +81,7 @@ API cuDeviceGet(int* device, int ordinal) {
   return success;
 }
 
-API cuDeviceGetName(char* name, int length, int device) {
+DRIVER cuDeviceGetName(char* name, int length, int device) {
   BEGIN_WITH(start);
   DEMAND(device == 0, invalid_device);
   DEMAND(name != nullptr && length > 0, invalid_value);
@@ -93,7 +89,7 @@ API cuDeviceGetName(char* name, int length, int device) {
   return success;
 }
 
-API cuDeviceTotalMem_v2(size_t* bytes, int device) {
+DRIVER cuDeviceTotalMem_v2(size_t* bytes, int device) {
   BEGIN_WITH(start);
   OUT(bytes);
   DEMAND(device == 0, invalid_device);
@@ -101,7 +97,7 @@ API cuDeviceTotalMem_v2(size_t* bytes, int device) {
   return success;
 }
 
-API cuDeviceGetAttribute(int* value, int attribute, int device) {
+DRIVER cuDeviceGetAttribute(int* value, int attribute, int device) {
   BEGIN_WITH(start);
   OUT(value);
   DEMAND(device == 0, invalid_device);
@@ -145,7 +141,7 @@ API cuDeviceGetAttribute(int* value, int attribute, int device) {
 
 // The context.
 
-API cuDevicePrimaryCtxRetain(void** out, int device) {
+DRIVER cuDevicePrimaryCtxRetain(void** out, int device) {
   BEGIN_WITH(start);
   OUT(out);
   DEMAND(device == 0, invalid_device);
@@ -154,7 +150,7 @@ API cuDevicePrimaryCtxRetain(void** out, int device) {
   return success;
 }
 
-API cuDevicePrimaryCtxRelease_v2(int device) {
+DRIVER cuDevicePrimaryCtxRelease_v2(int device) {
   BEGIN_WITH(start);
   DEMAND(device == 0, invalid_device);
   DEMAND(machine.retained > 0, invalid_context);
@@ -163,28 +159,28 @@ API cuDevicePrimaryCtxRelease_v2(int device) {
   return success;
 }
 
-API cuDevicePrimaryCtxReset_v2(int device) {
+DRIVER cuDevicePrimaryCtxReset_v2(int device) {
   BEGIN_WITH(start);
   DEMAND(device == 0, invalid_device);
   machine.destroy_context();
   return success;
 }
 
-API cuCtxSetCurrent(void* of) {
+DRIVER cuCtxSetCurrent(void* of) {
   BEGIN_WITH(start);
   DEMAND(of == nullptr || of == &machine, invalid_context);
   is_current = of != nullptr;
   return success;
 }
 
-API cuCtxGetCurrent(void** out) {
+DRIVER cuCtxGetCurrent(void** out) {
   BEGIN_WITH(start);
   OUT(out);
   *out = is_current ? &machine : nullptr;
   return success;
 }
 
-API cuCtxSynchronize() {
+DRIVER cuCtxSynchronize() {
   BEGIN();
   const int refused = machine.refuse_capture(nullptr);
   return refused != 0 ? refused : machine.finish();
@@ -192,7 +188,7 @@ API cuCtxSynchronize() {
 
 // Memory.
 
-API cuMemGetInfo_v2(size_t* free, size_t* total) {
+DRIVER cuMemGetInfo_v2(size_t* free, size_t* total) {
   BEGIN();
   OUT(free);
   OUT(total);
@@ -201,7 +197,7 @@ API cuMemGetInfo_v2(size_t* free, size_t* total) {
   return success;
 }
 
-API cuMemAlloc_v2(Address* out, size_t bytes) {
+DRIVER cuMemAlloc_v2(Address* out, size_t bytes) {
   BEGIN();
   OUT(out);
   DEMAND(bytes > 0, invalid_value);
@@ -211,7 +207,7 @@ API cuMemAlloc_v2(Address* out, size_t bytes) {
   return *out == 0 ? out_of_memory : success;
 }
 
-API cuMemFree_v2(Address at) {
+DRIVER cuMemFree_v2(Address at) {
   BEGIN();
   if (at == 0) return success;
   if (const int refused = machine.refuse_capture(nullptr)) return refused;
@@ -220,7 +216,7 @@ API cuMemFree_v2(Address at) {
   return damage.empty() ? success : machine.fault(illegal_address, "something wrote " + damage);
 }
 
-API cuMemHostAlloc(void** out, size_t bytes, unsigned) {
+DRIVER cuMemHostAlloc(void** out, size_t bytes, unsigned) {
   BEGIN();
   OUT(out);
   DEMAND(bytes > 0, invalid_value);
@@ -228,7 +224,7 @@ API cuMemHostAlloc(void** out, size_t bytes, unsigned) {
   return *out == nullptr ? out_of_memory : success;
 }
 
-API cuMemFreeHost(void* at) {
+DRIVER cuMemFreeHost(void* at) {
   BEGIN();
   free(at);
   return success;
@@ -253,39 +249,39 @@ static int fill(void* stream, Work::Kind kind, Address to, unsigned value, size_
 
 static Address address(const void* of) { return reinterpret_cast<Address>(of); }
 
-API cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void* stream) {
+DRIVER cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void* stream) {
   BEGIN();
   DEMAND(bytes == 0 || (from != nullptr && machine.memory.holds(to, bytes)), invalid_value);
   return copy(stream, to, address(from), bytes);
 }
 
-API cuMemcpyDtoHAsync_v2(void* to, Address from, size_t bytes, void* stream) {
+DRIVER cuMemcpyDtoHAsync_v2(void* to, Address from, size_t bytes, void* stream) {
   BEGIN();
   DEMAND(bytes == 0 || (to != nullptr && machine.memory.holds(from, bytes)), invalid_value);
   return copy(stream, address(to), from, bytes);
 }
 
-API cuMemcpyDtoDAsync_v2(Address to, Address from, size_t bytes, void* stream) {
+DRIVER cuMemcpyDtoDAsync_v2(Address to, Address from, size_t bytes, void* stream) {
   BEGIN();
   DEMAND(bytes == 0 || (machine.memory.holds(to, bytes) && machine.memory.holds(from, bytes)), invalid_value);
   return copy(stream, to, from, bytes);
 }
 
-API cuMemcpyHtoD_v2(Address to, const void* from, size_t bytes) {
+DRIVER cuMemcpyHtoD_v2(Address to, const void* from, size_t bytes) {
   return cuMemcpyHtoDAsync_v2(to, from, bytes, nullptr);
 }
 
-API cuMemcpyDtoH_v2(void* to, Address from, size_t bytes) {
+DRIVER cuMemcpyDtoH_v2(void* to, Address from, size_t bytes) {
   const int code = cuMemcpyDtoHAsync_v2(to, from, bytes, nullptr);
   return code != 0 ? code : machine.finish();
 }
 
-API cuMemsetD8Async(Address to, unsigned char value, size_t count, void* stream) {
+DRIVER cuMemsetD8Async(Address to, unsigned char value, size_t count, void* stream) {
   BEGIN();
   return fill(stream, Work::fill8, to, value, count);
 }
 
-API cuMemsetD32Async(Address to, unsigned value, size_t count, void* stream) {
+DRIVER cuMemsetD32Async(Address to, unsigned value, size_t count, void* stream) {
   BEGIN();
   DEMAND(to % 4 == 0, invalid_value);
   return fill(stream, Work::fill32, to, value, 4 * count);
@@ -293,7 +289,7 @@ API cuMemsetD32Async(Address to, unsigned value, size_t count, void* stream) {
 
 // Modules and launches.
 
-API cuModuleLoadData(void** out, const void* image) {
+DRIVER cuModuleLoadData(void** out, const void* image) {
   BEGIN();
   OUT(out);
   DEMAND(image != nullptr, invalid_value);
@@ -306,12 +302,12 @@ API cuModuleLoadData(void** out, const void* image) {
   return success;
 }
 
-API cuModuleUnload(void* module) {
+DRIVER cuModuleUnload(void* module) {
   BEGIN();
   return machine.modules.remove(module) ? success : invalid_handle;
 }
 
-API cuModuleGetFunction(void** out, void* module, const char* name) {
+DRIVER cuModuleGetFunction(void** out, void* module, const char* name) {
   BEGIN();
   OUT(out);
   DEMAND(name != nullptr, invalid_value);
@@ -320,7 +316,7 @@ API cuModuleGetFunction(void** out, void* module, const char* name) {
   return *out == nullptr ? not_found : success;
 }
 
-API cuFuncGetAttribute(int* value, int attribute, void* function) {
+DRIVER cuFuncGetAttribute(int* value, int attribute, void* function) {
   BEGIN();
   OUT(value);
   DEMAND(function != nullptr, invalid_handle);
@@ -334,7 +330,7 @@ API cuFuncGetAttribute(int* value, int attribute, void* function) {
   }
 }
 
-API cuLaunchKernel(void* handle, unsigned blocks_x, unsigned blocks_y, unsigned blocks_z, unsigned threads_x,
+DRIVER cuLaunchKernel(void* handle, unsigned blocks_x, unsigned blocks_y, unsigned blocks_z, unsigned threads_x,
                    unsigned threads_y, unsigned threads_z, unsigned dynamic, void* stream, void** parameters,
                    void** extra) {
   auto* const function = static_cast<Function*>(handle);
@@ -364,7 +360,7 @@ API cuLaunchKernel(void* handle, unsigned blocks_x, unsigned blocks_y, unsigned 
   return machine.enqueue(stream, std::move(work));
 }
 
-API cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
+DRIVER cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
   BEGIN();
   DEMAND(function != nullptr, invalid_value);
   Work work{Work::call};
@@ -375,7 +371,7 @@ API cuLaunchHostFunc(void* stream, void (*function)(void*), void* data) {
 
 // Streams and graphs.
 
-API cuStreamCreate(void** out, unsigned flags) {
+DRIVER cuStreamCreate(void** out, unsigned flags) {
   BEGIN();
   OUT(out);
   DEMAND(flags <= 1, invalid_value);
@@ -385,26 +381,26 @@ API cuStreamCreate(void** out, unsigned flags) {
   return success;
 }
 
-API cuStreamDestroy_v2(void* stream) {
+DRIVER cuStreamDestroy_v2(void* stream) {
   BEGIN();
   return machine.streams.remove(stream) ? success : invalid_handle;
 }
 
-API cuStreamSynchronize(void* stream) {
+DRIVER cuStreamSynchronize(void* stream) {
   BEGIN();
   DEMAND(stream == nullptr || machine.streams.has(stream), invalid_handle);
   if (stream != nullptr && static_cast<Stream*>(stream)->capturing) return machine.refuse_capture(stream);
   return machine.finish();
 }
 
-API cuStreamQuery(void* stream) {
+DRIVER cuStreamQuery(void* stream) {
   BEGIN();
   DEMAND(stream == nullptr || machine.streams.has(stream), invalid_handle);
   if (stream != nullptr && static_cast<Stream*>(stream)->capturing) return machine.refuse_capture(stream);
   return success;
 }
 
-API cuStreamBeginCapture_v2(void* handle, int mode) {
+DRIVER cuStreamBeginCapture_v2(void* handle, int mode) {
   BEGIN();
   DEMAND(handle != nullptr, capture_unsupported);
   DEMAND(machine.streams.has(handle), invalid_handle);
@@ -418,7 +414,7 @@ API cuStreamBeginCapture_v2(void* handle, int mode) {
   return success;
 }
 
-API cuStreamEndCapture(void* handle, void** out) {
+DRIVER cuStreamEndCapture(void* handle, void** out) {
   BEGIN();
   OUT(out);
   DEMAND(machine.streams.has(handle), invalid_handle);
@@ -431,7 +427,7 @@ API cuStreamEndCapture(void* handle, void** out) {
   return capture_invalidated;
 }
 
-API cuStreamIsCapturing(void* handle, int* status) {
+DRIVER cuStreamIsCapturing(void* handle, int* status) {
   BEGIN();
   OUT(status);
   DEMAND(machine.streams.has(handle), invalid_handle);
@@ -440,7 +436,7 @@ API cuStreamIsCapturing(void* handle, int* status) {
   return success;
 }
 
-API cuGraphInstantiateWithFlags(void** out, void* graph, unsigned long long) {
+DRIVER cuGraphInstantiateWithFlags(void** out, void* graph, unsigned long long) {
   BEGIN();
   OUT(out);
   DEMAND(machine.graphs.has(graph), invalid_value);
@@ -448,7 +444,7 @@ API cuGraphInstantiateWithFlags(void** out, void* graph, unsigned long long) {
   return success;
 }
 
-API cuGraphLaunch(void* executable, void* stream) {
+DRIVER cuGraphLaunch(void* executable, void* stream) {
   BEGIN();
   DEMAND(machine.executables.has(executable), invalid_value);
   for (const Work& work : static_cast<Graph*>(executable)->work) {
@@ -460,19 +456,19 @@ API cuGraphLaunch(void* executable, void* stream) {
   return success;
 }
 
-API cuGraphDestroy(void* graph) {
+DRIVER cuGraphDestroy(void* graph) {
   BEGIN();
   return machine.graphs.remove(graph) ? success : invalid_value;
 }
 
-API cuGraphExecDestroy(void* executable) {
+DRIVER cuGraphExecDestroy(void* executable) {
   BEGIN();
   return machine.executables.remove(executable) ? success : invalid_value;
 }
 
 // Events.
 
-API cuEventCreate(void** out, unsigned flags) {
+DRIVER cuEventCreate(void** out, unsigned flags) {
   BEGIN();
   OUT(out);
   auto event = std::make_unique<Event>();
@@ -481,12 +477,12 @@ API cuEventCreate(void** out, unsigned flags) {
   return success;
 }
 
-API cuEventDestroy_v2(void* event) {
+DRIVER cuEventDestroy_v2(void* event) {
   BEGIN();
   return machine.events.remove(event) ? success : invalid_handle;
 }
 
-API cuEventRecord(void* event, void* stream) {
+DRIVER cuEventRecord(void* event, void* stream) {
   BEGIN();
   DEMAND(machine.events.has(event), invalid_handle);
   Work work{Work::record};
@@ -494,19 +490,19 @@ API cuEventRecord(void* event, void* stream) {
   return machine.enqueue(stream, std::move(work));
 }
 
-API cuEventQuery(void* event) {
+DRIVER cuEventQuery(void* event) {
   BEGIN();
   DEMAND(machine.events.has(event), invalid_handle);
   return static_cast<Event*>(event)->captured ? captured_event : machine.finish();
 }
 
-API cuEventSynchronize(void* event) {
+DRIVER cuEventSynchronize(void* event) {
   BEGIN();
   DEMAND(machine.events.has(event), invalid_handle);
   return static_cast<Event*>(event)->captured ? captured_event : machine.finish();
 }
 
-API cuEventElapsedTime(float* milliseconds, void* from, void* to) {
+DRIVER cuEventElapsedTime(float* milliseconds, void* from, void* to) {
   BEGIN();
   OUT(milliseconds);
   DEMAND(machine.events.has(from) && machine.events.has(to), invalid_handle);
@@ -516,20 +512,20 @@ API cuEventElapsedTime(float* milliseconds, void* from, void* to) {
   return success;
 }
 
-API cuEventElapsedTime_v2(float* milliseconds, void* from, void* to) {
+DRIVER cuEventElapsedTime_v2(float* milliseconds, void* from, void* to) {
   return cuEventElapsedTime(milliseconds, from, to);
 }
 
 // Errors. The text of the error at hand says more than a device would.
 
-API cuGetErrorName(int code, const char** out) {
+DRIVER cuGetErrorName(int code, const char** out) {
   OUT(out);
   const ErrorText* const known = error_text(code);
   *out = known == nullptr ? nullptr : known->name;
   return known == nullptr ? invalid_value : success;
 }
 
-API cuGetErrorString(int code, const char** out) {
+DRIVER cuGetErrorString(int code, const char** out) {
   OUT(out);
   const std::lock_guard<std::recursive_mutex> alone(machine.mutex);
   const ErrorText* const known = error_text(code);
@@ -542,3 +538,5 @@ API cuGetErrorString(int code, const char** out) {
   }
   return success;
 }
+
+}  // namespace pegen

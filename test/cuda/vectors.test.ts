@@ -1,0 +1,65 @@
+// PyTorch's vectors on emulated CUDA, through the module that users get, with both sides of every threshold forced: float32
+// within 2e-5 of the tensor's largest magnitude, bf16 within two of its roundings; each in several orders of blocks and
+// threads, with the same bits. Needs g++.
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import type { Program } from '../../src/ir/ir.ts';
+import { deviceRunner, type DeviceRunnerOptions } from '../../src/verify/device-runner.ts';
+import { bf16Tolerance, geometryOf, verify } from '../../src/verify/run.ts';
+import { openCuda, type CudaDevice } from '../../targets/cuda/device/index.ts';
+import { loadFile } from '../lower/load.ts';
+import { compiledCases, pathOf, referenceCases, vectors, type VectorCase } from '../verify/cases.ts';
+import { compiler } from './emulated.ts';
+import { inAllOrders } from './orders.ts';
+
+let device: CudaDevice;
+beforeAll(async () => {
+  if (compiler !== null) device = await openCuda({ emulate: true });
+});
+afterAll(() => device?.close());
+
+type Forced = Partial<PlanOptions> | ((program: Program) => Partial<PlanOptions>);
+
+async function run([name, program, params]: VectorCase, forced: Forced, precision: 'f32' | 'bf16' = 'f32') {
+  const made = vectors(name);
+  const { lowered } = loadFile(pathOf(program), { geometry: geometryOf(made.sizes), params });
+  const plan = typeof forced === 'function' ? forced(lowered!.attend) : forced;
+  const options: DeviceRunnerOptions = { plan, precision };
+  const tolerance = precision === 'bf16' ? bf16Tolerance : 2e-5;
+  const runner = inAllOrders(deviceRunner(device, options));
+  const { rows, problems, passed } = await verify(lowered!.attend, made, runner, tolerance);
+  expect(problems).toEqual([]);
+  expect(rows.filter((row) => row.error === null)).toEqual([]);
+  expect(rows.filter((row) => !row.passed)).toEqual([]);
+  return passed;
+}
+
+const names = (program: Program): string[] => program.definitions.map(({ tensor }) => tensor.name);
+
+const forced: readonly (readonly [string, Forced])[] = [
+  ['as planned', {}],
+  ['matrix products always, chunks of 4', { contract: 'always', chunk: 4 }],
+  ['matrix products never, chunks of 4', { contract: 'never', chunk: 4 }],
+  ['rows by workgroups, every definition a buffer', (program) => ({ rows: 'workgroup', root: names(program) })],
+  ['rows by subgroups, everything inlined that may be', (program) => ({ rows: 'subgroup', inline: names(program) })],
+  ['elements one by one, small workgroups', { access: 4, lanes: 64 }],
+];
+
+describe.skipIf(compiler === null).each(forced)('vectors on emulated CUDA, %s', (_, plan) => {
+  it.each(compiledCases)('%s', async (...vector) => {
+    expect(await run(vector as VectorCase, plan)).toBe(true);
+  });
+});
+
+describe.skipIf(compiler === null)('vectors beyond the examples', () => {
+  it.each(referenceCases.slice(compiledCases.length))('%s', async (...vector) => {
+    await run(vector as VectorCase, {});
+  });
+});
+
+describe.skipIf(compiler === null)('vectors in bf16', () => {
+  it.each(referenceCases)('%s', async (...vector) => {
+    await run(vector as VectorCase, {}, 'bf16');
+  });
+});
