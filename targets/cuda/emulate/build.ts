@@ -29,7 +29,7 @@ export interface EmulatedUnit {
    * preloaded. By default where the variable PEGEN_EMULATE_SANITIZE is set.
    */
   readonly sanitize?: boolean;
-  /** Over the usual ones. */
+  /** Over the usual ones and those of the variable CXXFLAGS. */
   readonly flags?: readonly string[];
 }
 
@@ -55,13 +55,15 @@ const kernelFlags = ['-std=c++17', '-O1', '-ffp-contract=off', '-fno-strict-alia
 const checks = ['-fsanitize=alignment,bounds', '-fno-sanitize-recover=all', '-nodefaultlibs', '-lm', '-lc', '-lgcc'];
 const driverFlags = ['-std=c++17', '-O1', '-fPIC', '-shared', '-fvisibility=hidden'];
 const sanitizer = ['-DPEGEN_SANITIZED', '-g', '-fsanitize=address,undefined', '-fno-omit-frame-pointer'];
+/** Flags of whoever calls, over ours. */
+const asked = (): readonly string[] => (process.env['CXXFLAGS'] ?? '').split(/\s+/).filter((flag) => flag !== '');
 const sanitizing = (): boolean => !['', '0', undefined].includes(process.env['PEGEN_EMULATE_SANITIZE']);
 
 /** What a build of kernels depends on besides their text. */
 export async function emulationKey({ version }: HostCompiler): Promise<string> {
   const hash = createHash('sha256')
     .update(version)
-    .update([...kernelFlags, ...(sanitizing() ? sanitizer : checks)].join(' '));
+    .update([...kernelFlags, ...(sanitizing() ? sanitizer : checks), ...asked()].join(' '));
   for (const [name, text] of await sources()) hash.update(name).update(text);
   return hash.digest('hex').slice(0, 16);
 }
@@ -74,7 +76,7 @@ export async function compileEmulated(unit: EmulatedUnit): Promise<Uint8Array> {
     const known = kernels.map((name) => `PEGEN_KERNEL(${name})\n`).join('');
     await writeFile(join(folder, 'kernels.cu'), `${text}\n${known}`);
     const include = ['-include', join(await sourceFolder(), 'cuda_cpu.hpp')];
-    const options = [...kernelFlags, ...(sanitize ? sanitizer : checks), ...flags, ...include];
+    const options = [...kernelFlags, ...(sanitize ? sanitizer : checks), ...asked(), ...flags, ...include];
     await compile(compiler, [...options, '-x', 'c++', 'kernels.cu', '-o', 'kernels.so'], folder);
     return await readFile(join(folder, 'kernels.so'));
   } finally {
