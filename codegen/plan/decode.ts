@@ -5,8 +5,7 @@
 import { at, call, defined, given, integer, map, read, readAt, size } from '../../src/ir/build.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { likeAxis, mapScalar, mapScalars, readsOf, substitute, visit, type Read } from '../../src/ir/visit.ts';
-import { scalarsOfRoot } from './group.ts';
-import type { Root } from './nest.ts';
+import { scalarsOfRoot, type Root } from './nest.ts';
 import type { BufferPlan } from './plan.ts';
 import { bufferOf, type TypeOf } from './storage.ts';
 import { runtimeSize } from './size.ts';

@@ -6,8 +6,8 @@ import type { Draft, Setting } from '../simt/draft.ts';
 import { lowerNest } from '../simt/lower.ts';
 import type { Mode, Place } from '../simt/scope.ts';
 import { bytesOf } from './cost.ts';
-import { readBy, staysInside } from './group.ts';
-import { madeBy, membersOf, type Nest } from './nest.ts';
+import { staysInside } from './group.ts';
+import { madeBy, membersOf, readBy, type Nest } from './nest.ts';
 import type { BufferPlan, EntryName, EntryPlan, KernelPlan, LaunchPlan, PlanOptions } from './plan.ts';
 import { inPlace } from './storage.ts';
 

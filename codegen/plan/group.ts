@@ -3,24 +3,28 @@
 
 import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { at, call, real } from '../../src/ir/scalar.ts';
-import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
+import { operandsOf, readsOf } from '../../src/ir/visit.ts';
 import { asContraction, splitAxis, type TypeOf } from './contract.ts';
-import { madeBy, membersOf, type ColumnsNest, type Nest, type Root, type RowsNest } from './nest.ts';
+import {
+  madeBy,
+  membersOf,
+  readBy,
+  scalarsOfRoot,
+  type ColumnsNest,
+  type Nest,
+  type Root,
+  type RowsNest,
+} from './nest.ts';
 import type { PlanOptions } from './plan.ts';
+import { placesIn } from './same-point.ts';
 import { asSegments, sortedPlaces } from './segments.ts';
 import { nominal } from './size.ts';
+import { stacked } from './stack.ts';
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
 const sameExtents = (a: readonly Axis[], b: readonly Axis[]): boolean =>
   a.length === b.length && a.every((axis, n) => axis.extent === b[n]!.extent);
-
-export const scalarsOfRoot = (root: Root): readonly Scalar[] =>
-  root.turn === null ? scalarsOf(root.definition) : [root.turn.cos, root.turn.sin];
-
-export function readBy(root: Root): ReadonlySet<Tensor> {
-  return new Set([...readsOf(scalarsOfRoot(root)).map((read) => read.tensor), ...operandsOf(root.definition)]);
-}
 
 /** Fewer results than this, each of more terms than `manyTerms`, are summed by chunks. */
 const fewResults = 8192;
@@ -106,19 +110,20 @@ export function group(
     if (home < 0) home = nests.push(nest) - 1;
     placeOf.set(root.definition.tensor, home);
   }
-  return nests;
+  return stacked(nests, options);
 }
 
 /** `into` with the one root of `nest`, or null. `depends`: the root reads what `into` makes. */
 function join(into: Nest, nest: Nest, depends: boolean, escapes: Escapes, options: PlanOptions): Nest | null {
   const root = membersOf(nest)[0]!;
-  const joined = joinKinds(into, nest, root, depends);
+  const joined = joinKinds(into, nest, root, depends, options);
   if (joined === null || buffersOf(joined, escapes) > options.maxBindings) return null;
   return joined;
 }
 
-function joinKinds(into: Nest, nest: Nest, root: Root, depends: boolean): Nest | null {
-  if (into.kind === 'rows' && nest.kind === 'rows') return joinRows(into, nest, root, depends);
+function joinKinds(into: Nest, nest: Nest, root: Root, depends: boolean, options: PlanOptions): Nest | null {
+  if (into.kind === 'rows' && nest.kind === 'rows')
+    return joinRows(into, nest, root, depends) ?? (options.access === 4 ? null : joinTurns(into, nest));
   if (into.kind === 'columns' && nest.kind === 'columns' && !depends) return joinColumns(into, nest);
   if (into.kind === 'contraction' && nest.kind === 'rows' && depends && into.split === null && !into.library) {
     const d = root.definition;
@@ -164,11 +169,27 @@ function joinRows(into: RowsNest, nest: RowsNest, root: Root, depends: boolean):
   return sameExtents(d.tensor.axes, all) && readsOnlyHere(root, made, d.tensor.axes) ? withRoot(into.inner) : null;
 }
 
+/** Rotations and the sums over what they turn, each from the same loads: the sums' rows pass by every point. */
+function joinTurns(into: RowsNest, nest: RowsNest): RowsNest | null {
+  const [rows, points] = into.inner.length > 0 ? [into, nest] : [nest, into];
+  if (rows.inner.length === 0 || points.inner.length > 0) return null;
+  const isSum = (root: Root): boolean => root.definition.kind === 'reduce' || root.definition.kind === 'rotate';
+  if (!rows.members.every(isSum) || points.members.some((root) => root.definition.kind !== 'rotate')) return null;
+  const turned = new Set(points.members.flatMap((root) => [...operandsOf(root.definition)]));
+  const shares = rows.members.some((root) => [...readBy(root)].some((tensor) => turned.has(tensor)));
+  const made = new Set([...madeBy(rows), ...madeBy(points)]);
+  const members = [...into.members, ...nest.members];
+  if (!shares || members.some((root) => [...readBy(root)].some((tensor) => made.has(tensor)))) return null;
+  if (points.members.some((root) => placesIn(root.definition, rows) === null)) return null;
+  return { ...rows, members };
+}
+
 type Escapes = (tensor: Tensor, members: readonly Root[]) => boolean;
 
 /** Values that stay in the nest: of a row, or of a point of a matrix product. */
 export function staysInside(nest: Nest, tensor: Tensor): boolean {
   if (nest.kind === 'contraction') return nest.split === null;
+  if (nest.kind === 'stack') return nest.parts.some((part) => staysInside(part, tensor));
   if (nest.kind !== 'rows' || tensor.axes.length !== nest.grid.length) return false;
   const made = nest.members.find((root) => root.definition.tensor === tensor);
   return made !== undefined && made.definition.kind !== 'softmax' && made.definition.kind !== 'rotate';

@@ -15,9 +15,8 @@ import {
   tensorsOf,
   visit,
 } from '../../src/ir/visit.ts';
-import { readBy, scalarsOfRoot } from './group.ts';
 import { inline, type Inlined } from './inline.ts';
-import type { Root } from './nest.ts';
+import { readBy, scalarsOfRoot, type Root } from './nest.ts';
 import { place, type PlaceInput } from './place.ts';
 import { nominal } from './size.ts';
 

@@ -2,6 +2,7 @@
 // and read only other roots, inputs and host tables: everything else has been inlined into their scalars.
 
 import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
 import type { Hints } from '../point.ts';
 
 export interface Root {
@@ -81,7 +82,13 @@ export interface SegmentsNest {
   readonly inner: readonly Axis[]; // of the scatter, that stand behind id
 }
 
-export type Nest = RowsNest | ColumnsNest | ContractionNest | ScanNest | MatrixNest | SegmentsNest;
+/** Point nests that do not read from each other, in one launch. */
+export interface StackNest {
+  readonly kind: 'stack';
+  readonly parts: readonly RowsNest[];
+}
+
+export type Nest = RowsNest | ColumnsNest | ContractionNest | ScanNest | MatrixNest | SegmentsNest | StackNest;
 
 export function membersOf(nest: Nest): readonly Root[] {
   switch (nest.kind) {
@@ -90,6 +97,8 @@ export function membersOf(nest: Nest): readonly Root[] {
       return nest.members;
     case 'contraction':
       return [nest.root, ...nest.epilogue];
+    case 'stack':
+      return nest.parts.flatMap((part) => part.members);
     case 'scan':
     case 'matrix':
     case 'segments':
@@ -100,3 +109,11 @@ export function membersOf(nest: Nest): readonly Root[] {
 }
 
 export const madeBy = (nest: Nest): readonly Tensor[] => membersOf(nest).map((root) => root.definition.tensor);
+
+/** Its scalars, or the cosine and sine of its phase. */
+export const scalarsOfRoot = (root: Root): readonly Scalar[] =>
+  root.turn === null ? scalarsOf(root.definition) : [root.turn.cos, root.turn.sin];
+
+export function readBy(root: Root): ReadonlySet<Tensor> {
+  return new Set([...readsOf(scalarsOfRoot(root)).map((read) => read.tensor), ...operandsOf(root.definition)]);
+}

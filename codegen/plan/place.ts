@@ -51,7 +51,8 @@ export function place({ program, stages, turns, options }: PlaceInput): Readonly
     const own = roots.has(d.tensor)
       ? pointsIn(domainOf(d)) / (isProduct(d) ? tileReuse : 1)
       : count * (termsOf(d) ?? 1);
-    const passes = d.kind === 'softmax' ? 2 : 1;
+    // Both kernels of a scan evaluate it; wide kernels rather make it once, beside the rotations of what it reads.
+    const passes = d.kind === 'softmax' || (d.kind === 'scan' && options.access === 16) ? 2 : 1;
     for (const operand of operandsOf(d)) roots.add(operand);
     const turn = turns.get(d);
     for (const read of readsOf(turn === undefined ? scalarsOf(d) : [turn.cos, turn.sin])) {

@@ -6,9 +6,9 @@ import type { Axis, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { readsOf, tensorsOf } from '../../src/ir/visit.ts';
 import type { StorageType } from '../kernel.ts';
 import { asContraction } from './contract.ts';
-import { readBy, scalarsOfRoot } from './group.ts';
-import { madeBy, membersOf, type Nest, type Root } from './nest.ts';
+import { madeBy, membersOf, readBy, scalarsOfRoot, type Nest, type Root } from './nest.ts';
 import type { BufferPlan, PlanOptions } from './plan.ts';
+import { readsTurned } from './same-point.ts';
 import { extentSize } from './size.ts';
 import type { Stage } from './stages.ts';
 
@@ -130,7 +130,7 @@ export function inPlace(input: InPlaceInput): ReadonlyMap<Tensor, Tensor> {
   const taken = new Map<Tensor, Tensor>();
   const gone = new Set<Tensor>();
   nests.forEach((nest, n) => {
-    if (nest.kind !== 'rows' && nest.kind !== 'scan') return;
+    if (nest.kind !== 'rows' && nest.kind !== 'scan' && nest.kind !== 'stack') return;
     const own = new Set(madeBy(nest));
     const members = membersOf(nest);
     for (const root of members) {
@@ -142,7 +142,9 @@ export function inPlace(input: InPlaceInput): ReadonlyMap<Tensor, Tensor> {
         if (lastRead.get(from) !== n || !sameShape(from, tensor) || typeOf(from) !== typeOf(tensor)) return false;
         return members.every(
           (other) =>
-            other === root || !readBy(other).has(from) || (nest.kind === 'rows' && readsHere(other, from, nest)),
+            other === root ||
+            !readBy(other).has(from) ||
+            (nest.kind === 'rows' && (readsHere(other, from, nest) || readsTurned(root, other, from, nest))),
         );
       });
       if (source === undefined) continue;

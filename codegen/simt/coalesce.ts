@@ -196,7 +196,7 @@ const isSimple = (s: Statement): s is Extract<Statement, { kind: 'let' | 'var' |
 
 /** One run in lockstep: what all points share and load, then each point, then what all points store. */
 function writeRun({ statements: run }: Run, region: Region): Statement[] {
-  const { variable, width, changes, names, kept, state } = region;
+  const { variable, width, changes, kept, state } = region;
   const { bindings, access, fresh } = state.options;
   const k = local(variable, 'i32');
   // What a branch or a loop of one point stores is stored there, one by one.

@@ -8,6 +8,7 @@ import { lowerMatrix } from './matrix.ts';
 import { lowerRows } from './rows.ts';
 import { lowerScan } from './scan.ts';
 import { lowerSegments } from './segments.ts';
+import { lowerStack } from './stack.ts';
 
 export function lowerNest(nest: Nest, setting: Setting): readonly Draft[] {
   switch (nest.kind) {
@@ -21,6 +22,8 @@ export function lowerNest(nest: Nest, setting: Setting): readonly Draft[] {
       return lowerScan(nest, setting);
     case 'matrix':
       return [lowerMatrix(nest, setting)];
+    case 'stack':
+      return [lowerStack(nest, setting)];
     case 'segments':
       return lowerSegments(nest, setting);
     default:

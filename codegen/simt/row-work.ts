@@ -2,17 +2,20 @@
 // softmax, or a map at each point. Values known at the row go to the state; values of the point to its own table.
 
 import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { domainOf } from '../../src/ir/visit.ts';
 import type { Expression } from '../kernel.ts';
 import { add, assign, divide, f32, less, maximum, multiply, select, subtract, toF32, when } from '../kernel-build.ts';
 import { expandOp } from '../math.ts';
 import { openPoint, type Point } from '../point.ts';
-import type { Root } from '../plan/nest.ts';
+import type { Root, RowsNest } from '../plan/nest.ts';
+import { placesIn } from '../plan/same-point.ts';
 import { boundOfSum, causalBound, withoutBound } from './bound.ts';
 import { combine, greaterThan, lowest, type Lanes } from './combine.ts';
 import type { Setting } from './draft.ts';
 import { indicesAt } from './grid.ts';
 import { indexAt, startOf, storeAt, type Grid, type Scope } from './scope.ts';
 import { axesAsScalars, storeInto } from './store.ts';
+import { passOthers, turned } from './turn.ts';
 
 /** Values of members that are known so far at a row, and what a softmax keeps between its passes. */
 export interface State {
@@ -126,6 +129,29 @@ export function pointMap(scope: Scope, setting: Setting, root: Root, grid: Grid,
       const value = scope.hint(d.tensor.type === 'real' ? toF32(raw) : raw, d.tensor.name);
       values.set(d.tensor, value);
       stores.push(() => storeInto(scope, setting, d.tensor, point.index(axesAsScalars(axes)), value));
+    },
+    after: () => {},
+  };
+}
+
+/** A rotation whose axes are those of the rows and of the pass, in any order. */
+export function rotation(scope: Scope, setting: Setting, nest: RowsNest, root: Root, grid: Grid, state: State): Work {
+  const d = root.definition as Extract<Definition, { kind: 'rotate' }>;
+  const places = placesIn(d, nest)!;
+  return {
+    bound: null,
+    rest: null,
+    body: (inner, values, stores) => {
+      const positions = [...grid.local, ...inner];
+      const own = places.map((place) => positions[place]!);
+      const at = indicesAt(scope, domainOf(d), own);
+      const point = openPoint(scope, root.hints).with(at, [...state.row, ...values]);
+      const index = at.map(([, expression]) => expression);
+      const outer = index.slice(0, -1);
+      for (const each of turned(scope, { ...root, definition: d }, point, outer, index.at(-1)!)) {
+        stores.push(() => storeInto(scope, setting, d.tensor, each.index, each.value));
+      }
+      stores.push(() => passOthers(scope, d, outer, index.at(-1)!));
     },
     after: () => {},
   };

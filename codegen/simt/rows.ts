@@ -13,7 +13,7 @@ import { nominal } from '../plan/size.ts';
 import type { Lanes } from './combine.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from './draft.ts';
 import { eachPoint, groupGrid, indicesAt, laneCount, laneGroups, laneNumber, lanesInGroup, pointsOf } from './grid.ts';
-import { pointMap, reduction, rowPoint, softmaxPart, type State, type Work } from './row-work.ts';
+import { pointMap, reduction, rotation, rowPoint, softmaxPart, type State, type Work } from './row-work.ts';
 import { extentOf, type Grid, type Scope } from './scope.ts';
 import { axesAsScalars, storeInto } from './store.ts';
 import { passOthers, turned } from './turn.ts';
@@ -21,12 +21,7 @@ import { widest, widthOf } from './width.ts';
 
 export function lowerRows(nest: RowsNest, setting: Setting): Draft {
   const wanted = buffersOf(nest.members, setting);
-  const name = setting.kernelName(
-    nest.members
-      .map(({ definition }) => definition.tensor.name)
-      .slice(0, 3)
-      .join('_'),
-  );
+  const name = setting.kernelName(nameOf(nest.members));
   const rows = pointsOf(nest.grid);
   const made = profilesFor(nest, setting).map((profile) => {
     const together = profile !== 'software';
@@ -56,6 +51,13 @@ export function lowerRows(nest: RowsNest, setting: Setting): Draft {
   };
 }
 
+/** A kernel's name: the first tensors that it makes. */
+export const nameOf = (members: readonly Root[]): string =>
+  members
+    .map(({ definition }) => definition.tensor.name)
+    .slice(0, 3)
+    .join('_');
+
 /** Neighbouring rows, or neighbouring steps of a row, that a lane takes side by side. */
 interface Way {
   readonly points: number;
@@ -83,7 +85,8 @@ function lanesForRow(nest: RowsNest, setting: Setting, steps: number): number {
 const longRow = 64;
 
 function profilesFor(nest: RowsNest, setting: Setting): readonly Profile[] {
-  if (nest.inner.length === 0) return ['software'];
+  if (nest.inner.length === 0 || nest.members.some(({ definition }) => definition.kind === 'rotate'))
+    return ['software'];
   switch (setting.options.rows) {
     case 'thread':
       return ['software'];
@@ -128,7 +131,8 @@ function timetable(nest: RowsNest): Timed[] {
   });
 }
 
-function writeRows(
+/** A row, or a point: all members of the nest there. */
+export function writeRows(
   scope: Scope,
   nest: RowsNest,
   setting: Setting,
@@ -230,7 +234,12 @@ function writePass(
     const part = pass - start;
     if (kind === 'reduce' && part === 0) work.push(reduction(scope, root, grid, state));
     if (kind === 'softmax' && part >= 0 && part <= 2) work.push(softmaxPart(scope, setting, root, part, grid, state));
-    if (kind === 'point' && part === 0) work.push(pointMap(scope, setting, root, grid, state));
+    if (kind === 'point' && part === 0) {
+      const rotates = root.definition.kind === 'rotate';
+      work.push(
+        rotates ? rotation(scope, setting, nest, root, grid, state) : pointMap(scope, setting, root, grid, state),
+      );
+    }
   }
   if (work.length === 0) return;
   const values = new Map<Tensor, Expression>();

@@ -4,8 +4,7 @@
 import type { Axis, Tensor } from '../../src/ir/ir.ts';
 import { domainOf } from '../../src/ir/visit.ts';
 import { bytesOfElement } from '../kernel.ts';
-import { readBy } from '../plan/group.ts';
-import type { Root } from '../plan/nest.ts';
+import { readBy, type Root } from '../plan/nest.ts';
 import { nominal } from '../plan/size.ts';
 import type { Tally } from './coalesce.ts';
 import type { Setting, Written } from './draft.ts';
