@@ -1,5 +1,6 @@
 // A compiled encoding -> the page that `pegen explain` prints: stages, kernels with their floors, parameters, laws.
 
+import { bytesOfElement } from '../../codegen/kernel.ts';
 import type { EntryPlan, Plan } from '../../codegen/plan/plan.ts';
 import { evaluateSize, product } from '../../codegen/plan/size.ts';
 import type { SizeValues } from '../../codegen/plan/size.ts';
@@ -70,7 +71,7 @@ export function savedSection(plan: EncodingPlan, sizes: SizeValues): Section {
   const rows = outputs
     .filter(({ saved }) => saved)
     .map(({ buffer, aliases }) => {
-      const bytes = 4 * evaluateSize(product(buffer.shape), sizes);
+      const bytes = bytesOfElement[buffer.type] * evaluateSize(product(buffer.shape), sizes);
       return [
         buffer.comment,
         aliases === null ? bytesText(bytes) : '',

@@ -36,6 +36,8 @@ describe('PyTorch vectors in bf16', () => {
   });
 });
 
+const largest = (values: ArrayLike<number>): number => Math.max(...Array.from(values, Math.abs));
+
 describe('what it sees', () => {
   const vector: VectorCase = ['carope', 'carope', {}];
   const made = vectors('carope');
@@ -49,7 +51,6 @@ describe('what it sees', () => {
       return ran;
     };
   const run = (runner: Runner) => verify(attendOf(vector), made, runner, bf16Tolerance);
-  const largest = (values: ArrayLike<number>): number => Math.max(...Array.from(values, Math.abs));
 
   it.each([
     ['output', (ran: Ran) => ran.outputs.get('output')!],
