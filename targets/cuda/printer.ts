@@ -5,6 +5,7 @@
 import type { Binding, KernelBody, Statement, StorageType } from '../../codegen/kernel.ts';
 import { commentText } from '../../codegen/numbers.ts';
 import { reserved } from '../../codegen/reserved.ts';
+import { withoutUnused } from '../../codegen/unused.ts';
 import { eachExpression, functionsOf, printFunction, printStatements } from '../print.ts';
 import type { Target } from '../target.ts';
 import { integersOf, integersOfHelper } from './integers.ts';
@@ -21,7 +22,8 @@ export const cuda: Target = {
 
 const storageNames: Readonly<Record<StorageType, string>> = { f32: 'float', bf16: 'bf16', i32: 'int' };
 
-function printKernel(body: KernelBody, comment: string): string {
+function printKernel(of: KernelBody, comment: string): string {
+  const body = { ...of, statements: withoutUnused(of.statements) };
   const uses = usedBuiltins(body.statements);
   if (uses.has('subgroup') && body.workgroup % 32 !== 0) {
     throw new Error(`${body.name}: subgroup operations need whole warps, not ${body.workgroup} lanes`);

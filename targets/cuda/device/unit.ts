@@ -2,6 +2,7 @@
 // that lead back to each of them go out; and what a compiler complains of is told with the kernel and its `.pe` line.
 
 import { DeviceError, type Kernel } from '../../device.ts';
+import { renameEntry } from '../entry.ts';
 
 /** One kernel's text as it is compiled. */
 export interface KernelText {
@@ -49,7 +50,7 @@ function unitOf(kernels: readonly KernelText[], prelude: string): Unit {
     prelude,
     ...kernels.map((each) => {
       const symbol = symbolOf(each);
-      return `\n#define ${each.kernel.name} ${symbol}\n#line 1 "${symbol}.cu"\n${each.code}\n#undef ${each.kernel.name}\n`;
+      return `\n#line 1 "${symbol}.cu"\n${renameEntry(each.code, each.kernel.name, symbol)}\n`;
     }),
   ].join('');
   return { name: symbolOf(kernels[0]!), text, kernels };

@@ -1,0 +1,89 @@
+// Drops what a kernel binds and never uses: statements come in, the same without such `let`s go out. Values have no
+// effects, but for subgroup operations, which every lane must reach: those stay.
+
+import type { Expression, Statement } from './kernel.ts';
+
+export function withoutUnused(statements: readonly Statement[]): readonly Statement[] {
+  const used = new Set<string>();
+  // From the end: what only unused values use is unused, too. What is assigned or looped over stays.
+  const keep = (all: readonly Statement[]): readonly Statement[] => {
+    const kept: Statement[] = [];
+    for (let at = all.length - 1; at >= 0; at -= 1) {
+      const statement = all[at]!;
+      switch (statement.kind) {
+        case 'let':
+          if (!used.has(statement.name) && !hasSubgroup(statement.value)) continue;
+          note(statement.value, used);
+          break;
+        case 'var':
+        case 'set':
+          note(statement.value, used);
+          break;
+        case 'store':
+        case 'store-shared':
+        case 'store-element':
+          note(statement.index, used);
+          note(statement.value, used);
+          break;
+        case 'load-elements':
+        case 'store-elements':
+          note(statement.index, used);
+          break;
+        case 'for': {
+          const body = keep(statement.body);
+          note(statement.from, used);
+          note(statement.to, used);
+          kept.push({ ...statement, body });
+          continue;
+        }
+        case 'if': {
+          const [then, otherwise] = [keep(statement.then), keep(statement.otherwise)];
+          note(statement.condition, used);
+          kept.push({ ...statement, then, otherwise });
+          continue;
+        }
+        case 'barrier':
+        case 'return':
+        case 'comment':
+          break;
+        default:
+          statement satisfies never;
+      }
+      kept.push(statement);
+    }
+    return kept.reverse();
+  };
+  return keep(statements);
+}
+
+function note(expression: Expression, used: Set<string>): void {
+  if (expression.kind === 'local') used.add(expression.name);
+  for (const part of partsOf(expression)) note(part, used);
+}
+
+const hasSubgroup = (expression: Expression): boolean =>
+  expression.kind === 'subgroup' || partsOf(expression).some(hasSubgroup);
+
+function partsOf(expression: Expression): readonly Expression[] {
+  switch (expression.kind) {
+    case 'literal':
+    case 'local':
+    case 'size':
+    case 'workgroup':
+    case 'lane':
+    case 'subgroup_size':
+    case 'subgroup_lane':
+      return [];
+    case 'load':
+    case 'shared':
+    case 'element':
+      return [expression.index];
+    case 'subgroup':
+      return [expression.value];
+    case 'call':
+    case 'apply':
+      return expression.args;
+    default:
+      return expression satisfies never;
+  }
+}
