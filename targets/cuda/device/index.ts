@@ -6,9 +6,9 @@ import { recordOperations } from '../../tape.ts';
 import { prelude } from '../prelude.ts';
 import { checkVariable } from './blame.ts';
 import { openCache } from './cache.ts';
-import { cardAt, openDriver, versionText, type Card, type OpenDriver } from './card.ts';
+import { cardAt, openDriver, versionText, type Card } from './card.ts';
 import type { Compiler, Progress } from './compile.ts';
-import { createCublasLt, findCublasLt } from './cublaslt.ts';
+import { createCublasLt, findCublasLt, type FoundCublasLt } from './cublaslt.ts';
 import { openEmulation } from './emulated.ts';
 import { createFailures, type Failures } from './errors.ts';
 import type { Driver } from './driver.ts';
@@ -21,6 +21,8 @@ import { createRunner } from './run.ts';
 import { createStaging } from './staging.ts';
 import { createStream } from './stream.ts';
 import { findCompiler, type CompilerChoice } from './toolchain.ts';
+
+export { listCuda, type CudaListing } from './list.ts';
 
 export interface CudaOptions {
   /** Kernels run on this CPU, built by g++. */
@@ -44,7 +46,7 @@ export interface CudaDevice extends Device {
   readonly name: 'cuda';
   readonly card: Card;
   readonly emulated: boolean;
-  /** Kernels of a record that runs as one graph; null while it does not. */
+  /** How a record runs: launch by launch as yet, always so, or as a graph. */
   graphOf(recorded: Recorded): 'none' | 'refused' | 'graph';
 }
 
@@ -64,15 +66,9 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
   const compiler =
     emulation?.compiler ?? (await findCompiler(foreign, options.compiler ?? 'auto', card.capability, version));
   const failures = createFailures(driver, checked || emulate);
-  const stream = openContext(driver, failures, card);
-
-  const products = openProducts(
-    options.library ?? !emulate,
-    opened,
-    emulation?.driver ?? null,
-    stream.handle,
-    failures,
-  );
+  const library =
+    (options.library ?? !emulate) ? findCublasLt(foreign, majorOf(version), emulation?.driver ?? null) : null;
+  const { stream, products } = openContext(driver, failures, card, library);
   const description = describe(card, version, emulate, compiler, products);
 
   const memory = createMemory(driver, stream, failures, emulate ? freshBytes : Infinity);
@@ -160,23 +156,20 @@ function checkInside(buffer: DeviceBuffer, offset: number, bytes: number, what: 
   }
 }
 
-function openContext(driver: Driver, failures: Failures, card: Card) {
+const majorOf = (version: number): number => Math.floor(version / 1000);
+
+/** The card's context with what lives in it; nothing is held where that fails. */
+function openContext(driver: Driver, failures: Failures, card: Card, library: FoundCublasLt | null) {
   const out = new BigUint64Array(1);
   failures.call('cuDevicePrimaryCtxRetain', out, card.handle);
-  failures.call('cuCtxSetCurrent', out[0]!);
-  return createStream(driver, failures);
-}
-
-/** `mock`: the library that holds the emulation's products. */
-function openProducts(
-  wanted: boolean,
-  { driver, version }: OpenDriver,
-  mock: string | null,
-  stream: bigint,
-  failures: Failures,
-): Products | null {
-  const found = wanted ? findCublasLt(driver.foreign, Math.floor(version / 1000), mock) : null;
-  return found === null ? null : createCublasLt(found, driver, stream, failures);
+  try {
+    failures.call('cuCtxSetCurrent', out[0]!);
+    const stream = createStream(driver, failures);
+    return { stream, products: library === null ? null : createCublasLt(library, driver, stream.handle, failures) };
+  } catch (error) {
+    driver.code('cuDevicePrimaryCtxRelease_v2', card.handle);
+    throw error;
+  }
 }
 
 /** 'NVIDIA H200 (sm_90, CUDA 13.0, NVRTC 13.0, cuBLASLt 13.1)', 'emulated CUDA on this CPU (g++ 12.2.0)'. */

@@ -25,6 +25,7 @@ export type Command =
 
 export interface CudaRecorded extends Recorded {
   readonly commands: readonly Command[];
+  readonly kernels: readonly Kernel[]; // that it launches
   readonly slots: readonly CudaBuffer[];
   /** Holds the parameters that commands point to. */
   readonly parameters: ArrayBuffer;
@@ -113,11 +114,13 @@ export function createRecorder(
               return operation satisfies never;
           }
         });
+        const run = commands.flatMap((each) => ('kernel' in each ? [each.kernel] : []));
         return {
           commands,
           slots,
           parameters: pack.memory,
-          launches: commands.filter(({ kind }) => kind === 'launch' || kind === 'product').length,
+          kernels: run,
+          launches: run.length,
           bytes: plan.bytes,
           graph: { kind: 'none', runs: 0 },
         };

@@ -81,11 +81,9 @@ export function createRunner(
     driver.code('cuGraphDestroy', graph);
     return made === 0 ? out[0]! : null;
   };
-  const started = ({ commands }: CudaRecorded): void => {
+  const started = ({ kernels }: CudaRecorded): void => {
     stream.enqueued();
-    failures.launched(
-      commands.flatMap((each) => (each.kind === 'launch' || each.kind === 'product' ? [each.kernel] : [])),
-    );
+    failures.launched(kernels);
   };
   return {
     run(recorded) {
