@@ -1,0 +1,99 @@
+// Runs all entries of a program's module on a device and holds what they return against the float64 interpreter; where the
+// plan keeps tensors as bf16, against the interpreter with the same tensors rounded.
+
+import { fromBf16, toBf16 } from '../../codegen/bf16.ts';
+import { buildPlan } from '../../codegen/plan/build-plan.ts';
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import { compileProgram } from '../../src/compile.ts';
+import { interpret } from '../../src/interpret/interpret.ts';
+import type { Program } from '../../src/ir/ir.ts';
+import { loadModule } from '../../src/load-module.ts';
+import { targetPlan } from '../../src/options.ts';
+import { callEntry } from '../../src/trainer/call.ts';
+import { wholeBuffer } from '../../src/trainer/store.ts';
+import { interpretRounded } from '../../src/verify/rounded.ts';
+import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
+import type { Buffer, Buffers, Device, Module, Sizes, StorageType } from '../../targets/device.ts';
+import { inputsOf } from '../kernels/check-plan.ts';
+import { worstError, type Values } from '../kernels/run-plan.ts';
+
+export interface ProgramRun {
+  readonly program: Program;
+  readonly options: Partial<PlanOptions>;
+  readonly precision: 'f32' | 'bf16';
+  readonly batch: number;
+  readonly tokens: number;
+  readonly inputs?: Values;
+}
+
+/** The largest error of each result, relative to its largest magnitude. */
+export async function errorsOf(device: Device, run: ProgramRun): Promise<Readonly<Record<string, number>>> {
+  const { program, options, precision, batch, tokens } = run;
+  const { gradients, narrow } = buildPlan(program, { ...targetPlan(device.language, precision), ...options });
+  const all = gradients ?? program;
+  const inputs = inputsOf(all, batch, tokens, run.inputs);
+  const expected =
+    narrow.size === 0
+      ? interpret(all, { batch, tokens }, inputs)
+      : interpretRounded(all, { batch, tokens }, inputs, narrow);
+  const module = await loadModule(await compileProgram(program, options, { target: device.language, precision }));
+  await device.prepare(Object.values(module.kernels));
+  const made = await runModule(device, module, wholeSequence(batch, tokens), inputs);
+  const asked = new Set(options.outputs ?? ['output']);
+  return Object.fromEntries(
+    [...all.results].flatMap(([name, tensor]) => {
+      if (!asked.has(name) && !name.startsWith('d_')) return [];
+      const actual = made.get(name) ?? made.get(tensor.name);
+      return [[name, actual === undefined ? Infinity : worstError(actual, expected.get(tensor.name)!)]];
+    }),
+  );
+}
+
+async function runModule(device: Device, module: Module, sizes: Sizes, given: Values) {
+  const held = new Map<string, Buffer>();
+  const place = (name: string, elements: number, type: StorageType): Buffer => ({
+    ...wholeBuffer(device.allocate(Math.max(elements * bytesOfElement[type], 4), name), type),
+    elements,
+  });
+  const tables = module.tables(sizes, given);
+  for (const { inputs } of Object.values(module.entries)) {
+    for (const { name, type, accumulate, elements } of inputs) {
+      const data = tables[name] ?? given[name] ?? (accumulate ? new Float32Array(elements(sizes)) : null);
+      if (held.has(name) || data === null) continue; // what another entry makes
+      const buffer = place(name, data.length, type);
+      device.write(buffer.storage!, 0, stored(data, type));
+      held.set(name, buffer);
+    }
+  }
+  const results = new Map<string, Buffer>();
+  const recorded = await device.record((tape) => {
+    let atHand: Buffers = Object.fromEntries(held);
+    for (const entry of ['step', 'forward', 'backward', 'finish'] as const) {
+      if (module.entries[entry] === undefined) continue;
+      atHand = { ...atHand, ...callEntry(tape, module, entry, atHand) };
+    }
+    for (const [name, buffer] of Object.entries(atHand)) {
+      const kept = place(`${name}, at the end`, buffer.elements, buffer.type);
+      tape.copy(buffer, kept);
+      results.set(name, kept);
+    }
+  }, sizes);
+  device.run(recorded);
+  const made = new Map<string, ArrayLike<number>>();
+  for (const [name, { storage, type, elements }] of results) {
+    made.set(name, loaded(await device.read(storage!, 0, elements * bytesOfElement[type]), type));
+  }
+  device.release(recorded);
+  for (const { storage } of [...held.values(), ...results.values()]) device.free(storage!);
+  return made;
+}
+
+function stored(data: ArrayLike<number>, type: StorageType): ArrayBufferView {
+  if (type === 'bf16') return toBf16(data);
+  return type === 'i32' ? Int32Array.from(data) : Float32Array.from(data);
+}
+
+function loaded(bytes: ArrayBuffer, type: StorageType): ArrayLike<number> {
+  if (type === 'bf16') return fromBf16(new Uint16Array(bytes));
+  return type === 'i32' ? new Int32Array(bytes) : new Float32Array(bytes);
+}
