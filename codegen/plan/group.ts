@@ -29,11 +29,15 @@ const sameExtents = (a: readonly Axis[], b: readonly Axis[]): boolean =>
 /** Fewer results than this, each of more terms than `manyTerms`, are summed by chunks. */
 const fewResults = 8192;
 const manyTerms = 512;
+/** As many rows keep a device busy where a workgroup of many lanes shares each. */
+const manyRows = 1024;
+const manyLanes = 128;
 
 /** Terms that a lane of a column sum adds, at least. */
-function isColumns(d: Extract<Definition, { kind: 'reduce' }>): boolean {
+function isColumns(d: Extract<Definition, { kind: 'reduce' }>, options: PlanOptions): boolean {
   if (d.op !== 'sum') return false;
-  const rest = d.over.some(({ extent }) => typeof extent !== 'number' || extent > manyTerms);
+  const isShared = options.lanes >= manyLanes && pointsIn(d.tensor.axes) >= manyRows;
+  const rest = d.over.some(({ extent }) => typeof extent !== 'number' || (extent > manyTerms && !isShared));
   return rest && pointsIn(d.over) >= manyTerms && pointsIn(d.tensor.axes) <= fewResults;
 }
 
@@ -66,7 +70,7 @@ function nestOf(given: Root, options: PlanOptions, typeOf?: TypeOf): Nest {
     case 'reduce': {
       const contraction = asContraction(root, options, typeOf);
       if (contraction !== null) return contraction;
-      if (!isColumns(d)) return { kind: 'rows', grid: d.tensor.axes, inner: d.over, members: [root] };
+      if (!isColumns(d, options)) return { kind: 'rows', grid: d.tensor.axes, inner: d.over, members: [root] };
       const axes = d.tensor.axes;
       return { kind: 'columns', axes, over: d.over, split: splitAxis(d.over), chunk: options.chunk, members: [root] };
     }
