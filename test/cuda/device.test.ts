@@ -150,7 +150,8 @@ describe.skipIf(!emulates)('one device', () => {
   it('moves more than the pinned ring and the pinned reads hold', async () => {
     const elements = 20 * 2 ** 20; // 80 MiB
     const large = whole(device, elements, 'large');
-    const data = Int32Array.from({ length: elements }, (_, index) => index ^ 0x5a5a);
+    const data = new Int32Array(elements);
+    for (let index = 0; index < elements; index += 1) data[index] = index ^ 0x5a5a;
     device.write(large.storage!, 0, data);
     device.write(large.storage!, 4 * (elements - 1), Int32Array.of(-1));
     const back = new Int32Array(await device.read(large.storage!, 0, 4 * elements));

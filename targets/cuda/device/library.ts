@@ -129,7 +129,8 @@ const present = (folder: string, names: readonly string[]): readonly string[] =>
   );
 };
 
-function entries(folder: string): readonly string[] {
+/** Names in a folder; none where it cannot be read. */
+export function entries(folder: string): readonly string[] {
   try {
     return readdirSync(folder);
   } catch {

@@ -1,10 +1,11 @@
 // NVRTC, CUDA's compiler as a library: units become machine code for the GPU at hand, on threads of their own. Where the
 // library is older than the GPU it gives PTX, and the driver does the rest.
 
+import { dirname, isAbsolute, join } from 'node:path';
 import { DeviceError } from '../../device.ts';
 import type { CompileFailure, Compiler } from './compile.ts';
 import { callAsync, zeroEnded, type Foreign, type ForeignFunction, type ForeignType, type Library } from './foreign.ts';
-import { searchLibrary } from './library.ts';
+import { entries, searchLibrary } from './library.ts';
 import type { Unit } from './unit.ts';
 
 const signatures = {
@@ -37,6 +38,7 @@ export function findNvrtc(
   const { paths, places } = searchLibrary('nvrtc', environment);
   let newer: string | null = null;
   for (const path of paths) {
+    openBuiltins(foreign, path);
     const library = foreign.open(path);
     const functions = library === null ? null : functionsOf(library);
     if (functions === null) continue;
@@ -51,6 +53,16 @@ export function findNvrtc(
   }
   tried.push(newer ?? `no NVRTC (${places})`);
   return null;
+}
+
+/**
+ * The library looks for a part of itself by name alone, and in Python's packages finds it only if it is loaded already.
+ */
+function openBuiltins(foreign: Foreign, path: string): void {
+  if (!isAbsolute(path)) return;
+  const folder = dirname(path);
+  for (const name of entries(folder))
+    if (/^libnvrtc-builtins\.so|^nvrtc-builtins.*\.dll$/.test(name)) foreign.open(join(folder, name));
 }
 
 function functionsOf(library: Library): Nvrtc | null {
@@ -93,11 +105,15 @@ function nvrtcCompiler(foreign: Foreign, nvrtc: Nvrtc, version: string, architec
       const list = BigUint64Array.from(texts, (text) => foreign.address(text));
       const code = await callAsync(nvrtc.nvrtcCompileProgram, program, list.length, list);
       void [texts, list]; // the library reads them until here
-      if (code === compilationError) {
-        const log = bytesOf(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program);
-        return { log: new TextDecoder().decode(log).replace(/\0+$/, '') };
+      if (code !== 0) {
+        const bytes = bytesOf(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program);
+        const log = new TextDecoder().decode(bytes).replace(/\0+$/, '');
+        if (code === compilationError) return { log };
+        throw new DeviceError(
+          'internal',
+          `the compiler NVRTC failed: nvrtcCompileProgram returned ${code}: ${log.trim()}`,
+        );
       }
-      check(code, 'nvrtcCompileProgram');
       return native
         ? bytesOf(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program)
         : bytesOf(nvrtc.nvrtcGetPTXSize, nvrtc.nvrtcGetPTX, program);
