@@ -5,12 +5,18 @@ import type { EntryPlan, Plan } from './plan.ts';
 export function verifyPlan(plan: Plan, maxBindings: number): readonly string[] {
   return [...plan.kernels.flatMap(kernelProblems), ...plan.entries.flatMap(entryProblems), ...unique()];
 
-  function kernelProblems({ name, bindings, variants }: Plan['kernels'][number]): string[] {
+  function kernelProblems({ name, bindings, variants, product }: Plan['kernels'][number]): string[] {
     const problems: string[] = [];
     if (variants.length === 0) problems.push(`${name} has no variant`);
     if (bindings.length > maxBindings)
       problems.push(`${name} has ${bindings.length} bindings, more than ${maxBindings}`);
     if (!bindings.some(({ access }) => access === 'read_write')) problems.push(`${name} writes nothing`);
+    if (product !== null && bindings[product.out.binding]?.access !== 'read_write')
+      problems.push(`${name}: the product's result is not written`);
+    for (const operand of product === null ? [] : [product.left, product.right, product.out]) {
+      if (operand.batches.length !== product!.batches.length || bindings[operand.binding] === undefined)
+        problems.push(`${name}: an operand of the product lies nowhere`);
+    }
     for (const { body } of variants) {
       if (JSON.stringify(body.bindings) !== JSON.stringify(bindings))
         problems.push(`${name}: a variant binds otherwise`);

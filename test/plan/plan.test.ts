@@ -3,7 +3,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
-import type { EntryPlan, Plan, PlanOptions } from '../../codegen/plan/plan.ts';
+import type { EntryPlan, OperandPlan, Plan, PlanOptions } from '../../codegen/plan/plan.ts';
 import { ceilDivide, evaluateSize, numberSize, printSize, product, runtimeSize, sum } from '../../codegen/plan/size.ts';
 import { verifyPlan } from '../../codegen/plan/verify.ts';
 import { at, axis, call, defined, given, map, program, read } from '../../src/ir/build.ts';
@@ -132,6 +132,22 @@ describe('the invariants', () => {
     const [first, ...rest] = forward.launches;
     const twice = { ...first!, buffers: first!.buffers.map(() => first!.buffers[0]!) };
     expect(broken({ launches: [twice, ...rest] }).join()).toContain('binds a buffer twice');
+  });
+
+  it('find a product whose operands are not what is bound', () => {
+    const products = planOf('rope', { gradients: ['query'], library: true, contract: 'always' });
+    const kernel = products.kernels.find(({ product }) => product !== null)!;
+    const changed = (out: Partial<OperandPlan>) =>
+      verifyPlan(
+        {
+          ...products,
+          kernels: [{ ...kernel, product: { ...kernel.product!, out: { ...kernel.product!.out, ...out } } }],
+        },
+        8,
+      ).join();
+    expect(changed({})).toBe('');
+    expect(changed({ binding: 0 })).toContain('result is not written');
+    expect(changed({ batches: [] })).toContain('lies nowhere');
   });
 
   it('find a launch with other buffers than its kernel has', () => {
