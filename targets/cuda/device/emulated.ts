@@ -11,11 +11,11 @@ export interface Emulation {
   readonly compiler: Compiler;
 }
 
-/** `cache`: where the mock is built; the usual place where it is not given. Throws DeviceError without a C++ compiler. */
-export async function openEmulation(cache: string | null): Promise<Emulation> {
+/** Throws DeviceError without a C++ compiler. */
+export async function openEmulation(): Promise<Emulation> {
   const host = await findHostCompiler();
   if (host === null) throw new DeviceError('unavailable', compilerMissing);
-  const driver = await (cache === null ? emulatedDriver(host) : emulatedDriver(host, cache));
+  const driver = await emulatedDriver(host);
   return {
     driver,
     compiler: {

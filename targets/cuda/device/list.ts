@@ -21,7 +21,7 @@ export async function listCuda({ emulate = false }: { readonly emulate?: boolean
   let listing: CudaListing = { cards: [], driver: null, compiler: null, library: null, problem: null };
   try {
     const foreign = await loadForeign();
-    const emulation = emulate ? await openEmulation(null) : null;
+    const emulation = emulate ? await openEmulation() : null;
     const opened = openDriver(foreign, emulation?.driver ?? null);
     listing = { ...listing, driver: versionText(opened.version) };
     const cards = Array.from({ length: opened.count }, (_, ordinal) => cardAt(opened, ordinal));
