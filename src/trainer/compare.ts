@@ -77,7 +77,7 @@ async function summarise(
   for (const tokens of lengths) {
     evaluations.push(await evaluate(device, model, configuration, vocabulary, data.tokens.heldOut, tokens));
   }
-  const reader = await openReader(device, model, 1, context, vocabulary);
+  const reader = openReader(device, model, 1, context, vocabulary);
   const text = await sample(reader, data.tokenizer, request.sample);
   reader.free();
   return {

@@ -66,7 +66,7 @@ export const presets: Readonly<Record<string, Partial<Configuration>>> = {
     kv_heads: 12,
     width: 768,
     context: 1024,
-    vocabulary: 50257,
+    vocabulary: 50304, // 50257 tokens, and as many more as make rows of logits begin where wide accesses may
     batch: 4,
     rate: 6e-4,
     warmup: 700,

@@ -26,7 +26,7 @@ export async function evaluate(
   const count = Math.max(1, Math.round(configuration.evaluate * share));
   const batch = Math.max(1, Math.min(count, Math.round(configuration.batch * share)));
   const starts = evaluationStarts(text, count, tokens);
-  const reader = await openReader(device, model, batch, tokens, vocabulary);
+  const reader = openReader(device, model, batch, tokens, vocabulary);
   let total = 0;
   for (let from = 0; from < starts.length; from += batch) {
     const own = starts.slice(from, from + batch);

@@ -1,6 +1,7 @@
 // What a run needs on the device, before anything is compiled: its largest tensors against the device's largest binding,
 // and a refusal that says by how much each is too large and which flag makes it smaller.
 
+import { bytesOfElement } from '../../targets/device.ts';
 import type { Configuration } from './configuration.ts';
 import { TrainerError } from './error.ts';
 import type { Layout } from './parameters.ts';
@@ -12,35 +13,46 @@ interface Need {
   readonly flags: string; // what makes it smaller
 }
 
-/** The tensors that can be too large for one binding, largest first. 4 bytes a number. */
+/** Bytes of a number of the activations, and of the matrices that products read. */
+const bytesOf = ({ precision }: Configuration): number => bytesOfElement[precision];
+
+/** The tensors that can be too large for one binding, largest first. */
 function largestNeeds(configuration: Configuration, vocabulary: number, layout: Layout): readonly Need[] {
   const { batch: B, context: T, heads: H, width: C } = configuration;
-  const need = (what: string, shape: readonly number[], flags: string): Need => ({
+  const narrow = bytesOf(configuration);
+  const need = (what: string, shape: readonly number[], flags: string, bytes = bytesOfElement.f32): Need => ({
     what,
     shape: `[${shape.join(', ')}]`,
-    bytes: 4 * shape.reduce((product, extent) => product * extent, 1),
+    bytes: bytes * shape.reduce((product, extent) => product * extent, 1),
     flags,
   });
   return [
     need('the embedding table', [vocabulary, C], '--width or --vocabulary'),
-    need('the logits of a micro-batch', [B, T, vocabulary], '--batch, --context or --vocabulary'),
+    need('the logits of a micro-batch', [B, T, vocabulary], '--batch, --context or --vocabulary', narrow),
     need('the attention scores of a micro-batch', [B, H, T, T], '--context, --batch or --heads'),
-    need('the hidden layer of the MLP', [B, T, 4 * C], '--batch, --context or --width'),
+    need('the hidden layer of the MLP', [B, T, 4 * C], '--batch, --context or --width', narrow),
     need('the matrices, which the optimizer takes as one', [layout.size.decayed], '--layers, --width or --vocabulary'),
   ].sort((a, b) => b.bytes - a.bytes);
 }
 
 export interface Estimate {
-  readonly parameters: number; // bytes of weights, gradients and both moments
+  readonly parameters: number; // bytes of weights, gradients and both moments; and the bf16 copy of matrices
   readonly activations: number; // bytes of what backward needs
 }
 
-/** Activations: what backward reads of each block (norms, query, key, value, mixed, MLP, scores and weights), and logits. */
+/**
+ * Activations: what backward reads of each block (two norms, query, key and value, attended, two residual streams, the MLP
+ * before and after GELU, the weights of attention); the scores of one block, their gradient, and logits with theirs.
+ */
 export function estimate(configuration: Configuration, vocabulary: number, layout: Layout): Estimate {
-  const { batch: B, context: T, heads: H, width: C, layers: L } = configuration;
-  const parameters = 4 * (4 * (layout.size.decayed + layout.size.plain) + layout.size.fixed);
-  const block = B * T * (2 * C + 3 * C + 2 * C + 2 * 4 * C + 2 * C) + 2 * B * H * T * T;
-  return { parameters, activations: 4 * (L * block + 2 * B * T * vocabulary) };
+  const { batch: B, context: T, heads: H, kv_heads: K, width: C, layers: L, precision } = configuration;
+  const bytes = bytesOf(configuration);
+  const { decayed, plain, fixed } = layout.size;
+  const parameters = 4 * (4 * (decayed + plain) + fixed) + (precision === 'bf16' ? bytes * decayed : 0);
+  const projected = (C / H) * (H + 2 * K);
+  const scores = B * H * T * T;
+  const block = B * T * (2 * C + projected + C + 2 * C + 2 * 4 * C) + scores;
+  return { parameters, activations: bytes * (L * block + 2 * B * T * vocabulary) + 2 * 4 * scores };
 }
 
 /** 154.4 MB (10^6 bytes), or GB. */

@@ -20,7 +20,7 @@ export async function sampleFrom(device: Device, checkpoint: Checkpoint, options
   const { model, vocabulary } = prepared;
   try {
     restore(checkpoint, model.store, false);
-    const reader = await openReader(device, model, 1, configuration.context, vocabulary);
+    const reader = openReader(device, model, 1, configuration.context, vocabulary);
     const text = await sample(reader, tokenizer, options);
     reader.free();
     return text;

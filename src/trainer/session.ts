@@ -149,43 +149,55 @@ export interface Reader {
   free(): void;
 }
 
-export async function openReader(
-  device: Device,
-  model: Model,
-  batch: number,
-  tokens: number,
-  vocabulary: number,
-): Promise<Reader> {
+export function openReader(device: Device, model: Model, batch: number, tokens: number, vocabulary: number): Reader {
   const shape = openShape(device, model, batch, tokens);
-  const losses = wholeBuffer(device.allocate(batch * tokens * 4, 'losses'));
-  const { type } = model.operations.head.entries['forward']!.outputs.find(({ name }) => name === 'logits')!;
-  const logits = wholeBuffer(device.allocate(batch * tokens * vocabulary * bytesOfElement[type], 'logits'), type);
-  const recorded = await device.record((tape) => {
-    const { head } = modelForward(
-      tape,
-      model,
-      afterStep(tape, model, shape, (_, result) => result),
-    );
-    tape.copy(output(head, 'losses'), losses);
-    tape.copy(output(head, 'logits'), logits);
-  }, shape.sizes);
+  const lists = new Map<string, ReadingList>();
+  /** What is never asked for takes no memory. */
+  const run = async (name: 'losses' | 'logits'): Promise<Buffer> => {
+    const list = lists.get(name) ?? (await recordReading(device, model, shape, name));
+    lists.set(name, list);
+    device.run(list.recorded);
+    return list.result;
+  };
   return {
     batch,
     tokens,
     async losses(windows) {
       writeBatch(device, shape, windows);
-      device.run(recorded);
-      return readAll(device, losses);
+      return readAll(device, await run('losses'));
     },
     async logits(ids, at) {
       device.write(shape.tokens.storage!, 0, ids);
-      device.run(recorded);
-      return readSome(device, logits, at * vocabulary, vocabulary);
+      return readSome(device, await run('logits'), at * vocabulary, vocabulary);
     },
     free() {
-      device.release(recorded);
-      [losses, logits].forEach((one) => device.free(one.storage!));
+      for (const { recorded, result } of lists.values()) {
+        device.release(recorded);
+        device.free(result.storage!);
+      }
       shape.free();
     },
   };
+}
+
+interface ReadingList {
+  readonly recorded: Recorded;
+  readonly result: Buffer;
+}
+
+async function recordReading(
+  device: Device,
+  model: Model,
+  shape: Shape,
+  name: 'losses' | 'logits',
+): Promise<ReadingList> {
+  const made: Buffer[] = [];
+  const recorded = await device.record((tape) => {
+    const at = afterStep(tape, model, shape, (_, result) => result);
+    const from = output(modelForward(tape, model, at).head, name);
+    const result = wholeBuffer(device.allocate(from.elements * bytesOfElement[from.type], name), from.type);
+    made.push(result);
+    tape.copy(from, result);
+  }, shape.sizes);
+  return { recorded, result: made[0]! };
 }

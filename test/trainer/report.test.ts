@@ -136,6 +136,21 @@ describe('what is refused', () => {
     expect(() => refuseTooLarge(configure({}), 98, layOut(defaults, 98, []), device)).not.toThrow();
   });
 
+  it('half of it for activations in bf16, and a copy of the matrices more', () => {
+    const bytes = (precision: 'f32' | 'bf16') => {
+      const configuration = configure({ ...presets['gpt2-124m'], batch: 32, precision });
+      return estimate(configuration, 50304, layOut(configuration, 50304, []));
+    };
+    const [wide, narrow] = [bytes('f32'), bytes('bf16')];
+    const scores = 2 * 4 * 32 * 12 * 1024 * 1024; // in float32 either way
+    expect(narrow.activations - scores).toBe((wide.activations - scores) / 2);
+    expect(narrow.parameters - wide.parameters).toBe(2 * 123_568_128); // all matrices: [50304, 768] and 12 blocks
+    const small = { description: 'a card', maxBufferBytes: 1e9 };
+    const configuration = configure({ ...presets['gpt2-124m'], batch: 16, precision: 'bf16' });
+    const refused = (): void => refuseTooLarge(configuration, 50304, layOut(configuration, 50304, []), small);
+    expect(refused).toThrow(/the logits of a micro-batch \[16, 1024, 50304\]: 1\.65 GB/);
+  });
+
   it.each([
     [{ heads: 3 }, /width 64 is no multiple of 3 heads/],
     [{ width: 12, heads: 4 }, /a head has 3 features/],

@@ -63,7 +63,7 @@ describe('training', () => {
       expect(held.windows).toBe(16 / tokens);
       expect(held.perplexity).toBeLessThan(1.6);
     }
-    const reader = await openReader(device, prepared.model, 1, 4, 3);
+    const reader = openReader(device, prepared.model, 1, 4, 3);
     const text = await sample(reader, data.tokenizer, { prompt: 'ab', tokens: 7, temperature: 0, top: 0, seed: 1 });
     expect(text).toBe('abcabcabc');
     reader.free();
