@@ -1,5 +1,5 @@
 // How many neighbouring points a lane takes, so that its accesses are as wide as the target has them: as many elements of
-// the narrowest tensor as one access holds, where the points divide evenly and enough lanes are left.
+// what it moves most as one access holds, where the points divide evenly and enough lanes are left.
 
 import type { Axis, Tensor } from '../../src/ir/ir.ts';
 import { domainOf } from '../../src/ir/visit.ts';
@@ -14,20 +14,26 @@ export const busy = 2 ** 14;
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
-/** Points along the last of `axes` that a lane takes. `all`: every axis of a point, of which some lie inside a lane. */
+/** Points along the last of `axes` that a lane takes; `least`: the lanes that must be left. */
 export function widthOf(axes: readonly Axis[], members: readonly Root[], setting: Setting, least = busy): number {
   const extent = axes.at(-1)?.extent;
   if (setting.options.access === 4 || typeof extent !== 'number') return 1;
   const tensors = new Set<Tensor>(members.flatMap((root) => [root.definition.tensor, ...readBy(root)]));
   const points = Math.max(...members.map(({ definition }) => pointsIn(domainOf(definition))));
-  const bytes = [...tensors].flatMap((tensor) => {
+  // How much of what is moved once a point has elements of each size.
+  const moved = new Map<number, number>();
+  for (const tensor of tensors) {
     const buffer = setting.registers.has(tensor) ? undefined : setting.storage.get(tensor);
-    return buffer !== undefined && pointsIn(tensor.axes) >= points ? [bytesOfElement[buffer.type]] : [];
-  });
-  if (bytes.length === 0) return 1;
+    const elements = pointsIn(tensor.axes);
+    if (buffer === undefined || elements < points) continue;
+    const bytes = bytesOfElement[buffer.type];
+    moved.set(bytes, (moved.get(bytes) ?? 0) + elements * bytes);
+  }
+  const [most] = [...moved].toSorted((x, y) => y[1] - x[1] || x[0] - y[0]);
+  if (most === undefined) return 1;
   // A pair of features that lie beside each other is one element of a row twice as long.
   const isPairs = members.every(({ definition: d }) => d.kind === 'rotate' && d.layout === 'interleaved');
-  let width = setting.options.access / Math.min(...bytes) / (isPairs ? 2 : 1);
+  let width = setting.options.access / most[0] / (isPairs ? 2 : 1);
   while (width > 1 && (extent % width !== 0 || pointsIn(axes) / width < least)) width /= 2;
   return Math.max(1, width);
 }
