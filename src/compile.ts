@@ -64,11 +64,16 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   return { files, diagnostics, plan, encoding: checked, laws, module };
 }
 
+export interface ProgramTarget extends Pick<CompileOptions, 'target' | 'precision'> {
+  /** Where a kernel comes from, for messages; the program's name where it is not given. */
+  readonly lineOf?: ModuleInfo['lineOf'];
+}
+
 /** One of the trainer's operations, by the same way from the tensor IR on. */
 export function compileProgram(
   program: Program,
   options: Partial<PlanOptions> = {},
-  { target, precision }: Pick<CompileOptions, 'target' | 'precision'> = { target: 'wgsl', precision: 'f32' },
+  { target, precision, lineOf = () => program.name }: ProgramTarget = { target: 'wgsl', precision: 'f32' },
 ): Promise<string> {
   return printModule([buildPlan(program, { ...targetPlan(target, precision), ...options })], {
     name: program.name,
@@ -76,7 +81,7 @@ export function compileProgram(
     geometry: {},
     language: target,
     kernel: targetOf(target).kernel,
-    lineOf: () => program.name,
+    lineOf,
   });
 }
 

@@ -6,7 +6,7 @@ import type { Configuration } from '../trainer/configuration.ts';
 
 export interface TrainerRow {
   readonly tokensPerSecond: number;
-  readonly secondsToFirstStep: number; // from the call, with compilation
+  readonly secondsToFirstStep: number; // with all that is loaded and compiled for it
   readonly launches: number; // a step
   readonly temporaryBytes: number;
   readonly parameters: number;
@@ -14,17 +14,17 @@ export interface TrainerRow {
   readonly lastLoss: number;
 }
 
-/** A few steps, without checkpoints. */
+/** A few steps, without checkpoints. `start`: when the first step began to be waited for; 0: with the program. */
 export async function benchTrainer(
   device: Device,
   choice: EncodingChoice,
   configuration: Configuration,
+  start = performance.now(),
 ): Promise<TrainerRow> {
   const { loadCorpus } = await import('../trainer/corpus.ts');
   const { prepareData } = await import('../trainer/data.ts');
   const { prepareModelOn } = await import('../trainer/prepare.ts');
   const { train } = await import('../trainer/train.ts');
-  const start = performance.now();
   const data = await prepareData(await loadCorpus(null), configuration);
   const prepared = await prepareModelOn(device, choice, configuration, data.tokenizer.size);
   let [launches, temporaryBytes, parameters, secondsToFirstStep] = [0, 0, 0, NaN];

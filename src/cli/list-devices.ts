@@ -1,6 +1,5 @@
 // What can run kernels here, best first, and for what cannot, why and what to install.
 
-import { DeviceError } from '../../targets/device.ts';
 import type { DeviceName } from './open-device.ts';
 
 export type Listed =
@@ -10,6 +9,9 @@ export type Listed =
       readonly adapter: string;
       readonly capability: string; // '9.0'
       readonly bytes: number; // of memory
+      readonly driver: string | null; // the CUDA version that it offers
+      readonly compiler: string | null;
+      readonly library: string | null; // of matrix products
       readonly emulated: boolean;
       /** Whether it stores bf16. */
       readonly bf16: boolean;
@@ -50,26 +52,25 @@ export async function listDevices(emulate: boolean): Promise<readonly Listed[]> 
     available: true,
     adapter: 'the float64 interpreter: check and verify only',
   };
-  return [await cuda(emulate), ...webgpu, reference, ...missing];
+  return [...(await cuda(emulate)), ...webgpu, reference, ...missing];
 }
 
-async function cuda(emulate: boolean): Promise<Listed> {
-  const { openCuda } = await import('../../targets/cuda/device/index.ts');
-  try {
-    const device = await openCuda({ emulate });
-    const { card, description, emulated } = device;
-    await device.close();
-    return {
-      device: 'cuda',
-      available: true,
-      adapter: description,
-      capability: `${Math.floor(card.capability / 10)}.${card.capability % 10}`,
-      bytes: card.bytes,
-      emulated,
-      bf16: card.capability >= 80,
-    };
-  } catch (error) {
-    if (!(error instanceof DeviceError) || error.kind !== 'unavailable') throw error;
-    return { device: 'cuda', available: false, why: error.message };
-  }
+/** A row for each GPU; --device cuda takes the first, and CUDA_VISIBLE_DEVICES says which that is. */
+async function cuda(emulate: boolean): Promise<readonly Listed[]> {
+  const { listCuda } = await import('../../targets/cuda/device/index.ts');
+  const { cards, driver, compiler, library, problem } = await listCuda({ emulate });
+  if (problem !== null || cards.length === 0)
+    return [{ device: 'cuda', available: false, why: problem ?? 'the driver finds no GPU' }];
+  return cards.map(({ name, capability, bytes }) => ({
+    device: 'cuda',
+    available: true,
+    adapter: emulate ? 'emulated on this CPU' : name,
+    capability: `${Math.floor(capability / 10)}.${capability % 10}`,
+    bytes,
+    driver,
+    compiler,
+    library,
+    emulated: emulate,
+    bf16: capability >= 80,
+  }));
 }

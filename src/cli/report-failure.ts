@@ -16,7 +16,8 @@ export function reportFailure(error: unknown): number {
   if (error instanceof Error && error.name === 'DeviceError') {
     const { kind, kernel, source } = error as Error & { kind: string; kernel: string | null; source: string | null };
     if (kind !== 'internal' && kind !== 'invalid-kernel') {
-      say(error.message, deviceHints[kind] ?? null);
+      const told = /--batch|resume/.test(error.message); // the device itself says what to do
+      say(error.message, told ? null : (deviceHints[kind] ?? null));
       return exitCodes.failed;
     }
     return bug(error.message, kernel === null ? [] : [`kernel ${kernel} from ${source ?? 'pegen'}`]);

@@ -7,6 +7,7 @@ import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
 import type { Buffer, Buffers, Device, Module, StorageType, Tape } from '../../targets/device.ts';
 import { compileProgram } from '../compile.ts';
+import type { ProgramTarget } from '../compile.ts';
 import { loadModule } from '../load-module.ts';
 import { targetPlan } from '../options.ts';
 import type { CompileOptions } from '../options.ts';
@@ -18,10 +19,15 @@ export interface DeviceRunnerOptions {
   /** The planner's choices, forced. */
   readonly plan?: Partial<PlanOptions>;
   readonly precision?: CompileOptions['precision'];
+  /** The line of the `.pe` file that a failing kernel comes from. */
+  readonly lineOf?: ProgramTarget['lineOf'];
 }
 
 /** Compiles for the device's language and runs on it. Inputs that the entries take as bf16 are rounded. */
-export function deviceRunner(device: Device, { plan = {}, precision = 'f32' }: DeviceRunnerOptions = {}): Runner {
+export function deviceRunner(
+  device: Device,
+  { plan = {}, precision = 'f32', lineOf }: DeviceRunnerOptions = {},
+): Runner {
   return async (task) => {
     const { program, outputs, gradients } = task;
     const learned = program.inputs.filter(({ origin }) => origin.kind === 'learned').map(({ name }) => name);
@@ -31,7 +37,8 @@ export function deviceRunner(device: Device, { plan = {}, precision = 'f32' }: D
       accumulate: gradients.filter((name) => learned.includes(name)),
       ...plan,
     };
-    const text = await compileProgram(program, options, { target: device.language, precision });
+    const target = { target: device.language, precision, ...(lineOf === undefined ? {} : { lineOf }) };
+    const text = await compileProgram(program, options, target);
     const module = await loadModule(text);
     await device.prepare(Object.values(module.kernels));
     const ran = await runModule(device, module, task);

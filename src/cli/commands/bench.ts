@@ -9,6 +9,7 @@ import { addEncodingFlags, addGeometryFlags, compileOptionsOf, wholeNumber } fro
 import type { EncodingFlags, GeometryFlags } from '../flags.ts';
 import { failed, usage } from '../failure.ts';
 import { byteSizes } from '../bench-sizes.ts';
+import type { TrainerRow } from '../bench-trainer.ts';
 import { printJson, showDiagnostics, table } from '../show.ts';
 import { readSource } from '../source-file.ts';
 import type { CompileOptions } from '../../options.ts';
@@ -109,10 +110,11 @@ async function benchTraining(
   say: Say,
 ): Promise<void> {
   const { benchTrainer } = await import('../bench-trainer.ts');
-  const rows = [];
+  const rows: (TrainerRow & { readonly file: string })[] = [];
   for (const source of sources) {
     const choice = { source, encoding: flags.encoding ?? null, params: flags.param ?? {} };
-    rows.push({ file: source.path, ...(await benchTrainer(device, choice, configuration)) });
+    const start: number = rows.length === 0 ? 0 : performance.now();
+    rows.push({ file: source.path, ...(await benchTrainer(device, choice, configuration, start)) });
   }
   if (flags.json === true) return say({ configuration, training: rows });
   console.log(

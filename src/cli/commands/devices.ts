@@ -38,7 +38,18 @@ async function run({ json, emulate = false }: Flags): Promise<void> {
 function cells(each: Extract<Listed, { available: true }>): readonly string[] {
   switch (each.device) {
     case 'cuda':
-      return [each.device, each.adapter, memory(each.bytes), each.bf16 ? 'f32, bf16' : 'f32 only: bf16 needs sm_80'];
+      return [
+        each.device,
+        each.adapter,
+        memory(each.bytes),
+        [
+          each.bf16 ? 'f32, bf16' : 'f32; bf16 needs capability 8.0',
+          `capability ${each.capability}`,
+          `CUDA ${each.driver}`,
+          each.compiler,
+          each.library ?? 'no cuBLASLt: matrix products by own kernels',
+        ].join('; '),
+      ];
     case 'webgpu':
     case 'swiftshader':
       return [

@@ -82,8 +82,9 @@ async function run(path: string, flags: Flags): Promise<void> {
           async (opened) => {
             const { deviceRunner } = await import('../../verify/device-runner.ts');
             const { precision = 'f32' } = flags;
+            const { lineOf } = await import('../../source.ts');
             return compare(
-              deviceRunner(opened, { precision }),
+              deviceRunner(opened, { precision, lineOf: (span) => lineOf(source, span) }),
               flags.tolerance ?? (precision === 'bf16' ? bf16Tolerance : 2e-5),
             );
           },
