@@ -7,7 +7,7 @@ import { axesOf } from '../../src/ir/visit.ts';
 import type { StorageType } from '../kernel.ts';
 import type { ContractionNest, Root } from './nest.ts';
 import type { PlanOptions } from './plan.ts';
-import { productOf } from './product.ts';
+import { productOf, type Lie } from './product.ts';
 import { extentSize, nominal } from './size.ts';
 
 type Reduce = Extract<Definition, { kind: 'reduce' }>;
@@ -34,6 +34,8 @@ const steps = 16;
 const work = 2 ** 20;
 /** Points along m, n and k from which on a library's product is worth a launch of its own. */
 const librarySide = 16;
+/** Products that a library may make of one sum, to be added up. */
+const libraryParts = 32;
 
 export type TypeOf = (tensor: Tensor) => StorageType;
 
@@ -76,21 +78,40 @@ export function asContraction(root: Root, options: PlanOptions, typeOf: TypeOf =
     library: false,
     epilogue: [],
   };
-  return isForLibrary(nest, options, typeOf) ? { ...nest, split: null, library: true } : nest;
+  return options.library ? forLibrary(nest, options, typeOf) : nest;
 }
 
-/** A library splits long sums by itself, and adds nothing to a point. */
-function isForLibrary(nest: ContractionNest, options: PlanOptions, typeOf: TypeOf): boolean {
-  if (!options.library) return false;
-  const isLong = (axes: readonly Axis[]): boolean => pointsIn(axes) >= librarySide;
-  if (options.contract === 'auto' && ![nest.m, nest.n, nest.over].every(isLong)) return false;
-  const liesAt = (tensor: Tensor) => ({
-    shape: tensor.axes.map(({ extent }) => extentSize(extent)),
-    type: typeOf(tensor),
+/** A library splits long sums by itself, and adds nothing to a point. Axes summed over that lie apart it sums one by one. */
+function forLibrary(nest: ContractionNest, options: PlanOptions, typeOf: TypeOf): ContractionNest {
+  const isWorth = (over: readonly Axis[]): boolean =>
+    options.contract !== 'auto' || [nest.m, nest.n, over].every((axes) => pointsIn(axes) >= librarySide);
+  if (!isWorth(nest.over)) return nest;
+  const { tensor } = nest.root.definition;
+  if (canBeDescribed(nest, tensor.axes, typeOf(tensor), typeOf)) return { ...nest, split: null, library: true };
+  for (const axis of nest.over) {
+    const rest = nest.over.filter((other) => other !== axis);
+    if (typeof axis.extent !== 'number' || axis.extent > libraryParts || rest.length === 0 || !isWorth(rest)) continue;
+    const apart: ContractionNest = { ...nest, over: [axis, ...rest], split: { axis: 0, chunk: 1 }, library: true };
+    if (canBeDescribed(partsOfSum(apart), [axis, ...tensor.axes], 'f32', typeOf)) return apart;
+  }
+  return nest;
+}
+
+/** The product whose results are the terms of a sum over its first axis, which is cut in pieces of one. */
+export function partsOfSum(nest: ContractionNest): ContractionNest {
+  const [axis, ...over] = nest.over;
+  return { ...nest, batch: [axis!, ...nest.batch], over, scale: null };
+}
+
+function canBeDescribed(nest: ContractionNest, axes: readonly Axis[], type: StorageType, typeOf: TypeOf): boolean {
+  const lie = (over: readonly Axis[], stored: StorageType): Lie => ({
+    shape: over.map(({ extent }) => extentSize(extent)),
+    type: stored,
     row: 0,
     binding: 0,
   });
-  return productOf(nest, false, liesAt) !== null;
+  const result = { axes, lie: lie(axes, type), accumulate: false };
+  return productOf(nest, result, (tensor) => lie(tensor.axes, typeOf(tensor))) !== null;
 }
 
 /** Two groups of factors such that each group has axes of the output that the other lacks. */

@@ -2,6 +2,7 @@
 // null where the factors are more than reads at sums of indices, or where the axes of m, n or k have no one stride.
 
 import type { Axis, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { at } from '../../src/ir/scalar.ts';
 import type { Read } from '../../src/ir/visit.ts';
 import type { StorageType } from '../kernel.ts';
 import type { ContractionNest } from './nest.ts';
@@ -16,7 +17,7 @@ export interface Lie {
   readonly binding: number;
 }
 
-type Factors = Pick<ContractionNest, 'batch' | 'm' | 'n' | 'over' | 'left' | 'right' | 'scale' | 'root'>;
+type Factors = Pick<ContractionNest, 'batch' | 'm' | 'n' | 'over' | 'left' | 'right' | 'scale'>;
 
 /** A whole axis, or one part of an axis that is read as `axis / inner`: the quotient, or the remainder. */
 interface Part {
@@ -38,18 +39,24 @@ interface Strides {
   readonly of: ReadonlyMap<Part, Size>;
 }
 
+/** The buffer that the product is stored to, over these axes. */
+export interface Result {
+  readonly axes: readonly Axis[];
+  readonly lie: Lie;
+  readonly accumulate: boolean;
+}
+
 /** `liesAt`: the same for every tensor of one buffer but for the row. */
-export function productOf(nest: Factors, accumulate: boolean, liesAt: (tensor: Tensor) => Lie): ProductPlan | null {
-  const { left, right, root } = nest;
-  const out = root.definition.tensor;
-  if (left.kind !== 'read' || right.kind !== 'read' || out.type !== 'real') return null;
+export function productOf(nest: Factors, result: Result, liesAt: (tensor: Tensor) => Lie): ProductPlan | null {
+  const { left, right } = nest;
+  if (left.kind !== 'read' || right.kind !== 'read') return null;
   const scale = nest.scale === null ? 1 : nest.scale.kind === 'constant' ? nest.scale.value : null;
-  if (scale === null || !typesFit(liesAt(left.tensor), liesAt(right.tensor), liesAt(out))) return null;
+  if (scale === null || !typesFit(liesAt(left.tensor), liesAt(right.tensor), result.lie)) return null;
   const parts = partsOf([...nest.batch, ...nest.m, ...nest.n, ...nest.over], [left, right]);
   if (parts === null) return null;
-  const a = stridesOf(left, liesAt(left.tensor), parts);
-  const b = stridesOf(right, liesAt(right.tensor), parts);
-  const c = stridesOf(itself(out), liesAt(out), parts);
+  const a = left.outside === null ? stridesOf(left.index, liesAt(left.tensor), parts) : null;
+  const b = right.outside === null ? stridesOf(right.index, liesAt(right.tensor), parts) : null;
+  const c = stridesOf(result.axes.map(at), result.lie, parts);
   if (a === null || b === null || c === null) return null;
   const m = merged(nest.m, parts, [a, c]);
   const n = merged(nest.n, parts, [b, c]);
@@ -66,7 +73,7 @@ export function productOf(nest: Factors, accumulate: boolean, liesAt: (tensor: T
   });
   const made: ProductPlan = {
     scale,
-    accumulate,
+    accumulate: result.accumulate,
     m: along.extent,
     n: across.extent,
     k: summed.extent,
@@ -83,15 +90,6 @@ const isOne = (size: Size): boolean => size.kind === 'number' && size.value === 
 /** Both factors of one type, the result in any. */
 const typesFit = (left: Lie, right: Lie, out: Lie): boolean =>
   left.type === right.type && left.type !== 'i32' && out.type !== 'i32';
-
-/** The tensor at its own point. */
-const itself = (tensor: Tensor): Read => ({
-  kind: 'read',
-  type: tensor.type,
-  tensor,
-  index: tensor.axes.map((axis): Scalar => ({ kind: 'axis', type: 'integer', axis })),
-  outside: null,
-});
 
 /** In a whole sequence there are as many keys as tokens. */
 const extentOf = (axis: Axis): Size => extentSize(axis.extent === 'keys' ? 'tokens' : axis.extent);
@@ -119,11 +117,10 @@ function partsOf(axes: readonly Axis[], reads: readonly Read[]): ReadonlyMap<Axi
 
 type Parts = ReadonlyMap<Axis, readonly Part[]>;
 
-function stridesOf(read: Read, lie: Lie, parts: Parts): Strides | null {
-  if (read.outside !== null) return null;
+function stridesOf(indices: readonly Scalar[], lie: Lie, parts: Parts): Strides | null {
   const of = new Map<Part, Size>();
   let offset: Size = numberSize(0);
-  for (const [n, index] of read.index.entries()) {
+  for (const [n, index] of indices.entries()) {
     const linear = linearOf(index, parts);
     if (linear === null || !fits(linear)) return null;
     const stride = product(lie.shape.slice(n + 1).map(inTokens));

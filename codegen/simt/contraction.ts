@@ -2,7 +2,7 @@
 // step and keeps their products in registers. Operands are any scalars of their axes, so transposes, heads shared by
 // queries, and views need no copy. Where the points are few, chunks of what is summed are added up by a second kernel.
 
-import type { Axis, Definition, Scalar } from '../../src/ir/ir.ts';
+import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
 import type { Expression } from '../kernel.ts';
 import {
   add,
@@ -28,8 +28,9 @@ import { openPoint, type Point } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { ContractionNest, Root } from '../plan/nest.ts';
 import { ceilDivide, nominal, product } from '../plan/size.ts';
-import { productOf } from '../plan/product.ts';
-import type { ProductPlan, Size } from '../plan/plan.ts';
+import { partsOfSum } from '../plan/contract.ts';
+import { productOf, type Lie } from '../plan/product.ts';
+import type { BufferPlan, ProductPlan, Size } from '../plan/plan.ts';
 import { chunkCount, chunksIn, chunksOf, overChunk, partialBuffer, sizeExpression, sumPartials } from './columns.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
 import { countOf, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
@@ -130,22 +131,30 @@ function whole(nest: ContractionNest, setting: Setting): Draft {
     buffers: made[0]!.buffers,
     variants: made.map((each) => each.variant),
     flops: flopsOf(members),
-    product: nest.library ? describedProduct(nest, setting, made[0]!.buffers) : null,
+    product: nest.library ? describedProduct(nest, setting, made[0]!.buffers, null) : null,
   };
 }
 
-/** What a library may do instead, with its operands where they lie here. */
+/** What a library may do instead, with its operands where they lie here. `partial`: where the terms of the sum go. */
 function describedProduct(
   nest: ContractionNest,
   setting: Setting,
   buffers: readonly KernelBuffer[],
+  partial: BufferPlan | null,
 ): ProductPlan | null {
-  return productOf(nest, setting.accumulate.has(nest.root.definition.tensor), (tensor) => {
-    const own = setting.storage.get(tensor);
-    const binding = buffers.findIndex(({ buffer }) => buffer === own);
-    if (own === undefined || binding < 0) throw new Error(`'${tensor.name}' is no buffer of this kernel`);
-    return { shape: own.shape, type: own.type, row: setting.places.get(tensor)?.offset ?? 0, binding };
-  });
+  const { tensor } = nest.root.definition;
+  const lieOf = (plan: BufferPlan | undefined, row: number): Lie => {
+    const binding = buffers.findIndex(({ buffer }) => buffer === plan);
+    if (plan === undefined || binding < 0) throw new Error(`'${tensor.name}' is made of what its kernel does not bind`);
+    return { shape: plan.shape, type: plan.type, row, binding };
+  };
+  const liesAt = (of: Tensor): Lie => lieOf(setting.storage.get(of), setting.places.get(of)?.offset ?? 0);
+  if (partial === null) {
+    const accumulate = setting.accumulate.has(tensor);
+    return productOf(nest, { axes: tensor.axes, lie: liesAt(tensor), accumulate }, liesAt);
+  }
+  const axes = [nest.over[0]!, ...tensor.axes];
+  return productOf(partsOfSum(nest), { axes, lie: lieOf(partial, 0), accumulate: false }, liesAt);
 }
 
 function writeWhole(scope: Scope, nest: ContractionNest, setting: Setting, tile: Tile, form: Form): void {
@@ -277,6 +286,7 @@ function splitUp(nest: ContractionNest, setting: Setting): readonly Draft[] {
     buffers: made[0]!.buffers,
     variants: made.map(({ variant: each }) => each),
     flops: flopsOf([nest.root]),
+    product: nest.library ? describedProduct(nest, setting, made[0]!.buffers, partial) : null,
   };
   return [first, ...sumPartials(setting, [{ root: nest.root, partial, scale: nest.scale }], count, nest.split!.chunk)];
 }

@@ -96,6 +96,12 @@ describe.each(names)('%s', (name) => {
   it.each([
     ['matrix products', {}, { contract: 'always', chunk: 4 }, 'portable'],
     ['loops and fewer key heads', { heads: 4 }, { contract: 'never', chunk: 2 }, 'software'],
+    [
+      'a library beside, and fewer key heads',
+      { heads: 4 },
+      { contract: 'always', library: true, maxBindings: 64 },
+      'software',
+    ],
     ['a library beside', {}, { contract: 'always', library: true, maxBindings: 64, access: 16 }, 'software'],
   ] as const)('%s', (_, change, options, profile) => {
     const { errors } = check(name, change, options, profile);

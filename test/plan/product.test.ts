@@ -112,7 +112,7 @@ describe('what is described', () => {
   ] as const)('of attention is what its kernel does: %s', (_, geometry, options) => {
     const plan = attention(geometry, { contract: 'always', ...options });
     const launches = described(plan);
-    expect(launches.length).toBeGreaterThan(3);
+    expect(launches.length).toBe(6);
     expect(launches.some(({ kernel }) => kernel.product!.scale !== 1)).toBe(true);
     for (const launch of launches) {
       for (const tokens of [1, 5]) expect(difference(launch, 2, tokens), launch.kernel.name).toBeLessThan(1e-5);
@@ -162,6 +162,14 @@ describe("GPT-2's products", () => {
     expect(after('mix', 'output_product')).toEqual(['output']); // bias, residual
     expect(after('mlp', 'before_product')).toEqual(['active']); // bias, GELU
     expect(after('mlp', 'output_product')).toEqual(['output']); // bias, residual
+  });
+
+  it('are described too where query heads share a key head: their parts of its gradient are', () => {
+    const made = names(attention({ ...rope, kv_heads: 4 }, { packed: true }));
+    expect(made.length).toBe(6);
+    const plan = attention({ ...rope, kv_heads: 4 }, { packed: true });
+    const value = described(plan).find(({ kernel }) => kernel.definitions[0]!.tensor.name === 'd_value')!;
+    expect(value.kernel.product!.batches.map((each) => evaluateSize(each, wholeSizes(2, 100)))).toEqual([3, 2, 4]);
   });
 
   it('have strides that reach into the buffer of query, key and value', () => {
