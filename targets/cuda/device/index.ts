@@ -20,7 +20,7 @@ import { createRecorder, type CudaRecorded } from './record.ts';
 import { createRunner } from './run.ts';
 import { createStaging } from './staging.ts';
 import { createStream } from './stream.ts';
-import { findCompiler, type CompilerChoice } from './toolchain.ts';
+import { compilerNamed, findCompiler, type CompilerChoice } from './toolchain.ts';
 
 export { listCuda, type CudaListing } from './list.ts';
 
@@ -31,6 +31,7 @@ export interface CudaOptions {
   readonly ordinal?: number;
   /** Where compiled kernels are kept; null: nowhere. */
   readonly cache?: string | null;
+  /** The default is the variable PEGEN_CUDA_COMPILER, else auto: NVRTC, else nvcc. */
   readonly compiler?: CompilerChoice;
   /** Matrix products by cuBLASLt where it is found; under emulation by a mock of it, if asked for. */
   readonly library?: boolean;
@@ -64,7 +65,8 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
   const { driver, version } = opened;
   const card = cardAt(opened, ordinal);
   const compiler =
-    emulation?.compiler ?? (await findCompiler(foreign, options.compiler ?? 'auto', card.capability, version));
+    emulation?.compiler ??
+    (await findCompiler(foreign, options.compiler ?? compilerNamed(process.env), card.capability, version));
   const failures = createFailures(driver, checked || emulate);
   const library =
     (options.library ?? !emulate) ? findCublasLt(foreign, majorOf(version), emulation?.driver ?? null) : null;

@@ -3,12 +3,12 @@
 
 import { DeviceError, type Kernel, type KernelVariant, type Profile } from '../../device.ts';
 import { bestVariant, variantsText } from '../../variants.ts';
-import { hashOf, type CachedUnit, type KernelCache } from './cache.ts';
+import type { CachedUnit, KernelCache } from './cache.ts';
 import { compileTexts, type Compiler, type Progress } from './compile.ts';
 import type { Driver } from './driver.ts';
 import type { Failures } from './errors.ts';
 import { zeroEnded } from './foreign.ts';
-import { symbolOf, type KernelText } from './unit.ts';
+import { kernelKey, symbolOf, type KernelText } from './unit.ts';
 
 /** A kernel that is wanted, with 64-bit offsets or without. */
 export interface Wanted {
@@ -66,9 +66,10 @@ export function createKernels(
   };
   const keys = new Map<string, string>(); // by text
   const keyOf = (kernel: Kernel, wide: boolean): string => {
-    const text = `${wide ? 'wide' : 'plain'} ${kernel.name}\n${variant(kernel).code}`;
+    const { code } = variant(kernel);
+    const text = `${wide} ${kernel.name} ${code}`;
     let key = keys.get(text);
-    if (key === undefined) keys.set(text, (key = hashOf(compiler.identity, prelude, text)));
+    if (key === undefined) keys.set(text, (key = kernelKey(compiler.identity, prelude, kernel.name, code, wide)));
     return key;
   };
 

@@ -6,8 +6,19 @@ import type { Compiler } from './compile.ts';
 import type { Foreign } from './foreign.ts';
 import { findNvcc } from './nvcc.ts';
 import { findNvrtc } from './nvrtc.ts';
+import { prebuilt } from './prebuild.ts';
 
-export type CompilerChoice = 'auto' | 'nvrtc' | 'nvcc';
+/** prebuilt: nothing is compiled; kernels are in the cache, put there by prebuild.ts. */
+const choices = ['auto', 'nvrtc', 'nvcc', 'prebuilt'] as const;
+export type CompilerChoice = (typeof choices)[number];
+
+/** What PEGEN_CUDA_COMPILER says; auto where it says nothing. Throws DeviceError where it is none of them. */
+export function compilerNamed(environment: NodeJS.ProcessEnv): CompilerChoice {
+  const name = environment['PEGEN_CUDA_COMPILER'] || 'auto';
+  const found = choices.find((each) => each === name);
+  if (found !== undefined) return found;
+  throw new DeviceError('unavailable', `PEGEN_CUDA_COMPILER is ${name}; it can be ${choices.join(', ')}`);
+}
 
 /** `driverVersion`: 13000 for CUDA 13.0. */
 export async function findCompiler(
@@ -16,6 +27,7 @@ export async function findCompiler(
   architecture: number,
   driverVersion: number,
 ): Promise<Compiler> {
+  if (choice === 'prebuilt') return prebuilt(architecture);
   const tried: string[] = [];
   const library = choice === 'nvcc' ? null : findNvrtc(foreign, architecture, Math.floor(driverVersion / 1000), tried);
   if (library !== null) return library;

@@ -2,6 +2,7 @@
 // that lead back to each of them go out; and what a compiler complains of is told with the kernel and its `.pe` line.
 
 import { DeviceError, type Kernel } from '../../device.ts';
+import { hashOf } from './cache.ts';
 import { renameEntry } from '../entry.ts';
 
 /** One kernel's text as it is compiled. */
@@ -17,6 +18,10 @@ export interface Unit {
   readonly text: string;
   readonly kernels: readonly KernelText[];
 }
+
+/** Of all that a kernel's machine code depends on. */
+export const kernelKey = (compiler: string, prelude: string, name: string, code: string, wide: boolean): string =>
+  hashOf(compiler, prelude, `${wide ? 'wide' : 'plain'} ${name}\n${code}`);
 
 /** The kernel's name in a unit, where several may be called the same. */
 export const symbolOf = ({ kernel, key }: Pick<KernelText, 'kernel' | 'key'>): string =>
