@@ -2,6 +2,7 @@
 // effects, but for subgroup operations, which every lane must reach: those stay.
 
 import type { Expression, Statement } from './kernel.ts';
+import { when } from './kernel-build.ts';
 
 export function withoutUnused(statements: readonly Statement[]): readonly Statement[] {
   const used = new Set<string>();
@@ -39,7 +40,7 @@ export function withoutUnused(statements: readonly Statement[]): readonly Statem
         case 'if': {
           const [then, otherwise] = [keep(statement.then), keep(statement.otherwise)];
           note(statement.condition, used);
-          kept.push({ ...statement, then, otherwise });
+          kept.push(...when(statement.condition, then, otherwise));
           continue;
         }
         case 'barrier':

@@ -12,7 +12,10 @@ const infix = (operator: string, level: Level): Spelling => ({ infix: operator, 
 const named =
   (name: string): Spelling =>
   (args) =>
-    `${name}(${args.join(', ')})`;
+    `${name}(${args.map(bare).join(', ')})`;
+
+/** A negative number alone needs no parentheses. */
+const bare = (text: string): string => text.replace(/^\((-[\w.]+)\)$/, '$1');
 
 const reals: Readonly<Record<KernelOp, Spelling>> = {
   add: infix('+', 'sum'),
@@ -82,6 +85,7 @@ function literal(type: ValueType, value: number): string {
 
 function spelling(call: Call, of: Integers): Spelling {
   const { op, type, args } = call;
+  if (op === 'not') return opposite(args[0]!) ?? reals[op];
   if (args[0]!.type !== 'i32' || type !== 'i32') return reals[op];
   const how = of.arithmetic(call);
   if (how === 'wrap' && wrapping[op] !== undefined) return wrapping[op];
@@ -89,6 +93,14 @@ function spelling(call: Call, of: Integers): Spelling {
   if (op === 'min' || op === 'max') return alike(plain, args, of, how === 'promote');
   if (typeof plain !== 'object') return plain;
   return { ...plain, ...(how === 'promote' ? { first: 'index_t' } : {}), ...(op === 'add' ? difference(args) : {}) };
+}
+
+/** Of integers, !(a < b) reads as a >= b. */
+function opposite(condition: Expression): Spelling | null {
+  if (condition.kind !== 'call' || condition.args[0]!.type !== 'i32') return null;
+  const { op, args } = condition;
+  if (op === 'less') return { infix: '>=', level: 'compare', args };
+  return op === 'less_equal' ? { infix: '>', level: 'compare', args } : null;
 }
 
 /** x + (-1) reads as x - 1. */
@@ -121,7 +133,8 @@ export function syntaxOf(bindings: readonly Binding[], of: Integers): Syntax {
     builtin: (kind) => builtins[kind],
     subgroup: (op, value) => `warp_${op}(${value})`,
     load: (buffer, index) => (narrow.has(buffer) ? `widen(${buffer}[${index}])` : `${buffer}[${index}]`),
-    store: (buffer, index, value) => `${buffer}[${index}] = ${narrow.has(buffer) ? `narrow(${value})` : value};`,
+    store: (buffer, index, value) =>
+      `${buffer}[${index}] = ${narrow.has(buffer) ? `narrow(${bare(value)})` : bare(value)};`,
     declare: (kind, name, type, value) =>
       `${kind === 'let' ? 'const ' : ''}${type === 'i32' ? of.declared(name) : typeNames[type]} ${name} = ${value};`,
     loop: (variable, from, to, step) =>

@@ -29,7 +29,12 @@ const texts = Object.fromEntries(examples.map((path) => [path, readFileSync(new 
 /** GPT-2's, with a third of the heads for keys. */
 const geometry = {
   ...defaultGeometry,
-  ...{ heads: 12, kv_heads: 4, head_dim: 64, model_dim: 768, context: 1024, layers: 12 },
+  heads: 12,
+  kv_heads: 4,
+  head_dim: 64,
+  model_dim: 768,
+  context: 1024,
+  layers: 12,
 };
 
 export async function planExample(

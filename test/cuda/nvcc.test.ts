@@ -1,8 +1,10 @@
-// Every kernel of every example and of the trainer's operations compiles for sm_90 without a warning, and uses no more
-// registers, stack and shared memory than budget.json says. PEGEN_BUDGET=write writes that file anew. Needs nvcc.
+// Every kernel of every example and of the trainer's operations: what its text may not hold; and, where nvcc is, that it
+// compiles for sm_90 without a warning and uses no more registers, stack and shared memory than budget.json says.
+// PEGEN_BUDGET=write writes that file anew.
 
 import { readFileSync, writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { prelude } from '../../targets/cuda/prelude.ts';
 import { everyKernel, type Printed } from './kernels.ts';
 import { compileAll, compileTexts, missing, release, type Compiled, type Usage } from './nvcc.ts';
 
@@ -39,11 +41,39 @@ export function overBudget(usage: ReadonlyMap<string, Usage>, budget: Budget['ke
 
 if (release === null) console.warn(missing);
 
+let kernels: readonly Printed[] = [];
+beforeAll(async () => {
+  kernels = await everyKernel();
+});
+
+describe('every kernel', () => {
+  it('has no atomics, no fast mathematics, no includes, and nothing that the prelude does not say', () => {
+    const forbidden =
+      /\batomic|__(exp|log|sin|cos|tan|pow|fdivide|sqrt|frcp)\w*f?\(|use_fast_math|#\s*include|#\s*pragma nv/;
+    for (const { key, code } of [...kernels, { key: 'prelude', code: prelude }])
+      expect(code, key).not.toMatch(forbidden);
+    const intrinsics = new Set(kernels.flatMap(({ code }) => code.match(/\b__\w+/g) ?? []));
+    const known = ['__global__', '__launch_bounds__', '__device__', '__shared__', '__restrict__', '__syncthreads'];
+    const bits = ['__float_as_int', '__int_as_float', '__popc'];
+    expect([...intrinsics].filter((word) => !known.includes(word) && !bits.includes(word))).toEqual([]);
+  });
+
+  it('says what it computes above its function, once', () => {
+    for (const { key, code } of kernels) {
+      expect(code.match(/^extern "C" __global__ void/gm), key).toHaveLength(1);
+      expect(code, key).toMatch(/^\/\/ .+\nextern "C"/m);
+    }
+  });
+
+  it('of bf16 moves eight neighbours at once', () => {
+    const rotation = kernels.filter(({ key }) => /^bf16 rope \w*query_encoded/.test(key));
+    expect(rotation.some(({ code }) => /load_8\(/.test(code) && /store_8\(/.test(code))).toBe(true);
+  });
+});
+
 describe.skipIf(release === null)('kernels for sm_90', () => {
-  let kernels: readonly Printed[] = [];
   let compiled: Compiled;
   beforeAll(async () => {
-    kernels = await everyKernel();
     compiled = await compileAll(kernels);
     if (process.env['PEGEN_BUDGET'] === 'write' && compiled.usage.every((each) => each !== null)) {
       write(kernels, compiled.usage);
