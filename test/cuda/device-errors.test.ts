@@ -118,6 +118,19 @@ describe.skipIf(!emulates)('faults of running', () => {
     expect(() => opened.allocate(2 ** 62, 'too much')).toThrow(DeviceError);
   });
 
+  it('no memory of the host for transfers', async () => {
+    const opened = await open();
+    const buffer = opened.allocate(16, 'x');
+    const error = await withEnvironment({ PEGEN_MOCK_FAIL: 'cuMemHostAlloc:2' }, () =>
+      failure(opened.read(buffer, 0, 16)),
+    );
+    expect([error.kind, error.message]).toEqual([
+      'out-of-memory',
+      expect.stringMatching(/this machine has no 4096 bytes/),
+    ]);
+    expect((await opened.read(buffer, 0, 16)).byteLength).toBe(16);
+  });
+
   it('memory that was freed while work waited is found when there is no other', async () => {
     await withEnvironment({ PEGEN_MOCK_MEMORY: String(2 ** 20) }, async () => {
       const small = await open();

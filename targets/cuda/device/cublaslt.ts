@@ -122,8 +122,11 @@ export function createCublasLt(
   driver: Driver,
   stream: bigint,
   failures: Failures,
-): Products {
+): Products | null {
   const { foreign } = driver;
+  const created = new BigUint64Array(1);
+  if (functions.cublasLtCreate(created) !== 0) return null; // it does not know this GPU, or misses a part of itself
+  const library = created[0]!;
   const check = (name: keyof Functions, status: number, kernel: Kernel | null): void => {
     if (status === 0) return;
     failures.check();
@@ -142,7 +145,6 @@ export function createCublasLt(
   const set = (name: keyof Functions, of: bigint, which: number, value: ArrayBufferView): void =>
     check(name, functions[name](of, which, value, value.byteLength), null);
 
-  const library = create('cublasLtCreate');
   const workspace = new BigUint64Array(1);
   failures.call('cuMemAlloc_v2', workspace, workspaceBytes);
 

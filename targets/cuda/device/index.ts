@@ -133,6 +133,11 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
       settle();
       return times;
     },
+    async elapsed(recorded) {
+      const seconds = await runner.elapsed(cudaOf(recorded));
+      settle();
+      return seconds;
+    },
     graphOf: (recorded) => cudaOf(recorded).graph.kind,
     async close() {
       if (closed) return;

@@ -125,7 +125,7 @@ function nvrtcCompiler(foreign: Foreign, nvrtc: Nvrtc, version: string, architec
     description: `NVRTC ${version}`,
     identity: ['nvrtc', version, ...options].join(' '),
     parallel: 4, // threads of Node for calls that wait
-    unitSize: 24_000,
+    unitSize: 16_000,
     compile,
   };
 }

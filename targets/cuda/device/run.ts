@@ -12,6 +12,8 @@ import type { Stream } from './stream.ts';
 export interface Runner {
   run(recorded: CudaRecorded): void;
   timed(recorded: CudaRecorded): Promise<readonly KernelTime[]>;
+  /** Runs, and tells the seconds between two events around it. */
+  elapsed(recorded: CudaRecorded): Promise<number>;
   release(recorded: CudaRecorded): void;
 }
 
@@ -85,20 +87,33 @@ export function createRunner(
     stream.enqueued();
     failures.launched(kernels);
   };
+  const run = (recorded: CudaRecorded): void => {
+    failures.check();
+    started(recorded);
+    if (recorded.graph.kind === 'none' && recorded.graph.runs > 0 && !checked) {
+      const executable = capture(recorded);
+      recorded.graph = executable === null ? { kind: 'refused' } : { kind: 'graph', executable };
+    }
+    if (recorded.graph.kind === 'graph') {
+      expect(driver.code('cuGraphLaunch', recorded.graph.executable, stream.handle), 'cuGraphLaunch', null);
+      return;
+    }
+    if (recorded.graph.kind === 'none') recorded.graph = { kind: 'none', runs: recorded.graph.runs + 1 };
+    enqueueAll(recorded);
+  };
   return {
-    run(recorded) {
-      failures.check();
-      started(recorded);
-      if (recorded.graph.kind === 'none' && recorded.graph.runs > 0 && !checked) {
-        const executable = capture(recorded);
-        recorded.graph = executable === null ? { kind: 'refused' } : { kind: 'graph', executable };
+    run,
+    async elapsed(recorded) {
+      const [before, after] = [stream.event(true), stream.event(true)];
+      try {
+        stream.record(before);
+        run(recorded);
+        stream.record(after);
+        await stream.wait();
+        return milliseconds(driver, failures, before, after) / 1000;
+      } finally {
+        [before, after].forEach(stream.destroyEvent);
       }
-      if (recorded.graph.kind === 'graph') {
-        expect(driver.code('cuGraphLaunch', recorded.graph.executable, stream.handle), 'cuGraphLaunch', null);
-        return;
-      }
-      if (recorded.graph.kind === 'none') recorded.graph = { kind: 'none', runs: recorded.graph.runs + 1 };
-      enqueueAll(recorded);
     },
     async timed(recorded) {
       failures.check();
@@ -138,6 +153,13 @@ const subjectOf = ({ name, source }: { readonly name: string; readonly source: s
   source,
 });
 
+function milliseconds(driver: Driver, failures: Failures, before: bigint, after: bigint): number {
+  const out = new Float32Array(1);
+  const code = driver.code('cuEventElapsedTime', out, before, after);
+  if (code !== 0) failures.refuse(code, 'cuEventElapsedTime', null);
+  return out[0]!;
+}
+
 /** The time of each kernel, longest first. */
 function sumTimes(
   driver: Driver,
@@ -145,13 +167,10 @@ function sumTimes(
   marks: readonly { readonly name: string; readonly before: bigint; readonly after: bigint }[],
 ): readonly KernelTime[] {
   const totals = new Map<string, { launches: number; milliseconds: number }>();
-  const out = new Float32Array(1);
   for (const { name, before, after } of marks) {
-    const code = driver.code('cuEventElapsedTime', out, before, after);
-    if (code !== 0) failures.refuse(code, 'cuEventElapsedTime', null);
     const total = totals.get(name) ?? { launches: 0, milliseconds: 0 };
     total.launches += 1;
-    total.milliseconds += out[0]!;
+    total.milliseconds += milliseconds(driver, failures, before, after);
     totals.set(name, total);
   }
   return [...totals]

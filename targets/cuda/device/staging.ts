@@ -1,7 +1,9 @@
 // Transfers through pinned memory of the host, which the GPU reads and writes by itself. Writes go through a ring of
 // blocks: the caller's data is copied at once, and a block is used again when the stream has passed its last copy.
 
-import type { Driver } from './driver.ts';
+import { bytesText } from '../../bytes.ts';
+import { DeviceError } from '../../device.ts';
+import { results, type Driver } from './driver.ts';
 import type { Failures } from './errors.ts';
 import type { Stream } from './stream.ts';
 
@@ -32,7 +34,11 @@ export function createStaging(driver: Driver, stream: Stream, failures: Failures
 
   const pin = (bytes: number): { readonly address: bigint; readonly bytes: ArrayBuffer } => {
     const out = new BigUint64Array(1);
-    failures.call('cuMemHostAlloc', out, bytes, 0);
+    const code = driver.code('cuMemHostAlloc', out, bytes, 0);
+    if (code === results.outOfMemory) {
+      throw new DeviceError('out-of-memory', `this machine has no ${bytesText(bytes)} of memory left for transfers`);
+    }
+    if (code !== 0) failures.refuse(code, 'cuMemHostAlloc', null);
     pinned.push(out[0]!);
     return { address: out[0]!, bytes: driver.foreign.view(out[0]!, bytes) };
   };
