@@ -154,11 +154,14 @@ describe.skipIf(compiler === null)('GPT-2 on emulated CUDA', () => {
     });
   const corpus = { name: 'fox.txt', documents: ['the quick brown fox jumps over the lazy dog. '.repeat(40)] };
 
-  it.each(['f32', 'bf16'] as const)('learns in %s, and resumes to the same bits', async (precision) => {
-    const configuration = tiny({ precision });
+  it.each([
+    ['f32', 'rope', 1],
+    ['bf16', 'carope', 2],
+  ] as const)('learns in %s with %s, and resumes to the same bits', async (precision, name, accumulate) => {
+    const configuration = tiny({ precision, accumulate });
     const data = await prepareData(corpus, configuration);
     const request = {
-      choice: await example('rope'),
+      choice: await example(name),
       configuration,
       data,
       sample: { ...sampleDefaults, prompt: 'the', tokens: 3 },

@@ -8,6 +8,7 @@ import { configure } from '../../src/trainer/configuration.ts';
 import type { Configuration } from '../../src/trainer/configuration.ts';
 import { evaluate } from '../../src/trainer/evaluate.ts';
 import { assemble } from '../../src/trainer/assemble.ts';
+import { prepareModelOn } from '../../src/trainer/prepare.ts';
 import { prepareData } from '../../src/trainer/data.ts';
 import { openReader } from '../../src/trainer/session.ts';
 import { sample } from '../../src/trainer/sample.ts';
@@ -83,6 +84,25 @@ describe('training', () => {
     expect([second.trained.stopped, second.trained.step]).toEqual([false, 6]);
     const name = 'step-00000006.safetensors';
     expect((await readFile(join(parts, name))).equals(await readFile(join(whole, name)))).toBe(true);
+  });
+
+  it('goes on from a checkpoint that names no precision', async () => {
+    const place = await folder();
+    await run(tiny(), { folder: place });
+    const { path } = await readCheckpoint(place);
+    const named = String.raw`\"precision\":\"f32\",`;
+    const text = (await readFile(path)).toString('latin1');
+    expect(text).toContain(named);
+    await writeFile(path, Buffer.from(text.replace(named, ' '.repeat(named.length)), 'latin1'));
+    const resume = await readCheckpoint(place);
+    expect(resume.state.configuration.precision).toBe('f32');
+    expect((await run(tiny(), { resume })).trained.step).toBe(6);
+    await expect(run(tiny({ precision: 'bf16' }), { resume })).rejects.toThrow(/precision was f32 and is bf16 now/);
+  });
+
+  it('refuses bf16 where the device has none', async () => {
+    const asked = prepareModelOn(interpretedDevice(), choice, tiny({ precision: 'bf16' }), 3);
+    await expect(asked).rejects.toThrow(/the float64 interpreter has no bf16 storage/);
   });
 
   it('keeps two checkpoints and names weights as Hugging Face does', async () => {
