@@ -165,6 +165,27 @@ describe.skipIf(compiler === null)('what kernels mean', () => {
   });
 });
 
+describe.skipIf(compiler === null)('a barrier that is missing', () => {
+  const made = (order: string, body: string): Promise<number[]> =>
+    withEnvironment({ PEGEN_EMULATE_ORDER: order }, () => run(`__shared__ float tile[64];\n${body}`));
+  const tile = 'tile[threadIdx.x] = threadIdx.x;\n';
+
+  it.each([
+    ['ahead', 'b[threadIdx.x] = tile[(threadIdx.x + 1) % 64];', 1, 'forward'],
+    ['behind', 'b[threadIdx.x] = tile[(threadIdx.x + 63) % 64];', 63, 'reverse'],
+  ] as const)('shows to who reads %s', async (_, reads, distance, telling) => {
+    const right = numbers(64, (at) => (at + distance) % 64);
+    for (const order of ['forward', 'reverse', 'random:1']) {
+      expect(await made(order, `${tile}__syncthreads();\n${reads}`)).toEqual(right);
+    }
+    const other = telling === 'forward' ? 'reverse' : 'forward';
+    const wrong = (values: readonly number[]): number => values.filter((value, at) => value !== right[at]).length;
+    expect(wrong(await made(telling, tile + reads))).toBe(63);
+    expect(wrong(await made(other, tile + reads))).toBeLessThan(2);
+    expect(wrong(await made('random:1', tile + reads))).toBeGreaterThan(10);
+  });
+});
+
 describe.skipIf(compiler === null)('mistakes of kernels', () => {
   it('threads that part at a barrier', async () => {
     const ended = await fault('if (threadIdx.x == 5) return;\n__syncthreads();');

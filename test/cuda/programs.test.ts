@@ -17,7 +17,7 @@ import { randomValues } from '../kernels/check-plan.ts';
 import { loadFile, root } from '../lower/load.ts';
 import { compiler } from './emulated.ts';
 import { inAllOrders, type InAllOrders } from './orders.ts';
-import { errorsOf, type ProgramRun } from './run-program.ts';
+import { errorsOf, prepareProgram, type ProgramRun } from './run-program.ts';
 
 let device: CudaDevice;
 let ordered: InAllOrders;
@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => device?.close());
 
 async function check(run: ProgramRun): Promise<void> {
-  const errors = await errorsOf(ordered, run);
+  const errors = await errorsOf(ordered, await prepareProgram(ordered, run));
   expect(await ordered.differences()).toEqual([]);
   expect(Object.keys(errors).length).toBeGreaterThan(0);
   const allowed = run.precision === 'bf16' ? bf16Tolerance : 2e-5;

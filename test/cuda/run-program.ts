@@ -26,25 +26,44 @@ export interface ProgramRun {
   readonly inputs?: Values;
 }
 
-/** The largest error of each result, relative to its largest magnitude. */
-export async function errorsOf(device: Device, run: ProgramRun): Promise<Readonly<Record<string, number>>> {
+export interface Prepared {
+  readonly run: ProgramRun;
+  readonly module: string;
+  readonly inputs: Values;
+  /** What every result asked for must be, by the names that it may come under. */
+  readonly expected: readonly { readonly names: readonly string[]; readonly values: ArrayLike<number> }[];
+}
+
+export async function prepareProgram(device: Device, run: ProgramRun): Promise<Prepared> {
   const { program, options, precision, batch, tokens } = run;
   const { gradients, narrow } = buildPlan(program, { ...targetPlan(device.language, precision), ...options });
   const all = gradients ?? program;
   const inputs = inputsOf(all, batch, tokens, run.inputs);
-  const expected =
+  const made =
     narrow.size === 0
       ? interpret(all, { batch, tokens }, inputs)
       : interpretRounded(all, { batch, tokens }, inputs, narrow);
-  const module = await loadModule(await compileProgram(program, options, { target: device.language, precision }));
-  await device.prepare(Object.values(module.kernels));
-  const made = await runModule(device, module, wholeSequence(batch, tokens), inputs);
   const asked = new Set(options.outputs ?? ['output']);
+  const expected = [...all.results]
+    .filter(([name]) => asked.has(name) || name.startsWith('d_'))
+    .map(([name, tensor]) => ({ names: [name, tensor.name], values: made.get(tensor.name)! }));
+  const module = await compileProgram(program, options, { target: device.language, precision });
+  return { run, module, inputs, expected };
+}
+
+/** The largest error of each result, relative to its largest magnitude; of another text of the module, if one is given. */
+export async function errorsOf(
+  device: Device,
+  { run, inputs, expected, module: text }: Prepared,
+  other: string = text,
+): Promise<Readonly<Record<string, number>>> {
+  const module = await loadModule(other);
+  await device.prepare(Object.values(module.kernels));
+  const made = await runModule(device, module, wholeSequence(run.batch, run.tokens), inputs);
   return Object.fromEntries(
-    [...all.results].flatMap(([name, tensor]) => {
-      if (!asked.has(name) && !name.startsWith('d_')) return [];
-      const actual = made.get(name) ?? made.get(tensor.name);
-      return [[name, actual === undefined ? Infinity : worstError(actual, expected.get(tensor.name)!)]];
+    expected.map(({ names, values }) => {
+      const actual = names.map((name) => made.get(name)).find((found) => found !== undefined);
+      return [names[0]!, actual === undefined ? Infinity : worstError(actual, values)];
     }),
   );
 }

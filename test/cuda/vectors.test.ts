@@ -2,6 +2,7 @@
 // within 2e-5 of the tensor's largest magnitude, bf16 within two of its roundings; each in several orders of blocks and
 // threads, with the same bits. Needs g++.
 
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import type { Program } from '../../src/ir/ir.ts';
@@ -25,14 +26,19 @@ afterAll(() => device?.close());
 
 type Forced = Partial<PlanOptions> | ((program: Program) => Partial<PlanOptions>);
 
-async function run([name, program, params]: VectorCase, forced: Forced, precision: 'f32' | 'bf16' = 'f32') {
+async function run(
+  [name, program, params]: VectorCase,
+  forced: Forced,
+  precision: 'f32' | 'bf16' = 'f32',
+  on: InAllOrders = ordered,
+) {
   const made = vectors(name);
   const { lowered } = loadFile(pathOf(program), { geometry: geometryOf(made.sizes), params });
   const plan = typeof forced === 'function' ? forced(lowered!.attend) : forced;
   const tolerance = precision === 'bf16' ? bf16Tolerance : 2e-5;
-  const runner = deviceRunner(ordered, { plan, precision });
+  const runner = deviceRunner(on, { plan, precision });
   const { rows, problems, passed } = await verify(lowered!.attend, made, runner, tolerance);
-  expect(await ordered.differences()).toEqual([]);
+  expect(await on.differences()).toEqual([]);
   expect(problems).toEqual([]);
   expect(rows.filter((row) => row.error === null)).toEqual([]);
   expect(rows.filter((row) => !row.passed)).toEqual([]);
@@ -65,5 +71,17 @@ describe.skipIf(compiler === null)('vectors beyond the examples', () => {
 describe.skipIf(compiler === null)('vectors in bf16', () => {
   it.each(referenceCases)('%s', async (...vector) => {
     await run(vector as VectorCase, {}, 'bf16');
+  });
+});
+
+// As a GPU rounds: once for a product and a sum.
+const fused = existsSync('/proc/cpuinfo') && / fma /.test(readFileSync('/proc/cpuinfo', 'utf8'));
+
+describe.skipIf(compiler === null || !fused)('vectors with products and sums in one operation', () => {
+  it.each(compiledCases)('%s', async (...vector) => {
+    process.env['CXXFLAGS'] = '-O1 -mfma -ffp-contract=fast';
+    const own = await openCuda({ emulate: true });
+    expect(await run(vector as VectorCase, {}, 'f32', inAllOrders(own))).toBe(true);
+    await own.close();
   });
 });
