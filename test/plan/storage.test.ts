@@ -60,39 +60,39 @@ function types(plan: Plan): string {
 describe('encodings', () => {
   it('rope', () =>
     expect(types(attendOf('examples/rope.pe'))).toMatchInlineSnapshot(`
-    "
-    bf16: query key value output query_encoded key_encoded attention d_output d_query d_key d_value d_attention_logit value_cache
-     f32: angle_cos angle_sin query_key d_attention
-    "
-  `));
+      "
+      bf16: attention d_attention_logit d_key d_output d_query d_value key key_encoded output query query_encoded value value_cache
+       f32: angle_cos angle_sin d_attention query_key
+      "
+    `));
   it('carope', () =>
     expect(types(attendOf('examples/carope.pe'))).toMatchInlineSnapshot(`
-    "
-    bf16: x query key value output query_encoded key_encoded attention d_output d_x d_query d_key d_value d_attention_logit value_cache
-     f32: W f_sum phase query_key d_W d_attention d_phase d_f_sum phase_carry
-    "
-  `));
+      "
+      bf16: attention d_attention_logit d_key d_output d_query d_value d_x key key_encoded output query query_encoded value value_cache x
+       f32: W d_W d_attention d_f_sum d_phase f_sum phase phase_carry query_key
+      "
+    `));
   it('comrope_ap', () =>
     expect(types(attendOf('examples/comrope_ap.pe'))).toMatchInlineSnapshot(`
-    "
-    bf16: query key value output query_encoded key_encoded attention d_output d_query d_key d_value d_attention_logit d_key_encoded d_query_encoded value_cache
-     f32: P position matrix_generator matrix A query_key d_matrix d_attention d_P d_matrix_generator d_A
-    "
-  `));
+      "
+      bf16: attention d_attention_logit d_key d_key_encoded d_output d_query d_query_encoded d_value key key_encoded output query query_encoded value value_cache
+       f32: A P d_A d_P d_attention d_matrix d_matrix_generator matrix matrix_generator position query_key
+      "
+    `));
   it('alibi', () =>
     expect(types(attendOf('examples/alibi.pe'))).toMatchInlineSnapshot(`
-    "
-    bf16: query key value output attention d_output d_query d_key d_value d_attention_logit key_cache value_cache
-     f32: slope query_key d_attention
-    "
-  `));
+      "
+      bf16: attention d_attention_logit d_key d_output d_query d_value key key_cache output query value value_cache
+       f32: d_attention query_key slope
+      "
+    `));
   it('fox', () =>
     expect(types(attendOf('test/fixtures/programs/fox.pe'))).toMatchInlineSnapshot(`
-    "
-    bf16: x query key value output attention d_output d_x d_query d_key d_value d_attention_logit key_cache value_cache
-     f32: w b log_f_sum score_running_sum query_key d_w d_b d_attention d_score_running_sum_from_score_1_sum d_score_running_sum_from_score_1_2 d_log_f_sum score_running_sum_carry score_1
-    "
-  `));
+      "
+      bf16: attention d_attention_logit d_key d_output d_query d_value d_x key key_cache output query value value_cache x
+       f32: b d_attention d_b d_log_f_sum d_score_running_sum_from_score_1_2 d_score_running_sum_from_score_1_sum d_w log_f_sum query_key score_1 score_running_sum score_running_sum_carry w
+      "
+    `));
 });
 
 describe('GPT-2', () => {
@@ -102,48 +102,48 @@ describe('GPT-2', () => {
   const table = (name: keyof typeof programs): string => types(planOf(...programs[name]));
   it('embed', () =>
     expect(table('embed')).toMatchInlineSnapshot(`
-    "
-    bf16: table embedding d_embedding
-     f32: d_table
-     i32: tokens tokens_order tokens_start
-    "
-  `));
+      "
+      bf16: d_embedding embedding table
+       f32: d_table
+       i32: tokens tokens_order tokens_start
+      "
+    `));
   it('project', () =>
     expect(table('project')).toMatchInlineSnapshot(`
-    "
-    bf16: hidden attention_weight x qkv d_qkv d_x d_hidden d_x_from_qkv_product
-     f32: norm_weight norm_bias attention_bias x_mean x_squares d_norm_weight d_norm_bias d_attention_weight d_attention_bias d_x_2
-    "
-  `));
+      "
+      bf16: attention_weight d_hidden d_qkv d_x d_x_from_qkv_product hidden qkv x
+       f32: attention_bias d_attention_bias d_attention_weight d_norm_bias d_norm_weight d_x_2 norm_bias norm_weight x_mean x_squares
+      "
+    `));
   it('mix', () =>
     expect(table('mix')).toMatchInlineSnapshot(`
-    "
-    bf16: attended weight hidden output d_output d_attended
-     f32: bias d_weight d_bias
-    "
-  `));
+      "
+      bf16: attended d_attended d_output hidden output weight
+       f32: bias d_bias d_weight
+      "
+    `));
   it('mlp', () =>
     expect(table('mlp')).toMatchInlineSnapshot(`
-    "
-    bf16: hidden up_weight down_weight output x before_product active d_output d_hidden d_active d_x
-     f32: norm_weight norm_bias up_bias down_bias x_mean x_squares d_norm_weight d_norm_bias d_down_bias d_up_weight d_up_bias d_down_weight
-    "
-  `));
+      "
+      bf16: active before_product d_active d_hidden d_output d_x down_weight hidden output up_weight x
+       f32: d_down_bias d_down_weight d_norm_bias d_norm_weight d_up_bias d_up_weight down_bias norm_bias norm_weight up_bias x_mean x_squares
+      "
+    `));
   it('head', () =>
     expect(table('head')).toMatchInlineSnapshot(`
-    "
-    bf16: hidden table logits x d_hidden d_logits d_x
-     f32: norm_weight norm_bias losses output x_mean x_squares total d_output d_norm_weight d_norm_bias d_table d_loss_total d_total
-     i32: targets largest
-    "
-  `));
+      "
+      bf16: d_hidden d_logits d_x hidden logits table x
+       f32: d_loss_total d_norm_bias d_norm_weight d_output d_table d_total losses norm_bias norm_weight output total x_mean x_squares
+       i32: largest targets
+      "
+    `));
   it('update', () =>
     expect(table('updateDecayed')).toMatchInlineSnapshot(`
-    "
-    bf16: parameter_narrow
-     f32: scalars first gradient clip second parameter parameter_after first_after second_after
-    "
-  `));
+      "
+      bf16: parameter_narrow
+       f32: clip first first_after gradient parameter parameter_after scalars second second_after
+      "
+    `));
 });
 
 describe('the rule, part by part', () => {
