@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { readCheckpoint } from '../../src/trainer/checkpoint.ts';
+import { readCheckpoint, refuseOther } from '../../src/trainer/checkpoint.ts';
 import { configure } from '../../src/trainer/configuration.ts';
 import type { Configuration } from '../../src/trainer/configuration.ts';
 import { evaluate } from '../../src/trainer/evaluate.ts';
@@ -97,7 +97,8 @@ describe('training', () => {
     const resume = await readCheckpoint(place);
     expect(resume.state.configuration.precision).toBe('f32');
     expect((await run(tiny(), { resume })).trained.step).toBe(6);
-    await expect(run(tiny({ precision: 'bf16' }), { resume })).rejects.toThrow(/precision was f32 and is bf16 now/);
+    const other = { ...resume.state, configuration: tiny({ precision: 'bf16' }) };
+    expect(() => refuseOther(resume, other)).toThrow(/precision was f32 and is bf16 now/);
   });
 
   it('refuses bf16 where the device has none', async () => {
