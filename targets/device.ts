@@ -128,6 +128,8 @@ export interface Device {
   read(buffer: DeviceBuffer, offset: number, bytes: number): Promise<ArrayBuffer>;
   /** Runs with a timestamp around every launch; null where the adapter has none. */
   profileRun(recorded: Recorded): Promise<readonly KernelTime[] | null>;
+  /** Runs; seconds by the device's own clock, where it has one. */
+  elapsed?(recorded: Recorded): Promise<number>;
   close(): Promise<void>;
 }
 
