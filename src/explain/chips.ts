@@ -1,20 +1,23 @@
 // What named chips can do at best, from their makers' data sheets: memory traffic and float32 arithmetic without matrix
-// units. Floors are computed with these; nothing reaches them.
+// units. Floors are computed with these; nothing reaches them: a copy stays about a tenth below.
 
 export interface Chip {
   readonly name: string;
   readonly bytesPerSecond: number;
   readonly flopsPerSecond: number;
+  /** What a copy was measured to reach; null where nobody said. */
+  readonly copyBytesPerSecond: number | null;
 }
 
-const chip = (name: string, gigabytes: number, teraflops: number): Chip => ({
+const chip = (name: string, gigabytes: number, teraflops: number, copied: number | null = null): Chip => ({
   name,
   bytesPerSecond: gigabytes * 1e9,
   flopsPerSecond: teraflops * 1e12,
+  copyBytesPerSecond: copied === null ? null : copied * 1e9,
 });
 
 export const chips = {
-  h100: chip('NVIDIA H100 SXM', 3350, 66.9),
+  h100: chip('NVIDIA H100 SXM', 3350, 66.9, 3000),
   h200: chip('NVIDIA H200', 4800, 66.9),
   a100: chip('NVIDIA A100 80 GB SXM', 2039, 19.5),
   l4: chip('NVIDIA L4', 300, 30.3),

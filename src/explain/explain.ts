@@ -48,10 +48,15 @@ export function kernelSection(plan: EncodingPlan, sizes: SizeValues, chip: Chip,
   const heading = ['entry', 'kernel', 'computes', 'line', 'bytes', 'flops', 'floor', 'bound by'];
   return {
     title: 'Kernels',
-    note: `batch ${sizes.batch}, ${sizes.tokens} tokens; floors on ${chip.name}`,
+    note: `batch ${sizes.batch}, ${sizes.tokens} tokens; floors on ${chip.name}${copyText(chip)}`,
     rows: [heading, ...entries.flatMap((entry) => entryRows(entry, sizes, chip, lineOf))],
   };
 }
+
+const copyText = ({ bytesPerSecond, copyBytesPerSecond }: Chip): string =>
+  copyBytesPerSecond === null
+    ? ''
+    : `, where a copy reaches ${Math.round((100 * copyBytesPerSecond) / bytesPerSecond)} % of the memory's rate`;
 
 function entryRows(entry: EntryPlan, sizes: SizeValues, chip: Chip, lineOf: LineOf): string[][] {
   const rows = entry.launches.map((launch, n) => {

@@ -59,6 +59,15 @@ describe.concurrent('wrong calls exit with 2 and say what to write', () => {
     [['explain', 'PE9999'], /no diagnostic has the code PE9999/],
     [['build', 'examples/rope.pe', '--heads', '6', '--kv-heads', '4'], /6 heads cannot share 4 key heads evenly/],
     [['build', 'examples/rope.pe', '--layer', '2'], /there is no layer 2 of 2/],
+    [['build', 'examples/rope.pe', '--precision', 'bf16'], /WGSL has no bf16 storage[^]*--target cuda/],
+    [['explain', 'examples/rope.pe', '--precision', 'bf16'], /WGSL has no bf16 storage/],
+    [['bench', '--bytes', '4M,much'], /It must be amounts such as 4M,42M,512M,2G/],
+    [['bench', '--bytes', '4M', '--train', 'small'], /--bytes goes without --batch and --train/],
+    [['bench', '--train', 'gpt5'], /no model is called gpt5/],
+    [
+      ['verify', 'examples/rope.pe', '--vectors', 'package.json', '--precision', 'bf16'],
+      /the reference computes in float64/,
+    ],
     [['verify', 'examples/rope.pe'], /say --vectors CASE\.json/],
     [['verify', 'examples/rope.pe', '--vectors', 'package.json'], /is not a case/],
     [['compare', 'examples/rope.pe'], /one encoding cannot be compared/],
@@ -160,6 +169,18 @@ describe.concurrent('build', () => {
       const { code } = await pegen(['build', 'e.pe', '--out', 'out'], { cwd: folder });
       expect(code).toBe(1);
       expect(existsSync(join(folder, 'out'))).toBe(false);
+    }));
+
+  test('--target chooses the language, and its precision', () =>
+    inFolder(async (folder) => {
+      const { code, out } = await pegen(['build', example('rope'), '--target', 'cuda', '--precision', 'bf16'], {
+        cwd: folder,
+      });
+      expect([code, out]).toEqual([0, expect.stringMatching(/wrote .*rope\.cu\n[^]*wrote .*rope\.cuda\.ts/)]);
+      const text = readFileSync(join(folder, 'rope.cu'), 'utf8');
+      expect(text).toMatch(/extern "C" __global__[^]*query_encoded/);
+      expect(text).not.toContain('#include');
+      expect(readFileSync(join(folder, 'rope.cuda.ts'), 'utf8')).toContain('bf16');
     }));
 
   test('--emit chooses, --out must be a folder', () =>
