@@ -36,7 +36,7 @@ import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type
 import { countOf, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
 import { finishPoint } from './finish-point.ts';
 import { extentOf, indexAt, type KernelBuffer, type Scope } from './scope.ts';
-import { isLarge, sharedGroups, writeShared } from './shared-tile.ts';
+import { lanesOfTile, sharedGroups, sharedTile, writeShared } from './shared-tile.ts';
 
 /** Points of a lane along m and along n. */
 interface Tile {
@@ -115,12 +115,13 @@ function whole(nest: ContractionNest, setting: Setting): Draft {
       .join('_'),
   );
   const made = formsOf(nest).map(({ form, tile }) => {
-    const isShared = form === 'portable' && isLarge(nest);
-    const { body, buffers } = writeBody(setting, name, lanesInGroup, buffersOf(members, setting), (scope) => {
-      if (isShared) writeShared(scope, nest, setting);
+    const shared = form === 'portable' ? sharedTile(nest, setting.options.lanes) : null;
+    const groupLanes = shared === null ? lanesInGroup : lanesOfTile(shared);
+    const { body, buffers } = writeBody(setting, name, groupLanes, buffersOf(members, setting), (scope) => {
+      if (shared !== null) writeShared(scope, nest, setting, shared);
       else writeWhole(scope, nest, setting, tile, form);
     });
-    if (isShared) return { variant: variant(form, sharedGroups(nest), body), buffers };
+    if (shared !== null) return { variant: variant(form, sharedGroups(nest, shared), body), buffers };
     const lanes = product([pointsOf(nest.batch), tilesOf(nest.m, tile.m), tilesOf(nest.n, tile.n)]);
     return { variant: variant(form, laneGroups(lanes), body), buffers };
   });

@@ -197,12 +197,12 @@ export function exponentials(side: number): Program {
 }
 
 /** A product with tiles that are not full on any side, heads, and a bias at its end. */
-export function largeProduct(): Program {
-  const [b, t, h, m] = [batch(), token(), axis('h', 2), axis('m', 37)];
+export function largeProduct(columns = 37): Program {
+  const [b, t, h, m] = [batch(), token(), axis('h', 2), axis('m', columns)];
   const k = axis('k', 19);
   const x = input('x', [b, t, h, axis('k', 19)]);
-  const w = weight('w', [axis('h', 2), axis('m', 37), axis('k', 19)]);
-  const bias = weight('bias', [axis('m', 37)]);
+  const w = weight('w', [axis('h', 2), axis('m', columns), axis('k', 19)]);
+  const bias = weight('bias', [axis('m', columns)]);
   const body = times(read(x, [at(b), at(t), at(h), at(k)]), read(w, [at(h), at(m), at(k)]));
   const sum = reduce('sum', defined('sum', [b, t, h, m]), [k], body);
   return one(

@@ -95,6 +95,25 @@ describe('matrix products in workgroup memory', () => {
     const forward = plan.kernels[0]!.variants.find(({ profile }) => profile === 'portable')!;
     expect(forward.body.shared).toHaveLength(2);
   });
+
+  it.each([
+    [70, 64],
+    [136, 128],
+  ] as const)('of %i columns, by 256 lanes in tiles of %i points', (columns, points) => {
+    for (const tokens of [3, 67]) {
+      const { plan, errors, worst } = checkCase({
+        program: programs.largeProduct(columns),
+        tokens,
+        profile: 'portable',
+        orders: ['reverse'],
+        options: { contract: 'always', lanes: 256, gradients: ['x', 'w', 'bias'] },
+      });
+      expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
+      const forward = plan.kernels[0]!.variants.find(({ profile }) => profile === 'portable')!;
+      expect(forward.body.workgroup).toBe(256);
+      expect(forward.body.shared.map(({ size }) => size)).toEqual([16 * points, 16 * points]);
+    }
+  });
 });
 
 describe('matrix exponential', () => {
