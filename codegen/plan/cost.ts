@@ -67,11 +67,14 @@ export function bytesOf(
   rowsIn: (buffer: BufferPlan) => number | null,
 ): Size {
   return sum(
-    buffers.map(({ buffer }) => {
+    buffers.map(({ buffer, binding }) => {
       const bytes = bytesOfElement[buffer.type];
       const rows = rowsIn(buffer);
       if (rows !== null) return product([...buffer.shape.toSpliced(2, 1), numberSize(rows * bytes)]);
-      return product([...buffer.shape, numberSize(bytes * (readBack.has(buffer) ? 2 : 1))]);
+      return product([
+        ...buffer.shape,
+        numberSize(bytes * (readBack.has(buffer) && binding.access === 'read_write' ? 2 : 1)),
+      ]);
     }),
   );
 }

@@ -289,12 +289,12 @@ function overInner(
     if (k === inner.length) return write(positions);
     const axis = inner[k]!;
     if (k === inner.length - 1 && width > 1) {
+      const each = (group: Expression): void =>
+        eachPoint(scope, [axis], group, width, (grid) => write([...positions, grid.local[0]!]));
+      if (axis.extent === width) return each(i32(0));
       const group = scope.fresh(`${axis.name}_group`);
-      const last = scope.block(() =>
-        eachPoint(scope, [axis], local(group, 'i32'), width, (grid) => write([...positions, grid.local[0]!])),
-      );
-      scope.emit(loop(group, i32(0), laneCount([axis], width), last));
-      return;
+      const last = scope.block(() => each(local(group, 'i32')));
+      return scope.emit(loop(group, i32(0), laneCount([axis], width), last));
     }
     const name = scope.fresh(axis.name);
     const position = local(name, 'i32');

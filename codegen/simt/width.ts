@@ -20,22 +20,27 @@ export function widthOf(axes: readonly Axis[], members: readonly Root[], setting
   if (setting.options.access === 4 || typeof extent !== 'number') return 1;
   const tensors = new Set<Tensor>(members.flatMap((root) => [root.definition.tensor, ...readBy(root)]));
   const points = Math.max(...members.map(({ definition }) => pointsIn(domainOf(definition))));
-  // How much of what is moved once a point has elements of each size.
+  const bytes = mostMoved(tensors, points, setting) ?? mostMoved(tensors, 0, setting);
+  if (bytes === null) return 1;
+  // A pair of features that lie beside each other is one element of a row twice as long.
+  const isPairs = members.every(({ definition: d }) => d.kind === 'rotate' && d.layout === 'interleaved');
+  let width = setting.options.access / bytes / (isPairs ? 2 : 1);
+  while (width > 1 && (extent % width !== 0 || pointsIn(axes) / width < least)) width /= 2;
+  return Math.max(1, width);
+}
+
+/** The size of the elements that make up most of the bytes, of tensors with so many elements or more. */
+function mostMoved(tensors: ReadonlySet<Tensor>, least: number, setting: Setting): number | null {
   const moved = new Map<number, number>();
   for (const tensor of tensors) {
     const buffer = setting.registers.has(tensor) ? undefined : setting.storage.get(tensor);
     const elements = pointsIn(tensor.axes);
-    if (buffer === undefined || elements < points) continue;
+    if (buffer === undefined || elements < least) continue;
     const bytes = bytesOfElement[buffer.type];
     moved.set(bytes, (moved.get(bytes) ?? 0) + elements * bytes);
   }
   const [most] = [...moved].toSorted((x, y) => y[1] - x[1] || x[0] - y[0]);
-  if (most === undefined) return 1;
-  // A pair of features that lie beside each other is one element of a row twice as long.
-  const isPairs = members.every(({ definition: d }) => d.kind === 'rotate' && d.layout === 'interleaved');
-  let width = setting.options.access / most[0] / (isPairs ? 2 : 1);
-  while (width > 1 && (extent % width !== 0 || pointsIn(axes) / width < least)) width /= 2;
-  return Math.max(1, width);
+  return most === undefined ? null : most[0];
 }
 
 /** Wide accesses for all that is stored and most that is loaded. */
