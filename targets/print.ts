@@ -24,7 +24,7 @@ export interface Syntax {
   literal(type: ValueType, value: number): string;
   size(name: string): string;
   builtin(kind: 'workgroup' | 'lane' | 'subgroup_size' | 'subgroup_lane'): string;
-  subgroup(op: 'add' | 'max' | 'min', value: string): string;
+  subgroup(op: 'add' | 'max' | 'min', value: string, of: Expression): string;
   load(buffer: string, index: string): string;
   store(buffer: string, index: string, value: string): string; // a statement
   declare(kind: 'let' | 'var', name: string, type: ValueType, value: string): string;
@@ -75,7 +75,7 @@ function print(expression: Expression, syntax: Syntax): Printed {
     case 'apply':
       return done(`${expression.of.name}(${expression.args.map(inner).join(', ')})`);
     case 'subgroup':
-      return done(syntax.subgroup(expression.op, inner(expression.value)));
+      return done(syntax.subgroup(expression.op, inner(expression.value), expression.value));
     case 'call':
       return printCall(expression, syntax);
     default:

@@ -86,6 +86,7 @@ function literal(type: ValueType, value: number): string {
 function spelling(call: Call, of: Integers): Spelling {
   const { op, type, args } = call;
   if (op === 'not') return opposite(args[0]!) ?? reals[op];
+  if (op === 'select' && type === 'i32' && of.typeOf(args[1]!) !== of.typeOf(args[2]!)) return choiceOf(args, of);
   if (args[0]!.type !== 'i32' || type !== 'i32') return reals[op];
   const how = of.arithmetic(call);
   if (how === 'wrap' && wrapping[op] !== undefined) return wrapping[op];
@@ -94,6 +95,16 @@ function spelling(call: Call, of: Integers): Spelling {
   if (typeof plain !== 'object') return plain;
   return { ...plain, ...(how === 'promote' ? { first: 'index_t' } : {}), ...(op === 'add' ? difference(args) : {}) };
 }
+
+/** A choice has one type, which must not be the narrower one. */
+const choiceOf =
+  (args: readonly Expression[], of: Integers): Spelling =>
+  ([condition, ...branches]) => {
+    const [then, otherwise] = branches.map((text, at) =>
+      of.typeOf(args[at + 1]!) === 'int' ? `index_t(${text})` : text,
+    );
+    return `(${condition} ? ${then} : ${otherwise})`;
+  };
 
 /** Of integers, !(a < b) reads as a >= b. */
 function opposite(condition: Expression): Spelling | null {
@@ -131,7 +142,7 @@ export function syntaxOf(bindings: readonly Binding[], of: Integers): Syntax {
     literal,
     size: (name) => `sizes.${name}`,
     builtin: (kind) => builtins[kind],
-    subgroup: (op, value) => `warp_${op}(${value})`,
+    subgroup: (op, value, { type }) => `warp_${op}(${type === 'i32' ? `int(${value})` : value})`,
     load: (buffer, index) => (narrow.has(buffer) ? `widen(${buffer}[${index}])` : `${buffer}[${index}]`),
     store: (buffer, index, value) =>
       `${buffer}[${index}] = ${narrow.has(buffer) ? `narrow(${bare(value)})` : bare(value)};`,

@@ -2,9 +2,13 @@
 // compiles for sm_90 without a warning and uses no more registers, stack and shared memory than budget.json says.
 // PEGEN_BUDGET=write writes that file anew.
 
+import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { renameEntry } from '../../targets/cuda/entry.ts';
 import { prelude } from '../../targets/cuda/prelude.ts';
+import { compiler } from './emulated.ts';
 import { everyKernel, type Printed } from './kernels.ts';
 import { compileAll, compileTexts, missing, release, type Compiled, type Usage } from './nvcc.ts';
 
@@ -68,6 +72,16 @@ describe('every kernel', () => {
   it('of bf16 moves eight neighbours at once', () => {
     const rotation = kernels.filter(({ key }) => /^bf16 rope \w*query_encoded/.test(key));
     expect(rotation.some(({ code }) => /load_8\(/.test(code) && /store_8\(/.test(code))).toBe(true);
+  });
+});
+
+describe.skipIf(compiler === null)('wide builds', () => {
+  it('of every kernel are valid C++', () => {
+    const texts = kernels.map(({ name, code }, at) => renameEntry(code, name, `${name}_${at}`));
+    const header = fileURLToPath(new URL('../../targets/cuda/emulate/cuda_cpu.hpp', import.meta.url));
+    const options = ['-std=c++17', '-w', '-fsyntax-only', '-DPEGEN_WIDE=1', '-include', header, '-x', 'c++', '-'];
+    const input = [prelude, ...texts].join('\n');
+    expect(() => execFileSync(compiler!.command, options, { input, stdio: 'pipe' })).not.toThrow();
   });
 });
 

@@ -12,7 +12,6 @@ import { printStatements } from '../../targets/print.ts';
 import { syntaxOf } from '../../targets/cuda/syntax.ts';
 import { chars, compiler, openEmulated, type Emulated } from './emulated.ts';
 import { planExample } from './kernels.ts';
-import { compileTexts, release } from './nvcc.ts';
 
 const { add, i32, laneIndex, letOf, load, local, multiply, quotient, remainder, sizeOf, store, workgroupIndex } = build;
 const name = (wanted: string): Expression => local(wanted, 'i32');
@@ -151,18 +150,5 @@ describe.skipIf(compiler === null)('a cache of 6 * 2^30 numbers', () => {
 
   it('is not by one with 32 bits, so that the check can fail', async () => {
     expect(await lastRows(false)).toBe('fault'); // an illegal address, which the emulation finds
-  });
-});
-
-describe.skipIf(release === null)('wide builds', () => {
-  it('compile for a GPU', async () => {
-    const plans = await planExample('carope.pe', 'bf16');
-    const bodies = plans.flatMap(({ kernels }) => kernels.map(({ variants }) => variants.at(-1)!.body));
-    const { messages, usage } = await compileTexts(
-      bodies.map((body) => ({ name: body.name, code: cuda.kernel(body, '') })),
-      { wide: true },
-    );
-    expect(messages).toEqual([]);
-    expect(usage).not.toContain(null);
   });
 });
