@@ -32,7 +32,7 @@ function write(kernels: readonly Printed[], usage: readonly (Usage | null)[]): v
 }
 
 /** What is over its budget: 'bf16 rope output: 80 registers, 64 budgeted'. */
-export function overBudget(usage: ReadonlyMap<string, Usage>, budget: Budget['kernels'], more: number): string[] {
+function overBudget(usage: ReadonlyMap<string, Usage>, budget: Budget['kernels'], more: number): string[] {
   return [...usage].flatMap(([key, used]) => {
     const row = budget[key];
     if (row === undefined) return [`${key}: no budget`];
