@@ -41,15 +41,16 @@ const steps = 16;
 
 export interface SharedTile {
   readonly points: number; // of a workgroup along m, and along n
+  readonly stride: number; // from one step of a piece to the next; odd where it can be, so that lanes do not wait for one bank
   readonly across: number; // lanes along n; as many along m
   readonly each: number; // points of a lane along m, and along n
   /** A lane's sums: variables of their own, or an array that loops of a known length go through. */
   readonly sums: 'variables' | 'array';
 }
 
-const small: SharedTile = { points: 32, across: 8, each: 4, sums: 'variables' };
-const medium: SharedTile = { points: 64, across: 16, each: 4, sums: 'array' };
-const large: SharedTile = { points: 128, across: 16, each: 8, sums: 'array' };
+const small: SharedTile = { points: 32, stride: 32, across: 8, each: 4, sums: 'variables' };
+const medium: SharedTile = { points: 64, stride: 65, across: 16, each: 4, sums: 'array' };
+const large: SharedTile = { points: 128, stride: 129, across: 16, each: 8, sums: 'array' };
 
 const most = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
@@ -83,7 +84,7 @@ function apart(scope: Scope, axes: readonly Axis[], flat: Expression): Index {
 const last = (axes: readonly Axis[]): Expression => subtract(countOf(axes), i32(1));
 
 export function writeShared(scope: Scope, nest: ContractionNest, setting: Setting, tile: SharedTile): void {
-  const { points, across, each } = tile;
+  const { points, stride, across, each } = tile;
   const rows = sizeExpression(tilesOf(nest.m, tile));
   const columns = sizeExpression(tilesOf(nest.n, tile));
   const group = groupNumber(scope, multiply(multiply(countOf(nest.batch), rows), columns), 'tile');
@@ -93,8 +94,8 @@ export function writeShared(scope: Scope, nest: ContractionNest, setting: Settin
   const batch = nest.batch.length === 0 ? [] : apart(scope, nest.batch, quotient(upper, rows));
   const laneRow = scope.bind('lane_row', quotient(laneIndex, i32(across)));
   const laneColumn = scope.bind('lane_column', remainder(laneIndex, i32(across)));
-  const lefts = scope.shared('left_piece', 'f32', points * steps);
-  const rights = scope.shared('right_piece', 'f32', points * steps);
+  const lefts = scope.shared('left_piece', 'f32', stride * steps);
+  const rights = scope.shared('right_piece', 'f32', stride * steps);
   const sums = openSums(scope, tile);
 
   const from = scope.fresh('from');
@@ -104,7 +105,7 @@ export function writeShared(scope: Scope, nest: ContractionNest, setting: Settin
     scope.emit(barrier);
     const step = scope.fresh('step');
     const multiplied = scope.block(() => {
-      const start = multiply(local(step, 'i32'), i32(points));
+      const start = multiply(local(step, 'i32'), i32(stride));
       sums.add(
         (n) => shared(lefts, add(add(start, laneRow), multiply(n, i32(across)))),
         (n) => shared(rights, add(add(start, laneColumn), multiply(n, i32(across)))),
@@ -207,7 +208,7 @@ function loadPiece(
   batch: Index,
   from: Expression,
 ): void {
-  const { points } = tile;
+  const { points, stride } = tile;
   const name = scope.fresh('item');
   const item = local(name, 'i32');
   const along = runsAlong(factor, nest.over);
@@ -221,7 +222,7 @@ function loadPiece(
       .with([...batch, ...own, ...over])
       .real(factor);
     const kept = select(less(k, countOf(nest.over)), value, f32(0));
-    scope.emit(storeShared(piece, add(multiply(step, i32(points)), at), kept));
+    scope.emit(storeShared(piece, add(multiply(step, i32(stride)), at), kept));
   });
   scope.emit(loop(name, laneIndex, i32(points * steps), body, { step: lanesOfTile(tile) }));
 }

@@ -111,7 +111,7 @@ describe('matrix products in workgroup memory', () => {
       expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
       const forward = plan.kernels[0]!.variants.find(({ profile }) => profile === 'portable')!;
       expect(forward.body.workgroup).toBe(256);
-      expect(forward.body.shared.map(({ size }) => size)).toEqual([16 * points, 16 * points]);
+      expect(forward.body.shared.map(({ size }) => size)).toEqual([16 * (points + 1), 16 * (points + 1)]);
     }
   });
 });
