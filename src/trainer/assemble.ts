@@ -35,7 +35,7 @@ export async function assemble(
   const { precision } = configuration;
   const choice = { gradientOfX: bringsGradientOfX(encoding), precision };
   const operations = await compileOperations(sizes, layout, choice, compile);
-  const store = openStore(device, layout, precision);
+  const store = await openStore(device, layout, precision);
   store.write('weight', initialWeights(layout));
   const model = { operations, encoding, store };
   await prepareModel(device, model);

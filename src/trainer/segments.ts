@@ -6,16 +6,23 @@ export interface Segments {
 }
 
 export function segmentsOf(ids: Int32Array, rows: number): Segments {
-  const rowOf = (id: number): number => (id >= 0 && id < rows ? id : rows);
+  const count = ids.length;
   const start = new Int32Array(rows + 2);
-  for (const id of ids) start[rowOf(id) + 1]! += 1;
-  for (let row = 0; row <= rows; row += 1) start[row + 1]! += start[row]!;
+  const row = new Int32Array(count); // of each place; `rows` where the id is none
+  for (let place = 0; place < count; place += 1) {
+    const id = ids[place]!;
+    const own = id >= 0 && id < rows ? id : rows;
+    row[place] = own;
+    start[own + 1]! += 1;
+  }
+  for (let n = 0; n <= rows; n += 1) start[n + 1]! += start[n]!;
   const next = start.slice();
-  const order = new Int32Array(ids.length);
-  ids.forEach((id, place) => {
-    const row = rowOf(id);
-    order[next[row]!] = place;
-    next[row]! += 1;
-  });
+  const order = new Int32Array(count);
+  for (let place = 0; place < count; place += 1) {
+    const own = row[place]!;
+    const at = next[own]!;
+    order[at] = place;
+    next[own] = at + 1;
+  }
   return { order, start: start.subarray(0, rows + 1) };
 }

@@ -1,7 +1,7 @@
 // What stays on the device from step to step: pools of weights, gradients and moments, all float32, and views into them by
 // name; where activations are bf16 also the matrices as bf16, which products read.
 
-import { bytesOfElement } from '../../targets/device.ts';
+import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
 import type { Buffer, Buffers, Device, DeviceBuffer, StorageType } from '../../targets/device.ts';
 import { toBf16 } from '../../codegen/bf16.ts';
 import type { Configuration } from './configuration.ts';
@@ -32,7 +32,12 @@ export const wholeBuffer = (storage: DeviceBuffer, type: StorageType = 'f32'): B
   offset: 0,
 });
 
-export function openStore(device: Device, layout: Layout, precision: Configuration['precision'] = 'f32'): Store {
+/** All zeros, which the device writes by itself. */
+export async function openStore(
+  device: Device,
+  layout: Layout,
+  precision: Configuration['precision'] = 'f32',
+): Promise<Store> {
   const buffers = new Map<string, DeviceBuffer>();
   const allocate = (label: string, elements: number, type: StorageType): DeviceBuffer => {
     const buffer = device.allocate(elements * bytesOfElement[type], label);
@@ -42,12 +47,18 @@ export function openStore(device: Device, layout: Layout, precision: Configurati
   for (const kind of kinds) {
     for (const pool of pools) {
       if (pool === 'fixed' && kind !== 'weight') continue;
-      const buffer = allocate(`${kind}_${pool}`, layout.size[pool], 'f32');
-      device.write(buffer, 0, new Float32Array(layout.size[pool]));
+      allocate(`${kind}_${pool}`, layout.size[pool], 'f32');
     }
   }
   const narrow = precision === 'f32' ? null : allocate('narrow_decayed', layout.size.decayed, 'bf16');
-  if (narrow !== null) device.write(narrow, 0, new Uint16Array(layout.size.decayed));
+  const zeros = await device.record(
+    (tape) => {
+      for (const buffer of buffers.values()) tape.clear(wholeBuffer(buffer, buffer === narrow ? 'bf16' : 'f32'));
+    },
+    wholeSequence(1, 1),
+  );
+  device.run(zeros);
+  device.release(zeros);
   const storage = (kind: Kept, pool: Pool): DeviceBuffer => {
     const found = buffers.get(`${kind}_${pool}`);
     if (found === undefined) throw new Error(`${pool} parameters have no ${kind}`);

@@ -26,7 +26,7 @@ export async function fixtureModel(device: Device, fixture: Fixture, name: strin
   const compile = async (...args: Parameters<typeof interpretedModule>) => interpretedModule(...args);
   const choice = { gradientOfX: bringsGradientOfX(encoding), precision: 'f32' } as const;
   const operations = await compileOperations(sizes, layout, choice, compile);
-  const store = openStore(device, layout);
+  const store = await openStore(device, layout);
   store.write('weight', fixtureWeights(fixture));
   return { operations, encoding, store };
 }
