@@ -22,7 +22,7 @@ export async function openEmulation(): Promise<Emulation> {
       description: shortName(host.command, host.version),
       identity: `emulated ${await emulationKey(host)}`,
       parallel: availableParallelism(),
-      unitSize: 200_000,
+      unitSize: 60_000,
       async compile(unit) {
         try {
           return await compileEmulated({ compiler: host, text: unit.text, kernels: unit.kernels.map(symbolOf) });

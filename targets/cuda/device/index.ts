@@ -51,9 +51,6 @@ export interface CudaDevice extends Device {
   graphOf(recorded: Recorded): 'none' | 'refused' | 'graph';
 }
 
-/** Under emulation memory of this size comes from the system as zeros, and much of it may never be touched. */
-const freshBytes = 2 ** 26;
-
 /** Throws DeviceError 'unavailable' where there is no driver, GPU or C++ compiler, with what to install. */
 export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
   const { emulate = false, ordinal = 0, profile = 'subgroups', onCompile = () => undefined } = options;
@@ -73,7 +70,7 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
   const { stream, products } = openContext(driver, failures, card, library);
   const description = describe(card, version, emulate, compiler, products);
 
-  const memory = createMemory(driver, stream, failures, emulate ? freshBytes : Infinity);
+  const memory = createMemory(driver, stream, failures, emulate);
   const staging = createStaging(driver, stream, failures);
   const able = { description, profile, capability: card.capability, maxThreads: card.maxThreads };
   const kernels = createKernels(driver, failures, able, compiler, prelude, cache, onCompile);

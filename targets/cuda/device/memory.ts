@@ -15,6 +15,8 @@ export interface CudaBuffer extends DeviceBuffer {
 
 export interface Memory {
   allocate(bytes: number, label: string): CudaBuffer;
+  /** For temporaries, which nobody may read before writing: under emulation they are poison at first. */
+  scratch(bytes: number, label: string): CudaBuffer;
   free(buffer: CudaBuffer): void;
   /** Frees what waited for the stream, which is idle. */
   settle(): void;
@@ -22,9 +24,11 @@ export interface Memory {
 }
 
 const granularity = 256; // bytes
+/** Under emulation memory of this size comes from the system as zeros, and much of it may never be touched. */
+const freshBytes = 2 ** 26;
 
-/** `fresh`: allocations of at least this many bytes are zeros already (pages that nothing has touched). */
-export function createMemory(driver: Driver, stream: Stream, failures: Failures, fresh: number): Memory {
+/** `emulated`: large allocations are zeros already (pages that nothing has touched), smaller ones poison. */
+export function createMemory(driver: Driver, stream: Stream, failures: Failures, emulated: boolean): Memory {
   const held = new Map<bigint, number>(); // bytes by address
   let waiting: bigint[] = []; // freed, but the stream may still use them
 
@@ -49,27 +53,29 @@ export function createMemory(driver: Driver, stream: Stream, failures: Failures,
         `(cuMemAlloc: ${driver.describe(code)})`,
     );
   };
+  const take = (bytes: number, label: string, zeros: boolean): CudaBuffer => {
+    failures.check();
+    const size = Math.max(granularity, Math.ceil(bytes / granularity) * granularity);
+    const out = new BigUint64Array(1);
+    let code = driver.code('cuMemAlloc_v2', out, size);
+    if (code === results.outOfMemory && waiting.length > 0) {
+      stream.block();
+      settle();
+      code = driver.code('cuMemAlloc_v2', out, size);
+    }
+    if (code === results.outOfMemory) refuse(bytes, label, code);
+    if (code !== results.success) failures.refuse(code, 'cuMemAlloc_v2', { kind: 'task', what: `of ${label}` });
+    const address = out[0]!;
+    held.set(address, size);
+    if (zeros) {
+      failures.call('cuMemsetD8Async', address, 0, size, stream.handle);
+      stream.enqueued();
+    }
+    return { label, bytes, address };
+  };
   return {
-    allocate(bytes, label) {
-      failures.check();
-      const size = Math.max(granularity, Math.ceil(bytes / granularity) * granularity);
-      const out = new BigUint64Array(1);
-      let code = driver.code('cuMemAlloc_v2', out, size);
-      if (code === results.outOfMemory && waiting.length > 0) {
-        stream.block();
-        settle();
-        code = driver.code('cuMemAlloc_v2', out, size);
-      }
-      if (code === results.outOfMemory) refuse(bytes, label, code);
-      if (code !== results.success) failures.refuse(code, 'cuMemAlloc_v2', { kind: 'task', what: `of ${label}` });
-      const address = out[0]!;
-      held.set(address, size);
-      if (size < fresh) {
-        failures.call('cuMemsetD8Async', address, 0, size, stream.handle);
-        stream.enqueued();
-      }
-      return { label, bytes, address };
-    },
+    allocate: (bytes, label) => take(bytes, label, !emulated || bytes < freshBytes),
+    scratch: (bytes, label) => take(bytes, label, !emulated),
     free(buffer) {
       if (!held.has(buffer.address) || waiting.includes(buffer.address)) return;
       if (stream.idle()) release(buffer.address);

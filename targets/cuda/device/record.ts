@@ -80,7 +80,7 @@ export function createRecorder(
       const slots: CudaBuffer[] = [];
       const planned = new Map<Launch, PlannedProduct>();
       try {
-        plan.slots.forEach(({ bytes }, index) => slots.push(memory.allocate(bytes, slotLabel(plan.slotOf, index))));
+        plan.slots.forEach(({ bytes }, index) => slots.push(memory.scratch(bytes, slotLabel(plan.slotOf, index))));
         const address = (buffer: Buffer): bigint => {
           const storage = buffer.storage === null ? slots[plan.slotOf.get(buffer)!]! : (buffer.storage as CudaBuffer);
           return storage.address + BigInt(buffer.offset * bytesOfElement[buffer.type]);
