@@ -173,12 +173,13 @@ function joinRows(into: RowsNest, nest: RowsNest, root: Root, depends: boolean):
   return sameExtents(d.tensor.axes, all) && readsOnlyHere(root, made, d.tensor.axes) ? withRoot(into.inner) : null;
 }
 
+const sumsOrTurns = ({ definition: { kind } }: Root): boolean => kind === 'reduce' || kind === 'rotate';
+
 /** Rotations and the sums over what they turn, each from the same loads: the sums' rows pass by every point. */
 function joinTurns(into: RowsNest, nest: RowsNest): RowsNest | null {
   const [rows, points] = into.inner.length > 0 ? [into, nest] : [nest, into];
   if (rows.inner.length === 0 || points.inner.length > 0) return null;
-  const isSum = (root: Root): boolean => root.definition.kind === 'reduce' || root.definition.kind === 'rotate';
-  if (!rows.members.every(isSum) || points.members.some((root) => root.definition.kind !== 'rotate')) return null;
+  if (!rows.members.every(sumsOrTurns) || points.members.some((root) => root.definition.kind !== 'rotate')) return null;
   const turned = new Set(points.members.flatMap((root) => [...operandsOf(root.definition)]));
   const shares = rows.members.some((root) => [...readBy(root)].some((tensor) => turned.has(tensor)));
   const made = new Set([...madeBy(rows), ...madeBy(points)]);
