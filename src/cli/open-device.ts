@@ -63,7 +63,13 @@ async function openFirst(wanted: Wanted): Promise<Opened> {
         '--emulate runs the kernels on this CPU, to check them; --precision f32 trains on other devices',
       );
   }
-  const device = await openWebGpuDevice('auto');
+  const device = await openWebGpuDevice('auto').catch((error: unknown) => {
+    if (!(error instanceof DeviceError)) throw error;
+    throw failed(
+      ['no device runs kernels here', ...passed, `webgpu: ${error.message}`].join('; '),
+      'see pegen devices',
+    );
+  });
   const kind = device.adapter.software
     ? 'the software driver, since there is no hardware adapter'
     : 'the hardware adapter';

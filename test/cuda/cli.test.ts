@@ -123,7 +123,7 @@ describe.skipIf(compiler === null).concurrent('with --emulate (skipped without g
       expect([sample.code, sample.out]).toEqual([0, expect.stringMatching(/^The /)]);
     }));
 
-  test('train in bf16 stays near float32, and goes on in bf16', () =>
+  test('train in bf16 stays near float32, and the checkpoint knows', () =>
     inPlace(async (folder) => {
       const run = (...more: string[]) => pegen(['train', example('rope'), ...sizes, ...more], { cwd: folder });
       const narrow = await run('--emulate', '--precision', 'bf16', '--steps', '2', '--out', 'bf16');
@@ -205,6 +205,12 @@ describe.concurrent('devices', () => {
       const emulated = await run('--device', 'webgpu', '--emulate');
       expect([emulated.code, emulated.err]).toEqual([2, expect.stringMatching(/--emulate runs CUDA kernels/)]);
     }));
+
+  test('auto passes over what is not there, and says why', async () => {
+    const given = ['verify', example('rope'), '--vectors', vectors('rope_split'), '--device', 'auto'];
+    const { err } = await pegen(given, { env: nothing });
+    expect(err).toMatch(/(driver|adapter|no device runs kernels here)[^\n]*; cuda: no NVIDIA driver library/);
+  });
 
   test('are listed with what is missing', async () => {
     const { code, out } = await pegen(['devices', '--json'], { env: nothing });
