@@ -7,7 +7,7 @@ import type { KernelBody } from '../kernel.ts';
 import { createNames } from '../names.ts';
 import type { NameAllocator } from '../names.ts';
 import { commentText } from '../numbers.ts';
-import type { BufferPlan, KernelPlan, LearnedPlan, Plan } from '../plan/plan.ts';
+import type { BufferPlan, LearnedPlan, Plan } from '../plan/plan.ts';
 import { printSize } from '../plan/size.ts';
 import { inputsType, outputsType, printEntry, printEntryTable } from './entries.ts';
 import type { EntryNames } from './entries.ts';
