@@ -23,10 +23,12 @@ export async function benchTrainer(
 ): Promise<TrainerRow> {
   const { loadCorpus } = await import('../trainer/corpus.ts');
   const { prepareData } = await import('../trainer/data.ts');
+  const { openScripts } = await import('./scripts.ts');
   const { prepareModelOn } = await import('../trainer/prepare.ts');
   const { train } = await import('../trainer/train.ts');
   const data = await prepareData(await loadCorpus(null), configuration);
-  const prepared = await prepareModelOn(device, choice, configuration, data.tokenizer.size);
+  const scripts = await openScripts();
+  const prepared = await prepareModelOn(device, choice, configuration, data.tokenizer.size, scripts);
   let [launches, temporaryBytes, parameters, secondsToFirstStep] = [0, 0, 0, NaN];
   try {
     const { tokensPerSecond, curve } = await train(device, prepared, {

@@ -13,10 +13,12 @@ export async function profileStep(
   configuration: Configuration,
   data: Data,
 ): Promise<void> {
+  const { openScripts } = await import('./scripts.ts');
   const { prepareModelOn } = await import('../trainer/prepare.ts');
   const { openTrainer } = await import('../trainer/session.ts');
   const { trainingBatch } = await import('../trainer/batches.ts');
-  const prepared = await prepareModelOn(device, choice, configuration, data.tokenizer.size);
+  const scripts = await openScripts();
+  const prepared = await prepareModelOn(device, choice, configuration, data.tokenizer.size, scripts);
   const trainer = await openTrainer(device, prepared.model, configuration);
   const { batch, context, seed } = configuration;
   trainer.step((micro) => trainingBatch(data.tokens.training, { seed, step: 1, micro }, { batch, context }), 1);

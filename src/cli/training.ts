@@ -25,12 +25,14 @@ export interface RunPlan {
 /** Trains one encoding and shows it; null when it was stopped. `label` begins the lines. */
 export async function runShown(device: Device, plan: RunPlan, label: string): Promise<RunSummary | null> {
   const { runOne } = await import('../trainer/compare.ts');
+  const { openScripts } = await import('./scripts.ts');
   const { EncodingRefused } = await import('../trainer/prepare.ts');
   const line = progressLine();
   let name = label;
   try {
     const { summary } = await runOne(device, {
       ...plan,
+      scripts: await openScripts(),
       prepared: ({ model, warnings }) => {
         if (label === '') name = model.encoding.name;
         void showDiagnostics(warnings, plan.choice.source);

@@ -8,6 +8,7 @@ import type { EncodingChoice } from './choice.ts';
 import type { Configuration } from './configuration.ts';
 import type { Data } from './data.ts';
 import { learnedNames } from './encoding.ts';
+import type { ScriptStore } from '../load-module.ts';
 import { evaluate } from './evaluate.ts';
 import { epsilon } from './ops/layer-norm.ts';
 import { parameterCounts } from './parameters.ts';
@@ -31,6 +32,8 @@ export interface RunRequest {
   readonly sample: SampleOptions;
   readonly signal?: AbortSignal;
   readonly progress?: TrainRequest['progress'];
+  /** Modules from earlier runs. */
+  readonly scripts?: ScriptStore;
   /** The model is ready: its name, warnings about its file, parameters. */
   readonly prepared?: (prepared: Prepared) => void;
 }
@@ -44,7 +47,8 @@ export interface RunOutcome {
 export async function runOne(device: Device, request: RunRequest): Promise<RunOutcome> {
   const { choice, configuration, data, folder, signal, progress } = request;
   const resume: Checkpoint | null = request.resume && folder !== null ? await readCheckpoint(folder) : null;
-  const prepared = await prepareModelOn(device, choice, configuration, data.tokenizer.size);
+  const scripts = request.scripts ?? null;
+  const prepared = await prepareModelOn(device, choice, configuration, data.tokenizer.size, scripts);
   request.prepared?.(prepared);
   try {
     const trained = await train(device, prepared, {

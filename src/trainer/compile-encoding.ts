@@ -8,6 +8,8 @@ import { compile, compileProgram } from '../compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from '../front-end.ts';
 import { createLoader } from '../load-module.ts';
+import type { Loader } from '../load-module.ts';
+import { serial } from '../serial.ts';
 import { compileOptions, defaultGeometry } from '../options.ts';
 import type { CompileOptions } from '../options.ts';
 import type { EncodingChoice } from './choice.ts';
@@ -20,12 +22,10 @@ export interface CompiledEncoding {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-type Load = ReturnType<typeof createLoader>;
-
 export async function compileEncoding(
   choice: EncodingChoice,
   configuration: Configuration,
-  load: Load = createLoader(),
+  load: Loader = createLoader(),
   plan: Partial<PlanOptions> = {},
   target: Language = 'wgsl',
 ): Promise<CompiledEncoding> {
@@ -48,12 +48,16 @@ export async function compileEncoding(
       precision,
       laws: layer === 0,
     };
-    const compiled = await compile(choice.source, options);
-    if (layer === 0 || hasErrors(compiled.diagnostics)) diagnostics = compiled.diagnostics;
-    const { checked, lowered } = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result
-    if (compiled.module === null || checked === null || lowered === null) return { encoding: null, diagnostics };
+    const found = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result
+    if (layer === 0 || hasErrors(found.diagnostics)) diagnostics = found.diagnostics;
+    const { checked, lowered } = found;
+    if (checked === null || lowered === null || hasErrors(found.diagnostics)) return { encoding: null, diagnostics };
     name = checked.name;
-    made.push({ module: await load(compiled.module), ...lowered });
+    const module = await load({
+      key: serial(['encoding', choice.source, options]),
+      make: async () => (await compile(choice.source, { ...options, laws: false })).module!,
+    });
+    made.push({ module, ...lowered });
   }
   const all = Array.from({ length: layers }, (_, layer) => made[byLayer ? layer : 0]!);
   return { encoding: { name, layers: all }, diagnostics };
@@ -61,9 +65,15 @@ export async function compileEncoding(
 
 /** GPT-2's own operations, by the same compiler. */
 export function programCompiler(
-  load: Load = createLoader(),
+  load: Loader = createLoader(),
   plan: Partial<PlanOptions> = {},
   target: Pick<CompileOptions, 'target' | 'precision'> = { target: 'wgsl', precision: 'f32' },
 ): CompileProgram {
-  return async (program, options) => load(await compileProgram(program, { ...options, ...plan }, target));
+  return (program, given) => {
+    const options = { ...given, ...plan };
+    return load({
+      key: serial(['program', program, options, target]),
+      make: () => compileProgram(program, options, target),
+    });
+  };
 }

@@ -3,6 +3,7 @@
 import type { Device } from '../../targets/device.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { createLoader } from '../load-module.ts';
+import type { ScriptStore } from '../load-module.ts';
 import { assemble } from './assemble.ts';
 import type { Assembled } from './assemble.ts';
 import { refuseLookingAhead } from './causal.ts';
@@ -35,13 +36,14 @@ export async function prepareModelOn(
   choice: EncodingChoice,
   configuration: Configuration,
   tokens: number, // of the tokenizer
+  scripts: ScriptStore | null = null,
 ): Promise<Prepared> {
   const vocabulary = vocabularyRows(configuration, tokens);
   refuseTooLarge(configuration, vocabulary, layOut(configuration, vocabulary, []), device);
   const { language: target } = device;
   const { precision } = configuration;
   refusePrecision(device, precision);
-  const load = createLoader();
+  const load = createLoader(scripts);
   const { encoding, diagnostics } = await compileEncoding(choice, configuration, load, {}, target);
   if (encoding === null) throw new EncodingRefused(diagnostics);
   for (const { attend, embed } of new Set(encoding.layers)) {

@@ -1,6 +1,7 @@
 // Text from a checkpoint: the file has the `.pe` text, sizes, tokens and weights, so nothing else is needed.
 
 import type { Device } from '../../targets/device.ts';
+import type { ScriptStore } from '../load-module.ts';
 import { restore } from './checkpoint.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { prepareModelOn } from './prepare.ts';
@@ -9,14 +10,20 @@ import type { SampleOptions } from './sample.ts';
 import { openReader } from './session.ts';
 import { bytes, characters } from './tokens.ts';
 
-export async function sampleFrom(device: Device, checkpoint: Checkpoint, options: SampleOptions): Promise<string> {
+export async function sampleFrom(
+  device: Device,
+  checkpoint: Checkpoint,
+  options: SampleOptions,
+  scripts: ScriptStore | null = null,
+): Promise<string> {
   const { source, encoding, params, characters: known } = checkpoint.state;
   // Its numbers are float32 however it was trained.
   const precision = device.language === 'cuda' ? checkpoint.state.configuration.precision : 'f32';
   const configuration = { ...checkpoint.state.configuration, precision };
   const tokenizer = configuration.tokens === 'bytes' ? bytes() : characters(known);
   tokenizer.encode(options.prompt); // an impossible prompt is refused before anything is compiled
-  const prepared = await prepareModelOn(device, { source, encoding, params }, configuration, tokenizer.size);
+  const choice = { source, encoding, params };
+  const prepared = await prepareModelOn(device, choice, configuration, tokenizer.size, scripts);
   const { model, vocabulary } = prepared;
   try {
     restore(checkpoint, model.store, false);

@@ -34,6 +34,7 @@ const layers: readonly (readonly string[])[] = [
     'src/source.ts',
     'src/options.ts',
     'src/load-module.ts',
+    'src/serial.ts',
     'src/explain/',
     'src/index.ts',
   ],

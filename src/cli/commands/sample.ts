@@ -36,12 +36,18 @@ Examples:
 async function run(path: string, flags: Flags): Promise<void> {
   const { readCheckpoint } = await import('../../trainer/checkpoint.ts');
   const checkpoint = await readCheckpoint(path);
+  const { openScripts } = await import('../scripts.ts');
   const { sampleFrom } = await import('../../trainer/sample-run.ts');
   const { prompt, length, temperature, top, seed } = flags;
   await withDevice(
     flags,
     async (device) => {
-      const text = await sampleFrom(device, checkpoint, { prompt, tokens: length, temperature, top, seed });
+      const text = await sampleFrom(
+        device,
+        checkpoint,
+        { prompt, tokens: length, temperature, top, seed },
+        await openScripts(),
+      );
       console.log(plain(text));
     },
     { precision: checkpoint.state.configuration.precision, quiet: true },
