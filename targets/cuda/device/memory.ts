@@ -1,7 +1,7 @@
 // Memory of the GPU: allocations filled with zeros, and freed once the stream has passed what may use them. When there is
 // no room the message says how much was asked for what, how much is free, and what needs less.
 
-import { bytesText } from '../../bytes.ts';
+import { bytesText, exactBytesText } from '../../bytes.ts';
 import { DeviceError } from '../../device.ts';
 import type { DeviceBuffer } from '../../device.ts';
 import type { Driver } from './driver.ts';
@@ -47,7 +47,7 @@ export function createMemory(driver: Driver, stream: Stream, failures: Failures,
     const own = [...held.values()].reduce((sum, each) => sum + each, 0);
     throw new DeviceError(
       'out-of-memory',
-      `the GPU has no room for ${label} of ${bytesText(bytes)} (${bytes} bytes): ${bytesText(Number(free[0]))} of ` +
+      `the GPU has no room for ${label} of ${exactBytesText(bytes)}: ${bytesText(Number(free[0]))} of ` +
         `${bytesText(Number(total[0]))} are free, and ${bytesText(own)} are in use here; ` +
         'a smaller --batch, --context or --width, or --precision bf16, needs less ' +
         `(cuMemAlloc: ${driver.describe(code)})`,
