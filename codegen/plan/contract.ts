@@ -7,6 +7,7 @@ import { axesOf } from '../../src/ir/visit.ts';
 import type { StorageType } from '../kernel.ts';
 import type { ContractionNest, Root } from './nest.ts';
 import type { PlanOptions } from './plan.ts';
+import { isLarge } from './options.ts';
 import { productOf, type Lie } from './product.ts';
 import { extentSize, nominal } from './size.ts';
 
@@ -27,9 +28,13 @@ const times = (factors: readonly Scalar[]): Scalar => factors.reduce((all, facto
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
-/** Lanes that keep a device busy. */
+/** Tiles, of a lane each, that keep a device busy; a large one. */
 const busy = 1024;
-const tile = 16;
+const busyLarge = 2 ** 16;
+/** Points of a lane along m and along n, at most. */
+const tileSide = 4;
+/** Points along m and along n from which the lanes of a workgroup share a tile. */
+export const sharedSide = 32;
 const steps = 16;
 const work = 2 ** 20;
 /** Points along m, n and k from which on a library's product is worth a launch of its own. */
@@ -74,7 +79,7 @@ export function asContraction(root: Root, options: PlanOptions, typeOf: TypeOf =
     left: flip ? right : left,
     right: flip ? left : right,
     scale: scale.length === 0 ? null : times(scale),
-    split: splitOf(d, options),
+    split: splitOf(d, batch, m, n, options),
     library: false,
     epilogue: [],
   };
@@ -130,12 +135,30 @@ function twoGroups(factors: readonly Scalar[], out: ReadonlySet<Axis>): [Scalar[
   return groups.length === 2 ? [groups[0]!.factors, groups[1]!.factors] : null;
 }
 
-/** Too few tiles for the lanes of a device, and many rows to add: partial sums. */
-function splitOf(d: Reduce, options: PlanOptions): ContractionNest['split'] {
-  const tiles = pointsIn(d.tensor.axes) / tile;
+type Axes = readonly Axis[];
+
+/** Too few tiles for the lanes of a device, and many terms to add: partial sums. */
+function splitOf(d: Reduce, batch: Axes, m: Axes, n: Axes, options: PlanOptions): ContractionNest['split'] {
+  if (isLarge(options) && Math.min(pointsIn(m), pointsIn(n)) < sharedSide) {
+    const along = (axes: Axes): number => Math.ceil(pointsIn(axes) / Math.min(pointsIn(axes), tileSide));
+    return inParts(d.over, pointsIn(batch) * along(m) * along(n), options.chunk);
+  }
+  const tiles = pointsIn(d.tensor.axes) / tileSide ** 2;
   const axis = d.over.findIndex(({ extent }) => typeof extent !== 'number');
   if (axis < 0 || tiles >= busy) return null;
   return { axis: splitAxis(d.over), chunk: options.chunk };
+}
+
+/** As many parts of a sum as make a large device busy, of a power of two of terms each, and of `least` or more. */
+function inParts(over: Axes, tiles: number, least: number): ContractionNest['split'] {
+  // Loads of several terms at once need half as many lanes.
+  const wanted = typeof over.at(-1)!.extent === 'number' ? busyLarge : 2 * busyLarge;
+  if (2 * tiles > busyLarge) return null;
+  const axis = splitAxis(over);
+  const inner = pointsIn(over.slice(axis + 1));
+  const terms = Math.max(least, (pointsIn(over) * tiles) / wanted);
+  const chunk = Math.max(1, 2 ** Math.floor(Math.log2(terms / inner)));
+  return pointsIn(over) > chunk * inner ? { axis, chunk } : null;
 }
 
 /** The axis whose chunks are summed apart: the tokens, where they are among what is summed. */

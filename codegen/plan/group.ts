@@ -15,6 +15,7 @@ import {
   type Root,
   type RowsNest,
 } from './nest.ts';
+import { isLarge } from './options.ts';
 import type { PlanOptions } from './plan.ts';
 import { placesIn } from './same-point.ts';
 import { asSegments, sortedPlaces } from './segments.ts';
@@ -54,6 +55,9 @@ function gathered(root: Root): Root {
   return { ...root, definition: { tensor, span, adjointOf, kind: 'reduce', op: 'sum', over, body } };
 }
 
+/** A lane walks the tokens one after the other: shorter chunks, and more lanes, where a device is busy with many. */
+const chunkOfScan = (options: PlanOptions): number => (isLarge(options) ? Math.ceil(options.chunk / 4) : options.chunk);
+
 const isSum = (d: Extract<Definition, { kind: 'scan' }>): boolean =>
   d.factor.kind === 'constant' && d.factor.value === 1;
 
@@ -75,7 +79,7 @@ function nestOf(given: Root, options: PlanOptions, typeOf?: TypeOf): Nest {
       return { kind: 'columns', axes, over: d.over, split: splitAxis(d.over), chunk: options.chunk, members: [root] };
     }
     case 'scan':
-      return { kind: 'scan', chunk: options.chunk, periodic: root.periodic && isSum(d), carry: null, root };
+      return { kind: 'scan', chunk: chunkOfScan(options), periodic: root.periodic && isSum(d), carry: null, root };
     case 'expm':
       return { kind: 'matrix', root };
     case 'scatter':

@@ -21,6 +21,9 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   library: false,
 };
 
+/** Workgroups of many lanes: a device that is busy with tens of thousands of them, not with a thousand. */
+export const isLarge = ({ lanes }: PlanOptions): boolean => lanes >= 256;
+
 export function planOptions(program: Program, given: Partial<PlanOptions>): PlanOptions {
   const outputs = given.outputs ?? defaultOptions.outputs;
   for (const name of [...outputs, ...(given.seeds ?? [])]) {

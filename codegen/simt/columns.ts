@@ -7,9 +7,13 @@ import { readsOf } from '../../src/ir/visit.ts';
 import type { Expression } from '../kernel.ts';
 import {
   add,
+  and,
   assign,
+  barrier,
   f32,
   i32,
+  laneIndex,
+  less,
   load,
   local,
   loop,
@@ -17,17 +21,24 @@ import {
   multiply,
   quotient,
   remainder,
+  shared,
   store,
+  storeShared,
+  subtract,
+  when,
 } from '../kernel-build.ts';
 import { openPoint } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { ColumnsNest, Root } from '../plan/nest.ts';
+import { isLarge } from '../plan/options.ts';
 import type { BufferPlan, Size } from '../plan/plan.ts';
 import { ceilDivide, extentSize, nominal, numberSize, product } from '../plan/size.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
 import {
+  alongAxis,
   countOf,
   eachPoint,
+  groupNumber,
   indicesAt,
   laneCount,
   laneGrid,
@@ -36,7 +47,7 @@ import {
   pointsOf,
   takeApart,
 } from './grid.ts';
-import { extentOf, indexAt, type Scope } from './scope.ts';
+import { extentOf, indexAt, type Grid, type Scope } from './scope.ts';
 import { storeInto } from './store.ts';
 import { busy, widest, widthOf } from './width.ts';
 
@@ -63,27 +74,30 @@ const piecesOf = ({ cut, length }: Chunks): Expression =>
 /** The number of chunks, in a kernel. */
 export const chunksIn = (chunks: Chunks): Expression => multiply(countOf(chunks.outer), piecesOf(chunks));
 
-/** Loops over the points of one chunk; indices in the order of the axes summed over. */
+/** Loops over the points of one chunk, `width` along the last axis at a time; indices in the order of the axes summed over. */
 export function overChunk(
   scope: Scope,
   chunks: Chunks,
   chunk: Expression,
   write: (index: readonly [Axis, Expression][]) => void,
+  width = 1,
 ): void {
   const pieces = piecesOf(chunks);
   const outer = chunks.outer.length === 0 ? [] : takeApart(scope, chunks.outer, quotient(chunk, pieces)).local;
   const piece = chunks.outer.length === 0 ? chunk : remainder(chunk, pieces);
-  const from = multiply(piece, i32(chunks.length));
-  const to = minimum(add(from, i32(chunks.length)), extentOf(chunks.cut.extent));
   const axes = [chunks.cut, ...chunks.inner];
+  const last = axes.length - 1;
+  const inGroups = last === 0 && typeof chunks.cut.extent === 'number' ? width : 1;
+  const length = i32(chunks.length / inGroups);
+  const from = multiply(piece, length);
+  const bounds = { from, to: minimum(add(from, length), laneCount([chunks.cut], inGroups)) };
   const fixed = chunks.outer.map((axis, n): [Axis, Expression] => [axis, indexAt(scope, axis, outer[n]!)]);
   const nested = (k: number, index: readonly [Axis, Expression][]): void => {
     const axis = axes[k];
     if (axis === undefined) return write(index);
-    const name = scope.fresh(axis.name);
-    const at = indexAt(scope, axis, local(name, 'i32'));
-    const body = scope.block(() => nested(k + 1, [...index, [axis, at]]));
-    scope.emit(loop(name, k === 0 ? from : i32(0), k === 0 ? to : extentOf(axis.extent), body));
+    alongAxis(scope, axis, k === last ? width : 1, k === 0 ? bounds : null, (position) =>
+      nested(k + 1, [...index, [axis, indexAt(scope, axis, position)]]),
+    );
   };
   nested(0, fixed);
 }
@@ -176,7 +190,7 @@ export interface Part {
   readonly scale: Scalar | null;
 }
 
-/** The second kernel: a lane a result adds the partial sums, in order. All parts have the same results. */
+/** The second kernel: a lane a result, or a few of a workgroup, add the partial sums. All parts have the same results. */
 export function sumPartials(setting: Setting, parts: readonly Part[], count: Size, chunk: number): readonly Draft[] {
   const { tensor } = parts[0]!.root.definition;
   const few = tensor.axes.reduce((all, axis) => all * nominal(axis.extent), 1) <= 16;
@@ -213,37 +227,119 @@ function lastStep(setting: Setting, parts: readonly Part[], count: Size): Draft 
     })),
     { buffer: bufferFor(setting, root.definition.tensor), write: true },
   ]);
+  const finish = (scope: Scope, { root, scale }: Part, total: Expression, local: readonly Expression[]): void => {
+    const { tensor } = root.definition;
+    const at = indicesAt(scope, tensor.axes, local);
+    const value = scale === null ? total : multiply(openPoint(scope, root.hints).with(at).real(scale), total);
+    storeInto(
+      scope,
+      setting,
+      tensor,
+      at.map(([, index]) => index),
+      value,
+    );
+  };
   const { body, buffers } = writeBody(setting, name, 64, wanted, (scope, nameOf) => {
     const grid = laneGrid(scope, axes);
-    for (const { root, partial, scale } of parts) {
-      const { tensor } = root.definition;
-      const total = addUp(scope, nameOf(partial), sizeExpression(count), countOf(axes), grid.prefix[axes.length]!);
-      const at = indicesAt(scope, tensor.axes, grid.local);
-      const value = scale === null ? total : multiply(openPoint(scope, root.hints).with(at).real(scale), total);
-      storeInto(
-        scope,
-        setting,
-        tensor,
-        at.map(([, index]) => index),
-        value,
-      );
+    for (const part of parts) {
+      const from = grid.prefix[axes.length]!;
+      finish(scope, part, addUp(scope, nameOf(part.partial), sizeExpression(count), countOf(axes), from), grid.local);
     }
   });
+  const variants = [variant('software', laneGroups(pointsOf(axes)), body)];
+  const slices = slicesOf(axes, count, setting);
+  if (slices > 1) {
+    const { lanes } = setting.options;
+    const together = writeBody(setting, name, lanes, wanted, (scope, nameOf) => {
+      const { grid, totals, first } = sumSlices(scope, axes, lanes / slices, slices, (from, slice) =>
+        parts.map(({ partial }) =>
+          addUp(scope, nameOf(partial), sizeExpression(count), countOf(axes), from, slice, slices),
+        ),
+      );
+      const stores = scope.block(() => parts.forEach((part, n) => finish(scope, part, totals[n]!, grid.local)));
+      scope.emit(...when(first, stores));
+    });
+    variants.push(variant('portable', laneGroups(pointsOf(axes), lanes / slices), together.body));
+  }
   return {
     name,
     comment: `${describe(roots)}: sums of the partial sums`,
     definitions: roots.map((root) => root.definition),
     buffers,
-    variants: [variant('software', laneGroups(pointsOf(axes)), body)],
+    variants,
     flops: product([count, pointsOf(axes), numberSize(parts.length)]),
   };
 }
 
-function addUp(scope: Scope, buffer: string, terms: Expression, stride: Expression, from: Expression): Expression {
+/** Partial sums that a lane adds up alone, and about as many where several lanes share those of a result. */
+const alone = 32;
+const inSlice = 16;
+/** Neighbouring results that a workgroup sums, at least: what memory moves at once. */
+const neighbours = 8;
+
+/** Lanes that share the partial sums of a result. */
+function slicesOf(axes: readonly Axis[], count: Size, { options }: Setting): number {
+  const terms = nominalCount(count);
+  if (!isLarge(options) || terms <= alone) return 1;
+  const results = 2 ** Math.ceil(Math.log2(axes.reduce((all, axis) => all * nominal(axis.extent), 1)));
+  const wanted = 2 ** Math.ceil(Math.log2(terms / inSlice));
+  return Math.min(wanted, options.lanes / Math.min(results, neighbours));
+}
+
+interface SlicesSummed {
+  readonly grid: Grid;
+  readonly totals: readonly Expression[];
+  /** A lane that has the totals of its result. */
+  readonly first: Expression;
+}
+
+/** `across` results a workgroup, and a lane for each of them and each slice; the sums of slices are added up in a tree. */
+function sumSlices(
+  scope: Scope,
+  axes: readonly Axis[],
+  across: number,
+  slices: number,
+  sum: (result: Expression, slice: Expression) => readonly Expression[],
+): SlicesSummed {
+  const results = countOf(axes);
+  const groups = quotient(add(results, i32(across - 1)), i32(across));
+  const group = groupNumber(scope, groups, 'results');
+  const slice = scope.bind('slice', quotient(laneIndex, i32(across)));
+  const result = scope.bind('result', add(multiply(group, i32(across)), remainder(laneIndex, i32(across))));
+  const inside = scope.bind('inside', less(result, results));
+  const at = scope.bind('at', minimum(result, subtract(results, i32(1))));
+  const grid = takeApart(scope, axes, at);
+  const arrays = sum(at, slice).map((total) => {
+    const array = scope.shared('slice_totals', 'f32', across * slices);
+    scope.emit(storeShared(array, laneIndex, total));
+    return array;
+  });
+  scope.emit(barrier);
+  for (let half = slices / 2; half >= 1; half /= 2) {
+    const other = add(laneIndex, i32(half * across));
+    const steps = arrays.map((array) =>
+      storeShared(array, laneIndex, add(shared(array, laneIndex), shared(array, other))),
+    );
+    scope.emit(...when(less(laneIndex, i32(half * across)), steps), barrier);
+  }
+  const totals = arrays.map((array) => shared(array, laneIndex));
+  return { grid, totals, first: and(less(laneIndex, i32(across)), inside) };
+}
+
+/** The partial sums of a result, of which there are `terms`; every `step`th from `first` on. */
+function addUp(
+  scope: Scope,
+  buffer: string,
+  terms: Expression,
+  stride: Expression,
+  from: Expression,
+  first: Expression = i32(0),
+  step = 1,
+): Expression {
   const total = scope.variable('total', f32(0));
   const name = scope.fresh('chunk');
   const at = add(multiply(local(name, 'i32'), stride), from);
-  scope.emit(loop(name, i32(0), terms, [assign(nameOfVariable(total), add(total, load(buffer, at)))]));
+  scope.emit(loop(name, first, terms, [assign(nameOfVariable(total), add(total, load(buffer, at)))], { step }));
   return total;
 }
 

@@ -29,14 +29,16 @@ import { flopsOf } from '../plan/cost.ts';
 import type { ContractionNest, Root } from '../plan/nest.ts';
 import { ceilDivide, nominal, product } from '../plan/size.ts';
 import { partsOfSum } from '../plan/contract.ts';
+import { isLarge } from '../plan/options.ts';
 import { productOf, type Lie } from '../plan/product.ts';
 import type { BufferPlan, ProductPlan, Size } from '../plan/plan.ts';
 import { chunkCount, chunksIn, chunksOf, overChunk, partialBuffer, sizeExpression, sumPartials } from './columns.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
-import { countOf, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
+import { alongAxis, countOf, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
 import { finishPoint } from './finish-point.ts';
-import { extentOf, indexAt, type KernelBuffer, type Scope } from './scope.ts';
+import { extentOf, indexAt, positionAt, type KernelBuffer, type Scope } from './scope.ts';
 import { lanesOfTile, sharedGroups, sharedTile, writeShared } from './shared-tile.ts';
+import { widest, widthOf } from './width.ts';
 
 /** Points of a lane along m and along n. */
 interface Tile {
@@ -117,10 +119,13 @@ function whole(nest: ContractionNest, setting: Setting): Draft {
   const made = formsOf(nest).map(({ form, tile }) => {
     const shared = form === 'portable' ? sharedTile(nest, setting.options.lanes) : null;
     const groupLanes = shared === null ? lanesInGroup : lanesOfTile(shared);
-    const { body, buffers } = writeBody(setting, name, groupLanes, buffersOf(members, setting), (scope) => {
-      if (shared !== null) writeShared(scope, nest, setting, shared);
-      else writeWhole(scope, nest, setting, tile, form);
-    });
+    const { written } = widest(shared === null ? stepsOf(nest, setting, tile) : [1], (steps) =>
+      writeBody(setting, name, groupLanes, buffersOf(members, setting), (scope) => {
+        if (shared !== null) writeShared(scope, nest, setting, shared);
+        else writeWhole(scope, nest, setting, tile, form, steps);
+      }),
+    );
+    const { body, buffers } = written;
     if (shared !== null) return { variant: variant(form, sharedGroups(nest, shared), body), buffers };
     const lanes = product([pointsOf(nest.batch), tilesOf(nest.m, tile.m), tilesOf(nest.n, tile.n)]);
     return { variant: variant(form, laneGroups(lanes), body), buffers };
@@ -158,15 +163,34 @@ function describedProduct(
   return productOf(partsOfSum(nest), { axes, lie: lieOf(partial, 0), accumulate: false }, liesAt);
 }
 
-function writeWhole(scope: Scope, nest: ContractionNest, setting: Setting, tile: Tile, form: Form): void {
+/** Steps along k whose loads a lane has under way together. */
+const stepsAhead = 8;
+
+/** Steps along k that a lane takes at once, where its tile leaves room: neighbours in one load of a factor, if there are. */
+function stepsOf(nest: ContractionNest, setting: Setting, tile: Tile): readonly number[] {
+  if (!isLarge(setting.options) || Math.max(tile.m, tile.n) > sides.portable) return [1];
+  if (typeof nest.over.at(-1)!.extent !== 'number') return [stepsAhead];
+  const steps = widthOf(nest.over, [nest.root], setting, 1);
+  const isWhole = nest.split === null || nest.split.chunk % steps === 0;
+  return steps > 1 && isWhole ? [steps, 1] : [1];
+}
+
+function writeWhole(
+  scope: Scope,
+  nest: ContractionNest,
+  setting: Setting,
+  tile: Tile,
+  form: Form,
+  steps: number,
+): void {
+  const last = nest.over.length - 1;
   const sums = writeTile(scope, nest, tile, null, (write) => {
     const over = (k: number, index: readonly [Axis, Expression][]): void => {
       const axis = nest.over[k];
       if (axis === undefined) return write(index);
-      const variable = scope.fresh(axis.name);
-      const at = indexAt(scope, axis, local(variable, 'i32'));
-      const inner = scope.block(() => over(k + 1, [...index, [axis, at]]));
-      scope.emit(loop(variable, i32(0), extentOf(axis.extent), inner));
+      alongAxis(scope, axis, k === last ? steps : 1, null, (position) =>
+        over(k + 1, [...index, [axis, indexAt(scope, axis, position)]]),
+      );
     };
     over(0, []);
   });
@@ -261,22 +285,27 @@ function splitUp(nest: ContractionNest, setting: Setting): readonly Draft[] {
     { buffer: partial, write: true },
   ];
   const made = formsOf(nest).map(({ form, tile }) => {
-    const { body, buffers } = writeBody(setting, name, lanesInGroup, wanted, (scope, nameOf) => {
-      let chunk: Expression = i32(0);
-      const use = (index: Expression): void => {
-        chunk = scope.bind('chunk', index);
-      };
-      const sums = writeTile(scope, nest, tile, { count: chunksIn(chunks), use }, (write) =>
-        overChunk(scope, chunks, chunk, write),
-      );
-      sums[each(form)]((total, point, inside) => {
-        const flat = tensor.axes.reduce(
-          (all: Expression, axis) => add(multiply(all, extentOf(axis.extent)), positionOf(point, axis)),
-          chunk,
+    const { written } = widest(stepsOf(nest, setting, tile), (steps) =>
+      writeBody(setting, name, lanesInGroup, wanted, (scope, nameOf) => {
+        let chunk: Expression = i32(0);
+        const use = (index: Expression): void => {
+          chunk = scope.bind('chunk', index);
+        };
+        const sums = writeTile(scope, nest, tile, { count: chunksIn(chunks), use }, (write) =>
+          overChunk(scope, chunks, chunk, write, steps),
         );
-        scope.emit(...when(inside, [store(nameOf(partial), flat, total)]));
-      });
-    });
+        sums[each(form)]((total, point, inside) => {
+          // By position: these rows are of this call's tokens, whichever is the first.
+          const flat = tensor.axes.reduce(
+            (all: Expression, axis) =>
+              add(multiply(all, extentOf(axis.extent)), positionAt(scope, axis, point.get(axis)!)),
+            chunk,
+          );
+          scope.emit(...when(inside, [store(nameOf(partial), flat, total)]));
+        });
+      }),
+    );
+    const { body, buffers } = written;
     const lanes = product([count, pointsOf(nest.batch), tilesOf(nest.m, tile.m), tilesOf(nest.n, tile.n)]);
     return { variant: variant(form, laneGroups(lanes), body), buffers };
   });
@@ -291,9 +320,6 @@ function splitUp(nest: ContractionNest, setting: Setting): readonly Draft[] {
   };
   return [first, ...sumPartials(setting, [{ root: nest.root, partial, scale: nest.scale }], count, nest.split!.chunk)];
 }
-
-/** Partial sums are stored by position; gradients, which alone are split, have no window of tokens. */
-const positionOf = (point: ReadonlyMap<Axis, Expression>, axis: Axis): Expression => point.get(axis)!;
 
 /** What the first of two kernels reads. */
 function withoutScale(nest: ContractionNest): Root {

@@ -14,6 +14,7 @@ import {
   not,
   quotient,
   remainder,
+  subtract,
   when,
   workgroupIndex,
 } from '../kernel-build.ts';
@@ -101,6 +102,55 @@ export function eachPoint(
   scope.neighbours.add(variable);
   const body = scope.block(() => write(grid));
   scope.emit(loop(variable, i32(0), i32(width), body, { mode: 'unrolled' }));
+}
+
+/**
+ * A loop along an axis, `width` steps at a time: neighbours where the extent is known, a multiple of the width (`bounds`
+ * then count groups), else just their loads before what is done with them.
+ */
+export function alongAxis(
+  scope: Scope,
+  axis: Axis,
+  width: number,
+  bounds: { readonly from: Expression; readonly to: Expression } | null,
+  write: (position: Expression) => void,
+): void {
+  const from = bounds?.from ?? i32(0);
+  if (width > 1 && typeof axis.extent !== 'number') {
+    return unrolledAlong(scope, axis, width, from, bounds?.to ?? extentOf(axis.extent), write);
+  }
+  const name = scope.fresh(width === 1 ? axis.name : `${axis.name}_group`);
+  const at = local(name, 'i32');
+  const body = scope.block(() => {
+    if (width === 1) write(at);
+    else eachPoint(scope, [axis], at, width, (grid) => write(grid.local[0]!));
+  });
+  scope.emit(loop(name, from, bounds?.to ?? laneCount([axis], width), body));
+}
+
+/** Straight code for `width` steps at a time, then the rest one by one. */
+function unrolledAlong(
+  scope: Scope,
+  axis: Axis,
+  width: number,
+  from: Expression,
+  to: Expression,
+  write: (position: Expression) => void,
+): void {
+  const end = scope.bind('end', to);
+  const [start, k, rest] = [scope.fresh(axis.name), scope.fresh('k'), scope.fresh(axis.name)];
+  const steps = scope.block(() => write(add(local(start, 'i32'), local(k, 'i32'))));
+  const group = loop(k, i32(0), i32(width), steps, { mode: 'unrolled' });
+  scope.emit(loop(start, from, subtract(end, i32(width - 1)), [group], { step: width }));
+  const done = add(from, multiply(quotient(subtract(end, from), i32(width)), i32(width)));
+  scope.emit(
+    loop(
+      rest,
+      done,
+      end,
+      scope.block(() => write(local(rest, 'i32'))),
+    ),
+  );
 }
 
 /** A workgroup a point. */

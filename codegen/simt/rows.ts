@@ -17,7 +17,7 @@ import { pointMap, reduction, rotation, rowPoint, softmaxPart, type State, type 
 import { extentOf, type Grid, type Scope } from './scope.ts';
 import { axesAsScalars, storeInto } from './store.ts';
 import { passOthers, turned } from './turn.ts';
-import { widest, widthOf } from './width.ts';
+import { busy, busyRows, widest, widthOf } from './width.ts';
 
 export function lowerRows(nest: RowsNest, setting: Setting): Draft {
   const wanted = buffersOf(nest.members, setting);
@@ -66,7 +66,9 @@ interface Way {
 
 function waysOf(nest: RowsNest, setting: Setting, together: boolean): readonly Way[] {
   const ways: Way[] = [];
-  const points = together ? 1 : widthOf(nest.grid, nest.members, setting);
+  const rotates = nest.members.some(({ definition }) => definition.kind === 'rotate');
+  const least = nest.inner.length === 0 || rotates ? busy : busyRows;
+  const points = together ? 1 : widthOf(nest.grid, nest.members, setting, least);
   if (points > 1) ways.push({ points, steps: 1 });
   const steps = nest.inner.length === 0 ? 1 : widthOf(nest.inner, nest.members, setting, 1);
   if (steps > 1) ways.push({ points: 1, steps });

@@ -155,6 +155,10 @@ export const indexAt = (scope: Scope, axis: Axis, position: Expression): Express
   return start.kind === 'literal' ? position : add(start, position);
 };
 
+/** The position of an index along its axis. */
+export const positionAt = (scope: Scope, axis: Axis, index: Expression): Expression =>
+  axis.extent === 'tokens' && scope.mode === 'decode' ? relative(index) : index;
+
 function isFirst(expression: Expression): boolean {
   return expression.kind === 'size' && expression.size === 'first';
 }
@@ -176,9 +180,7 @@ const sameExtent = (a: Axis, b: Axis): boolean => a.extent === b.extent;
 /** The flat offset of tensor[index...] in its buffer. */
 function address(scope: Scope, tensor: Tensor, index: readonly Expression[]): Expression {
   const history = storageOf(scope, tensor).rows === 'history' && scope.mode === 'decode';
-  const positions = tensor.axes.map((axis, n) =>
-    axis.extent === 'tokens' && scope.mode === 'decode' && !history ? relative(index[n]!) : index[n]!,
-  );
+  const positions = tensor.axes.map((axis, n) => (history ? index[n]! : positionAt(scope, axis, index[n]!)));
   const place = scope.places.get(tensor);
   const alike = place === undefined ? tensor.axes.length : placedAxis;
   let done = 0;

@@ -28,6 +28,7 @@ import {
   when,
 } from '../kernel-build.ts';
 import { openPoint } from '../point.ts';
+import { sharedSide } from '../plan/contract.ts';
 import type { ContractionNest } from '../plan/nest.ts';
 import type { Size } from '../plan/plan.ts';
 import { ceilDivide, nominal, product } from '../plan/size.ts';
@@ -48,7 +49,7 @@ export interface SharedTile {
   readonly sums: 'variables' | 'array';
 }
 
-const small: SharedTile = { points: 32, stride: 32, across: 8, each: 4, sums: 'variables' };
+const small: SharedTile = { points: sharedSide, stride: 32, across: 8, each: 4, sums: 'variables' };
 const medium: SharedTile = { points: 64, stride: 65, across: 16, each: 4, sums: 'array' };
 const large: SharedTile = { points: 128, stride: 129, across: 16, each: 8, sums: 'array' };
 

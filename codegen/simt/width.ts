@@ -11,6 +11,8 @@ import type { Setting, Written } from './draft.ts';
 
 /** Lanes that keep a device busy. */
 export const busy = 2 ** 14;
+/** Where each walks a row: it has but few loads under way. */
+export const busyRows = 2 ** 16;
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 

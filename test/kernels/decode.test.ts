@@ -4,10 +4,12 @@
 import { describe, expect, it } from 'vitest';
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import { verifyPlan } from '../../codegen/plan/verify.ts';
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import type { KernelSizes } from '../../codegen/kernel.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
+import { targetPlan } from '../../src/options.ts';
 import { loadFile, loadText } from '../lower/load.ts';
 import { inputsOf } from './check-plan.ts';
 import { hostTables, runEntry, worstError, type Values } from './run-plan.ts';
@@ -41,9 +43,9 @@ function rows(tensor: Tensor, data: ArrayLike<number>, first: number, count: num
   return chosen;
 }
 
-function decodeError(program: Program, steps: readonly number[], chunk: number): number {
-  const plan = buildPlan(program, { chunk, gradients: ['query', 'key'] });
-  expect(verifyPlan(plan, 8)).toEqual([]);
+function decodeError(program: Program, steps: readonly number[], options: Partial<PlanOptions>): number {
+  const plan = buildPlan(program, { gradients: ['query', 'key'], ...options });
+  expect(verifyPlan(plan, options.maxBindings ?? 8)).toEqual([]);
   const decode = plan.entries.find(({ name }) => name === 'decode')!;
   const step = plan.entries.find(({ name }) => name === 'step');
   const inputs = inputsOf(program, batch, tokens);
@@ -79,8 +81,16 @@ describe.each(examples)('%s', (name) => {
     ['a prompt, then one by one', [6, 1, 1, 1]],
     ['all at once', [9]],
   ])('%s', (_, steps) => {
-    expect(decodeError(lowered!.attend, steps, 4)).toBeLessThan(3e-6);
+    expect(decodeError(lowered!.attend, steps, { chunk: 4 })).toBeLessThan(3e-6);
   });
+});
+
+it.each([[[1, 1, 1, 1, 1, 1, 1, 1, 1]], [[5, 1, 2, 1]], [[9]]])('sums in parts, %j', (steps) => {
+  const { lowered } = loadFile('examples/carope.pe', { geometry: { ...geometry, model_dim: 64 } });
+  const options: Partial<PlanOptions> = { ...targetPlan('cuda', 'f32'), chunk: 4, contract: 'always' };
+  const { kernels } = buildPlan(lowered!.attend, options);
+  expect(kernels.map(({ name }) => name)).toContain('decode_f_sum_partial');
+  expect(decodeError(lowered!.attend, steps, options)).toBeLessThan(5e-6);
 });
 
 const inline: Record<string, string> = {
@@ -101,6 +111,6 @@ describe.each(Object.entries(inline))('%s', (_, text) => {
   it.each([[[1, 1, 1, 1, 1, 1, 1, 1, 1]], [[5, 1, 2, 1]]])('%j', (steps) => {
     const { lowered, diagnostics } = loadText(text, 'examples/test.pe', { geometry });
     expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
-    expect(decodeError(lowered!.attend, steps, 4)).toBeLessThan(3e-6);
+    expect(decodeError(lowered!.attend, steps, { chunk: 4 })).toBeLessThan(3e-6);
   });
 });
