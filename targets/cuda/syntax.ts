@@ -89,7 +89,8 @@ function spelling(call: Call, of: Integers): Spelling {
   if (op === 'select' && type === 'i32' && of.typeOf(args[1]!) !== of.typeOf(args[2]!)) return choiceOf(args, of);
   if (args[0]!.type !== 'i32' || type !== 'i32') return reals[op];
   const how = of.arithmetic(call);
-  if (how === 'wrap' && wrapping[op] !== undefined) return wrapping[op];
+  // C++17 shifts no negative number to the left, and no bits out.
+  if ((how === 'wrap' || op === 'shift_left') && wrapping[op] !== undefined) return wrapping[op];
   const plain = integers[op] ?? reals[op];
   if (op === 'min' || op === 'max') return alike(plain, args, of, how === 'promote');
   if (typeof plain !== 'object') return plain;

@@ -54,13 +54,7 @@ const kernelFlags = ['-std=c++17', '-O1', '-ffp-contract=off', '-fno-strict-alia
 /** What every build checks; cuda_cpu.hpp has what a failed check calls, so that no library is needed. */
 const checks = ['-fsanitize=alignment,bounds', '-fno-sanitize-recover=all', '-nodefaultlibs', '-lm', '-lc', '-lgcc'];
 const driverFlags = ['-std=c++17', '-O1', '-fPIC', '-shared', '-fvisibility=hidden'];
-const sanitizer = [
-  '-DPEGEN_SANITIZED',
-  '-g',
-  '-fsanitize=address,undefined',
-  '-fno-sanitize=shift-base',
-  '-fno-omit-frame-pointer',
-];
+const sanitizer = ['-DPEGEN_SANITIZED', '-g', '-fsanitize=address,undefined', '-fno-omit-frame-pointer'];
 /** Flags of whoever calls, over ours. */
 const asked = (): readonly string[] => (process.env['CXXFLAGS'] ?? '').split(/\s+/).filter((flag) => flag !== '');
 const sanitizing = (): boolean => !['', '0', undefined].includes(process.env['PEGEN_EMULATE_SANITIZE']);
