@@ -102,6 +102,9 @@ export function overChunk(
   nested(0, fixed);
 }
 
+/** Rows whose loads a lane has under way together. */
+const rowsTogether = 4;
+
 export function lowerColumns(nest: ColumnsNest, setting: Setting): readonly Draft[] {
   const perPoint = nest.over.slice(nest.split + 1).reduce((all, axis) => all * nominal(axis.extent), 1);
   const length = Math.max(1, Math.round(nest.chunk / Math.min(perPoint, nest.chunk)));
@@ -115,6 +118,7 @@ export function lowerColumns(nest: ColumnsNest, setting: Setting): readonly Draf
     ...partials.map((buffer) => ({ buffer, write: true })),
   ];
   const { lanes } = setting.options;
+  const rowsAhead = isLarge(setting.options) && typeof nest.over.at(-1)!.extent !== 'number' ? rowsTogether : 1;
   const { way: width, written } = widest(widthsOf(nest, setting, nominalCount(count)), (points) =>
     writeBody(setting, name, lanes, wanted, (scope, nameOf) => {
       const results = laneCount(nest.axes, points);
@@ -123,10 +127,11 @@ export function lowerColumns(nest: ColumnsNest, setting: Setting): readonly Draf
       const result = nest.axes.length === 0 ? i32(0) : remainder(index, results);
       eachPoint(scope, nest.axes, result, points, (out) => {
         const totals = nest.members.map((root) => scope.variable(`${root.definition.tensor.name}_sum`, f32(0)));
-        overChunk(scope, chunks, chunk, (row) => {
+        const write = (row: readonly [Axis, Expression][]): void => {
           const values = nest.members.map((root) => valueAt(scope, root, out.local, row));
           values.forEach((value, n) => scope.emit(assign(nameOfVariable(totals[n]!), add(totals[n]!, value))));
-        });
+        };
+        overChunk(scope, chunks, chunk, write, rowsAhead);
         const at = points === 1 ? index : add(multiply(chunk, countOf(nest.axes)), out.prefix.at(-1)!);
         partials.forEach((buffer, n) => scope.emit(store(nameOf(buffer), at, totals[n]!)));
       });
