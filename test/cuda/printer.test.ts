@@ -116,7 +116,10 @@ it('keeps the grouping of expressions', () => {
     ['least(index_t(n), m)', call('min', n, m)],
     ['least(n, 3)', call('min', n, i32(3))],
     ['(x < y ? sizes.tokens : index_t(n)) * 768', multiply(select(less(x, y), build.sizeOf('tokens'), n), i32(768))],
-    ['(n << 2) + ((n + 1) >> 3)', add(call('shift_left', n, i32(2)), call('shift_right', add(n, i32(1)), i32(3)))],
+    [
+      'wrapping_shift_left(n, 2) + ((n + 1) >> 3)',
+      add(call('shift_left', n, i32(2)), call('shift_right', add(n, i32(1)), i32(3))),
+    ],
     ['widen(result[m * 32 + n])', load('result', add(multiply(m, i32(32)), n))],
     ['__int_as_float(wrapping_add(__float_as_int(x), 1))', call('from_bits', add(call('bits_of', x), i32(1)))],
   ];
