@@ -10,7 +10,7 @@ import type { EncodingModules, LayerEncoding } from '../../src/trainer/encoding.
 import { openTrainer } from '../../src/trainer/session.ts';
 import type { Device } from '../../targets/device.ts';
 import { relativeError } from '../trainer/fixture.ts';
-import { exactly, interpretedDevice, interpretedModule } from '../trainer/interpreted.ts';
+import { exactly, interpretedDevice, interpretedModule, sideBySide } from '../trainer/interpreted.ts';
 import { openTestDevice } from './swiftshader.ts';
 
 let device: Device;
@@ -46,7 +46,9 @@ function interpreted({ module, attend }: LayerEncoding): LayerEncoding {
     gradients: read.map(({ name }) => name),
     accumulate: learned,
   };
-  return { attend, embed: null, module: interpretedModule(attend, options, { learned: module.learned }) };
+  const own = interpretedModule(attend, options, { learned: module.learned });
+  const { heads, kv_heads, width } = configuration;
+  return { attend, embed: null, module: sideBySide(own, { heads, kv_heads, head_dim: width / heads }) };
 }
 
 it.each(['carope', 'rope_learned', 'comrope_ld', 'comrope_ap'])('%s', async (name) => {
