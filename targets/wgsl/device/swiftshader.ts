@@ -29,7 +29,7 @@ export async function swiftShaderFiles(): Promise<SwiftShaderFiles | null> {
     try {
       await mkdir(parent, { recursive: true, mode: 0o700 });
       if (!(await isPrivate(parent))) continue;
-      if (!wanted.every((name) => existsSync(join(folder, name)))) await unpack(packed, parent, folder);
+      if (!isWhole(folder)) await unpack(packed, parent, folder);
       return { loader: join(folder, 'libvulkan.so.1'), driver: join(folder, 'vk_swiftshader_icd.json') };
     } catch {
       continue; // not writable: try the next
@@ -112,14 +112,19 @@ async function unpack(packed: Buffer, parent: string, folder: string): Promise<v
       await writeFile(join(beside, name), data);
     }
     await chmod(beside, 0o700);
-    await rm(folder, { recursive: true, force: true });
-    await rename(beside, folder);
+    // Another process may have been faster, and use its folder already: only one that is not whole is taken away.
+    await rename(beside, folder).catch(async () => {
+      if (isWhole(folder)) return rm(beside, { recursive: true, force: true });
+      await rm(folder, { recursive: true, force: true });
+      await rename(beside, folder);
+    });
   } catch (error) {
     await rm(beside, { recursive: true, force: true });
-    // Another process may have been faster.
-    if (!wanted.every((name) => existsSync(join(folder, name)))) throw error;
+    if (!isWhole(folder)) throw error;
   }
 }
+
+const isWhole = (folder: string): boolean => wanted.every((name) => existsSync(join(folder, name)));
 
 /** The regular files of a tar archive by name. */
 function readTar(tar: Uint8Array): ReadonlyMap<string, Uint8Array> {
