@@ -129,19 +129,25 @@ function show(result: Verified, tolerance: number, json: boolean): void {
   if (json) return printJson({ ...result, tolerance });
   result.problems.forEach((problem) => console.error(problem));
   if (result.rows.length === 0) return;
+  const stored = result.rows.some(({ rounding }) => rounding > 0); // as bf16
   console.log(
     table([
-      ['tensor', '', 'largest error', '', ''],
-      ...result.rows.map(({ tensor, kind, error, passed, where, note }) => [
+      ['tensor', '', 'largest error', '', '', ...(stored ? ['bf16 storage'] : [])],
+      ...result.rows.map(({ tensor, kind, error, passed, where, note, rounding }) => [
         tensor,
         kind,
         error === null ? '' : error.toExponential(2),
         error === null ? 'not compared' : passed ? 'ok' : 'too large',
         error === null ? note : passed ? '' : where,
+        ...(stored ? [rounding.toExponential(2)] : []),
       ]),
     ]),
   );
   console.log(`${result.passed ? 'within' : 'not within'} ${tolerance} of each tensor's largest magnitude`);
+  if (stored)
+    console.log(
+      'held against float64 with tensors rounded where they are stored as bf16; the last column is what that costs',
+    );
 }
 
 async function write(
