@@ -7,9 +7,9 @@ import { lowerNest } from '../simt/lower.ts';
 import type { Mode, Place } from '../simt/scope.ts';
 import { bytesOf } from './cost.ts';
 import { staysInside } from './group.ts';
+import { inPlace } from './in-place.ts';
 import { madeBy, membersOf, readBy, type Nest } from './nest.ts';
 import type { BufferPlan, EntryName, EntryPlan, KernelPlan, LaunchPlan, PlanOptions } from './plan.ts';
-import { inPlace } from './storage.ts';
 
 export interface EntryInput {
   readonly name: EntryName;

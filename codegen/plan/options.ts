@@ -14,6 +14,7 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   accumulate: [],
   maxBindings: 8,
   precision: 'f32',
+  inside: 'bf16',
   narrow: [],
   access: 4,
   lanes: 64,

@@ -153,6 +153,11 @@ export interface PlanOptions {
    * scores, tables and what is learned stay f32.
    */
   readonly precision: 'f32' | 'bf16';
+  /**
+   * With bf16: what the program makes and goes on with. f32: only its borders, inputs and results, are bf16, so that a
+   * result has one rounding of its own and those of the inputs.
+   */
+  readonly inside: 'bf16' | 'f32';
   /** With bf16: results and inputs stored so besides (copies of weights). */
   readonly narrow: readonly string[];
   /** Bytes of one access: 16 where lanes take several neighbouring points with vector loads. */

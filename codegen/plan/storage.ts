@@ -1,14 +1,12 @@
-// Where the tensors of an entry lie, and as what: the storage type of every tensor, and in place: a rotation or map may
-// take the buffer of what it reads, when it reads each element only where it writes it and nothing needs the old values
-// afterwards.
+// As what tensors are stored: a program, its roots and the precision asked for -> the type of every tensor, the same in
+// all entries, and the buffer of a tensor.
 
 import type { Axis, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { readsOf, tensorsOf } from '../../src/ir/visit.ts';
 import type { StorageType } from '../kernel.ts';
 import { asContraction } from './contract.ts';
-import { madeBy, membersOf, readBy, scalarsOfRoot, type Nest, type Root } from './nest.ts';
+import { readBy, scalarsOfRoot, type Root } from './nest.ts';
 import type { BufferPlan, PlanOptions } from './plan.ts';
-import { readsTurned } from './same-point.ts';
 import { extentSize } from './size.ts';
 import type { Stage } from './stages.ts';
 
@@ -41,16 +39,18 @@ export interface TypesInput {
  * 5. Where the last axis holds keys: a matrix product over tokens or keys reads it as a factor (attention, and the
  *    gradient of the scores). Scores, and their gradient before that of the softmax, stay f32.
  *
- * Besides, inputs and results that options.narrow names are bf16. Both factors of a product of two streams are therefore
- * bf16, as tensor cores want them. Partial sums and carries, which belong to no tensor, are f32.
+ * Both factors of a product of two streams are therefore bf16, as tensor cores want them. With options.inside 'f32' only
+ * the borders of the program are bf16, so that nothing is rounded that the program goes on with; in place of 4 and 5:
+ *
+ * 6. It is an input, or a result that no entry reads.
+ *
+ * Besides, inputs and results that options.narrow names are bf16. Partial sums and carries, which belong to no tensor, are
+ * f32.
  */
 export function storageTypes({ program, roots, stageOf, options }: TypesInput): TypeOf {
   if (options.precision === 'f32') return (tensor) => (tensor.type === 'real' ? 'f32' : 'i32');
-  const crossing = new Set<Tensor>([...program.inputs, ...program.results.values()]);
-  for (const root of roots)
-    for (const tensor of readBy(root)) if (stageOf(tensor) !== stageOf(root.definition.tensor)) crossing.add(tensor);
   const exact = new Set(roots.flatMap(exactlyKept));
-  const { streams, overTokens } = inProducts(roots, options);
+  const isKept = options.inside === 'f32' ? atBorders(program, roots) : acrossEntries(program, roots, stageOf, options);
   const narrow = new Set<Tensor>(
     options.narrow.flatMap((name) => [
       ...program.inputs.filter((input) => input.name === name),
@@ -60,11 +60,36 @@ export function storageTypes({ program, roots, stageOf, options }: TypesInput): 
   const isNarrow = (tensor: Tensor): boolean => {
     if (narrow.has(tensor)) return true;
     if (!isOfTokens(tensor.axes) || !mayRound(tensor) || stageOf(tensor) === 'host' || exact.has(tensor)) return false;
-    const last = tensor.axes.at(-1)!.role;
-    if (last === 'key-token') return overTokens.has(tensor);
-    return (last === 'feature' || last === 'model' || last === 'user') && (crossing.has(tensor) || streams.has(tensor));
+    return isKept(tensor, tensor.axes.at(-1)!.role);
   };
   return (tensor) => (tensor.type !== 'real' ? 'i32' : isNarrow(tensor) ? 'bf16' : 'f32');
+}
+
+/** Whether a tensor is kept as bf16 by its last axis and by who makes and reads it. */
+type IsKept = (tensor: Tensor, last: Axis['role']) => boolean;
+
+const isFeature = (role: Axis['role']): boolean => role === 'feature' || role === 'model' || role === 'user';
+
+/** Rules 2 and 6. */
+function atBorders(program: Program, roots: readonly Root[]): IsKept {
+  const read = new Set(roots.flatMap((root) => [...readBy(root)]));
+  const borders = new Set([...program.inputs, ...[...program.results.values()].filter((tensor) => !read.has(tensor))]);
+  return (tensor, last) => isFeature(last) && borders.has(tensor);
+}
+
+/** Rules 2, 4 and 5. */
+function acrossEntries(
+  program: Program,
+  roots: readonly Root[],
+  stageOf: TypesInput['stageOf'],
+  options: PlanOptions,
+): IsKept {
+  const crossing = new Set<Tensor>([...program.inputs, ...program.results.values()]);
+  for (const root of roots)
+    for (const tensor of readBy(root)) if (stageOf(tensor) !== stageOf(root.definition.tensor)) crossing.add(tensor);
+  const { streams, overTokens } = inProducts(roots, options);
+  return (tensor, last) =>
+    last === 'key-token' ? overTokens.has(tensor) : isFeature(last) && (crossing.has(tensor) || streams.has(tensor));
 }
 
 const isOfTokens = (axes: readonly Axis[]): boolean =>
@@ -105,82 +130,4 @@ function inProducts(roots: readonly Root[], options: PlanOptions) {
     }
   }
   return { streams, overTokens };
-}
-
-export interface InPlaceInput {
-  readonly nests: readonly Nest[];
-  /** Tensors that other entries or the caller read after this entry. */
-  readonly needed: ReadonlySet<Tensor>;
-  /** Inputs of the entry whose storage may be taken. */
-  readonly mayTake: (tensor: Tensor) => boolean;
-  readonly accumulate: ReadonlySet<Tensor>;
-  readonly registers: ReadonlySet<Tensor>;
-  readonly typeOf: TypeOf;
-}
-
-/** For a tensor made in place, the tensor whose buffer it takes. */
-export function inPlace(input: InPlaceInput): ReadonlyMap<Tensor, Tensor> {
-  const { nests, needed, mayTake, accumulate, registers, typeOf } = input;
-  const lastRead = new Map<Tensor, number>();
-  const made = new Set<Tensor>();
-  nests.forEach((nest, n) => {
-    for (const root of membersOf(nest)) for (const tensor of readBy(root)) lastRead.set(tensor, n);
-    for (const tensor of madeBy(nest)) made.add(tensor);
-  });
-  const taken = new Map<Tensor, Tensor>();
-  const gone = new Set<Tensor>();
-  nests.forEach((nest, n) => {
-    if (nest.kind !== 'rows' && nest.kind !== 'scan' && nest.kind !== 'stack') return;
-    const own = new Set(madeBy(nest));
-    const members = membersOf(nest);
-    for (const root of members) {
-      const { tensor } = root.definition;
-      if (accumulate.has(tensor) || registers.has(tensor)) continue;
-      const source = candidates(root).find((from) => {
-        if (gone.has(from) || own.has(from) || needed.has(from) || accumulate.has(from)) return false;
-        if (!made.has(from) && !mayTake(from)) return false;
-        if (lastRead.get(from) !== n || !sameShape(from, tensor) || typeOf(from) !== typeOf(tensor)) return false;
-        return members.every(
-          (other) =>
-            other === root ||
-            !readBy(other).has(from) ||
-            (nest.kind === 'rows' && (readsHere(other, from, nest) || readsTurned(root, other, from, nest))),
-        );
-      });
-      if (source === undefined) continue;
-      taken.set(tensor, source);
-      gone.add(source);
-    }
-  });
-  return taken;
-}
-
-const sameShape = (a: Tensor, b: Tensor): boolean =>
-  a.type === b.type && a.axes.length === b.axes.length && a.axes.every((axis, n) => axis.extent === b.axes[n]!.extent);
-
-/** What a root reads only at the element it writes. */
-function candidates(root: Root): readonly Tensor[] {
-  const d = root.definition;
-  if (d.kind === 'rotate') return readsOf(scalarsOfRoot(root)).some((read) => read.tensor === d.input) ? [] : [d.input];
-  if (d.kind !== 'map' && d.kind !== 'softmax' && d.kind !== 'scan') return [];
-  const reads = readsOf(scalarsOfRoot(root));
-  const tensors = [...new Set(reads.map((read) => read.tensor))];
-  return tensors.filter((tensor) =>
-    reads.every(
-      (read) =>
-        read.tensor !== tensor ||
-        read.index.every((index, n) => index.kind === 'axis' && index.axis === d.tensor.axes[n]),
-    ),
-  );
-}
-
-/** Another member reads the tensor only in earlier passes than the one that stores: sums over the row, at the point. */
-function readsHere(other: Root, tensor: Tensor, nest: Extract<Nest, { kind: 'rows' }>): boolean {
-  const d = other.definition;
-  if (nest.inner.length === 0 || d.kind !== 'reduce') return false;
-  const point = [...d.tensor.axes, ...d.over];
-  return readsOf(scalarsOfRoot(other)).every(
-    (read) =>
-      read.tensor !== tensor || read.index.every((index, n) => index.kind === 'axis' && index.axis === point[n]),
-  );
 }

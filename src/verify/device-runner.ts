@@ -47,7 +47,7 @@ export function deviceRunner(
       ...targetPlan(device.language, precision),
       ...options,
     });
-    return { ...ran, kept: { program: differentiated ?? program, narrow } };
+    return { ...ran, kept: { program: differentiated ?? program, narrow, inside: plan.inside ?? 'bf16' } };
   };
 }
 

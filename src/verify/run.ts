@@ -1,6 +1,6 @@
 // Runs attention with an encoding on a case and says for each tensor how far it is from the case: the largest error
 // relative to the tensor's largest magnitude. A runner computes; the reference is the interpreter in float64. A runner that
-// keeps tensors as bf16 is held against float64 arithmetic on tensors rounded in the same places.
+// keeps tensors as bf16 is held against float64 arithmetic, on tensors rounded in the same places or on rounded inputs.
 
 import { reverse } from '../autodiff/reverse.ts';
 import type { Geometry } from '../check/checked.ts';
@@ -24,8 +24,15 @@ export interface Ran {
   readonly outputs: ReadonlyMap<string, ArrayLike<number>>;
   /** A gradient that is missing is 0: nothing leads from the input to the output. */
   readonly gradients: ReadonlyMap<string, ArrayLike<number>>;
-  /** Where tensors were kept as bf16: the program that ran, forward and backward, and which of its tensors. */
-  readonly kept?: { readonly program: Program; readonly narrow: ReadonlySet<Tensor> };
+  readonly kept?: Kept;
+}
+
+/** Where tensors were kept as bf16. */
+interface Kept {
+  readonly program: Program; // forward and backward
+  readonly narrow: ReadonlySet<Tensor>;
+  /** PlanOptions.inside. f32: what is expected has the roundings of the inputs in it and no others. */
+  readonly inside: 'bf16' | 'f32';
 }
 
 export type Runner = (task: Task) => Promise<Ran>;
@@ -33,7 +40,7 @@ export type Runner = (task: Task) => Promise<Ran>;
 /**
  * What bf16 may differ by, relative to the largest magnitude of a tensor: two roundings. bf16 has 8 bits of significand,
  * so that rounding to the nearest moves a number by at most 2^-8 of itself. What a tensor is held against has the
- * roundings of all that is stored before it; one more is its own, and the other is left for operands that float32
+ * roundings of all that may be stored before it; one more is its own, and the other is left for operands that float32
  * arithmetic rounded to the other neighbour.
  */
 export const bf16Tolerance = 2 * 2 ** -8;
@@ -44,7 +51,7 @@ interface Row {
   /** Largest error relative to the largest magnitude expected; null: not compared, for the reason in `note`. */
   readonly error: number | null;
   readonly passed: boolean;
-  /** How far storage as bf16 alone moves the tensor, in exact arithmetic, relative to the same magnitude; else 0. */
+  /** How far the roundings of what it is made from move the tensor, in exact arithmetic, relative to the same magnitude. */
   readonly rounding: number;
   /** Where the largest error is, and the two numbers. */
   readonly where: string;
@@ -73,7 +80,7 @@ export async function verify(program: Program, vectors: Case, runner: Runner, to
   const { inputs } = bound;
   const task: Task = { program, sizes, inputs, cotangent: vectors.cotangent.data, outputs, gradients };
   const ran = await runner(task);
-  const { expected: wanted, rounding } = asKept(vectors, task, ran.kept ?? null);
+  const { expected: wanted, rounding } = asKept(vectors, task, ran.kept);
   const compared = [
     ...Object.entries(wanted.outputs).map(([name, expected]) => {
       const tensor = program.results.get(name);
@@ -101,11 +108,13 @@ interface Expected {
   readonly rounding: ReadonlyMap<string, number>;
 }
 
-/** The case's numbers, moved by what the roundings of what is kept as bf16 do to them in exact arithmetic. */
-function asKept(vectors: Case, { sizes, inputs, cotangent }: Task, kept: Ran['kept'] | null): Expected {
+/** The case's numbers, moved by what the roundings of what may be kept as bf16 do to them in exact arithmetic. */
+function asKept(vectors: Case, { sizes, inputs, cotangent }: Task, kept: Kept | undefined): Expected {
   const rounding = new Map<string, number>();
-  if (kept === null || kept === undefined || kept.narrow.size === 0) return { expected: vectors, rounding };
-  const { program, narrow } = kept;
+  if (kept === undefined || kept.narrow.size === 0) return { expected: vectors, rounding };
+  const { program } = kept;
+  const mayBe = kept.inside === 'f32' ? new Set(program.inputs) : kept.narrow;
+  const narrow = new Set([...kept.narrow].filter((tensor) => mayBe.has(tensor)));
   const given = { ...inputs, d_output: cotangent };
   const exact = interpret(program, sizes, given);
   const rounded = interpretRounded(program, sizes, given, narrow);

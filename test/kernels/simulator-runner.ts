@@ -18,7 +18,7 @@ export function simulatorRunner(options: Partial<PlanOptions>, run: RunOptions =
     return {
       outputs: new Map(task.outputs.flatMap(read)),
       gradients: new Map(task.gradients.flatMap((name) => read(`d_${name}`))),
-      kept: { program: all, narrow: plan.narrow },
+      kept: { program: all, narrow: plan.narrow, inside: options.inside ?? 'bf16' },
     };
   };
 }

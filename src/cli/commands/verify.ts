@@ -8,6 +8,7 @@ import { addGeometryFlags, addEncodingFlags, compileOptionsOf, realNumber, whole
 import type { EncodingFlags, GeometryFlags } from '../flags.ts';
 import { printJson, showDiagnostics, table } from '../show.ts';
 import { readSource, readText } from '../source-file.ts';
+import type { PlanOptions } from '../../../codegen/plan/plan.ts';
 import type { CompileOptions } from '../../options.ts';
 import type { Source } from '../../source.ts';
 import type { Case } from '../../verify/case.ts';
@@ -68,29 +69,42 @@ async function run(path: string, flags: Flags): Promise<void> {
   if (device === 'reference' && flags.precision === 'bf16')
     throw usage('the reference computes in float64', 'say --device cuda or --emulate with --precision bf16');
   const cases = await Promise.all(flags.vectors!.map(readVectors));
-  const compare = async (runner: Runner, tolerance: number): Promise<boolean> => {
+  const compare = async (plans: readonly NamedRunner[], tolerance: number): Promise<boolean> => {
     let passed = true;
-    for (const each of cases) passed = (await verifyCase(source, base, each, runner, tolerance, flags)) && passed;
+    for (const each of cases) passed = (await verifyCase(source, base, each, plans, tolerance, flags)) && passed;
     return passed;
   };
   const { bf16Tolerance, reference } = await import('../../verify/run.ts');
   const passed =
     device === 'reference'
-      ? await compare(reference, flags.tolerance ?? 1e-8)
+      ? await compare([{ plan: 'reference', runner: reference }], flags.tolerance ?? 1e-8)
       : await withDevice(
           { device, emulate },
           async (opened) => {
             const { deviceRunner } = await import('../../verify/device-runner.ts');
             const { precision = 'f32' } = flags;
             const { lineOf } = await import('../../source.ts');
-            return compare(
-              deviceRunner(opened, { precision, lineOf: (span) => lineOf(source, span) }),
-              flags.tolerance ?? (precision === 'bf16' ? bf16Tolerance : 2e-5),
-            );
+            const runnerOf = (plan: Partial<PlanOptions>): Runner =>
+              deviceRunner(opened, { plan, precision, lineOf: (span) => lineOf(source, span) });
+            return precision === 'bf16'
+              ? compare(
+                  [
+                    { plan: 'bf16', runner: runnerOf({}) },
+                    { plan: 'bf16-borders', runner: runnerOf({ inside: 'f32' }) },
+                  ],
+                  flags.tolerance ?? bf16Tolerance,
+                )
+              : compare([{ plan: 'f32', runner: runnerOf({}) }], flags.tolerance ?? 2e-5);
           },
           flags,
         );
   if (!passed) throw failed();
+}
+
+/** What computes, and what its lines are called. */
+interface NamedRunner {
+  readonly plan: 'reference' | 'f32' | 'bf16' | 'bf16-borders';
+  readonly runner: Runner;
 }
 
 interface NamedCase {
@@ -109,7 +123,7 @@ async function verifyCase(
   source: Source,
   base: CompileOptions,
   { name, case: vectors }: NamedCase,
-  runner: Runner,
+  plans: readonly NamedRunner[],
   tolerance: number,
   flags: Flags,
 ): Promise<boolean> {
@@ -119,35 +133,48 @@ async function verifyCase(
   const { lowered, diagnostics } = frontEnd(source, { ...base, geometry, laws: false });
   await showDiagnostics(diagnostics, source);
   if (lowered === null) throw failed();
-  const result = await verify(lowered.attend, vectors, runner, tolerance);
+  const compared: Compared[] = [];
+  for (const { plan, runner } of plans)
+    compared.push({ plan, ...(await verify(lowered.attend, vectors, runner, tolerance)) });
   if (flags.vectors!.length > 1 && flags.json !== true) console.log(`${name}:`);
-  show(result, tolerance, flags.json === true);
-  return result.passed;
+  show(compared, tolerance, flags.json === true);
+  return compared.every(({ passed }) => passed);
 }
 
-function show(result: Verified, tolerance: number, json: boolean): void {
-  if (json) return printJson({ ...result, tolerance });
-  result.problems.forEach((problem) => console.error(problem));
-  if (result.rows.length === 0) return;
-  const stored = result.rows.some(({ rounding }) => rounding > 0); // as bf16
+type Compared = Verified & Pick<NamedRunner, 'plan'>;
+
+/** What a plan is, for those of which there are several. */
+const meanings: Partial<Record<NamedRunner['plan'], string>> = {
+  bf16: 'bf16: what is trained; held against float64 with tensors rounded where that stores them as bf16',
+  'bf16-borders': 'bf16-borders: bf16 only in inputs and results; held against float64 on inputs rounded once',
+};
+
+function show(compared: readonly Compared[], tolerance: number, json: boolean): void {
+  const rows = compared.flatMap(({ plan, rows: own }) => own.map((row) => ({ plan, ...row })));
+  const problems = compared[0]!.problems; // of the case, the same for all plans
+  const passed = compared.every((each) => each.passed);
+  if (json) return printJson({ rows, problems, passed, tolerance });
+  problems.forEach((problem) => console.error(problem));
+  if (rows.length === 0) return;
+  const told = compared.flatMap(({ plan }) => meanings[plan] ?? []);
+  const isBf16 = told.length > 0;
   console.log(
     table([
-      ['tensor', '', 'largest error', '', '', ...(stored ? ['bf16 storage'] : [])],
-      ...result.rows.map(({ tensor, kind, error, passed, where, note, rounding }) => [
+      [...(isBf16 ? ['plan'] : []), 'tensor', '', 'largest error', '', ...(isBf16 ? ['by roundings'] : []), ''],
+      ...rows.map(({ plan, tensor, kind, error, passed: isWithin, where, note, rounding }) => [
+        ...(isBf16 ? [plan] : []),
         tensor,
         kind,
         error === null ? '' : error.toExponential(2),
-        error === null ? 'not compared' : passed ? 'ok' : 'too large',
-        error === null ? note : passed ? '' : where,
-        ...(stored ? [rounding.toExponential(2)] : []),
+        error === null ? 'not compared' : isWithin ? 'ok' : 'too large',
+        ...(isBf16 ? [rounding.toExponential(2)] : []),
+        error === null ? note : isWithin ? '' : where,
       ]),
     ]),
   );
-  console.log(`${result.passed ? 'within' : 'not within'} ${tolerance} of each tensor's largest magnitude`);
-  if (stored)
-    console.log(
-      'held against float64 with tensors rounded where they are stored as bf16; the last column is what that costs',
-    );
+  console.log(`${passed ? 'within' : 'not within'} ${tolerance} of each tensor's largest magnitude`);
+  told.forEach((line) => console.log(line));
+  if (isBf16) console.log('by roundings: how far those roundings alone move what is expected');
 }
 
 async function write(
