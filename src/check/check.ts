@@ -12,6 +12,7 @@ import type { CheckedEncoding, Geometry } from './checked.ts';
 import { createDeclarations } from './declarations.ts';
 import { expression } from './expressions.ts';
 import { foreign } from './foreign.ts';
+import { refuseKeptNames } from './kept-names.ts';
 import { checkLaws } from './laws.ts';
 import { merge, type Merged } from './merge.ts';
 import { createRanges } from './ranges.ts';
@@ -123,6 +124,7 @@ function checkBody(
     if (entry.kind === 'param' && typeof constant === 'number') params.set(entry.name.text, constant);
   }
   for (const entry of merged.axes.values()) checker.axis(entry.name, null);
+  refuseKeptNames(checker);
   const checked = [...sites.values()].map((site) => checkSite(site, above[site.line.place]!, checker));
   checkChain(checked, checker.declared(), checker);
   return {

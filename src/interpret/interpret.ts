@@ -39,7 +39,7 @@ export function interpret(
     return found;
   };
   for (const tensor of program.inputs) {
-    const values = inputs[tensor.name];
+    const values = Object.hasOwn(inputs, tensor.name) ? inputs[tensor.name] : undefined;
     if (values !== undefined) stored.set(tensor, takeInput(tensor, values, runtime));
     else if (random !== undefined) stored.set(tensor, initialStorage(tensor, random, sizes, lookup));
     else throw new Error(`no values for the input '${tensor.name}'`);

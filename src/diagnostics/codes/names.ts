@@ -126,4 +126,14 @@ export const nameCodes = {
     message: `more than ${most} expressions stand inside each other here`,
     hint: 'put a declaration above those that read it, and give parts of long formulas a name with `let`',
   })),
+  keptName: error(
+    'PE0218',
+    'a name that a compiled encoding uses itself',
+    (name: string, what: string, free: string, labels: readonly Label[]) => ({
+      message: `a tensor cannot be called \`${name}\`: in a compiled encoding that is ${what}`,
+      label: 'kept for that',
+      labels,
+      hint: `rename it, to \`${free}\` for example`,
+    }),
+  ),
 } as const;
