@@ -6,6 +6,7 @@ import { codes } from '../diagnostics/codes.ts';
 import type { Label } from '../diagnostics/diagnostic.ts';
 import {
   builtinAxes,
+  builtinKind,
   builtinNames,
   builtinNumbers,
   chain,
@@ -183,14 +184,26 @@ function unknown(e: NameExpression, name: Name, scope: Scope, checker: Checker):
     checker.boundNames.has(text) || usualAxis(text) !== null
       ? `an index lives in one statement: bind it on the left side, \`[${text}: ${usualAxis(text) ?? '<axis>'}]\`, or in a reduction, \`sum[${text}: ${usualAxis(text) ?? '<axis>'}](...)\``
       : undefined;
-  return checker.report(scope, codes.unknownName(e.name.span, text, candidates(scope, checker), hint));
+  const fits = (candidate: string): boolean => mayStand(candidate, e, checker);
+  return checker.report(scope, codes.unknownName(e.name.span, text, candidates(scope, checker), hint, fits));
 }
 
 function* candidates(scope: Scope, checker: Checker): Iterable<string> {
   yield* scope.indices.keys();
   yield* scope.parameters.keys();
-  yield* builtinNames;
   yield* checker.values.keys();
+  yield* builtinNames;
+}
+
+/** Whether a name is of a kind that is written so: with arguments, with brackets, or alone. */
+function mayStand(name: string, e: NameExpression, { values }: Checker): boolean {
+  const body = values.get(name)?.body;
+  const kind = builtinKind(name);
+  const isCalled = body?.kind === 'fn' || kind === 'a function' || kind === 'a distribution';
+  if (e.brackets === null) return e.args === null ? !isCalled && kind !== 'a reduction' && kind !== 'a map' : isCalled;
+  const binds = e.brackets.items.some((item) => item.axis !== null);
+  if (binds) return isReduction(name) || isMap(name);
+  return kind === 'a tensor' || (body?.kind === 'tensor' && body.head.binders !== null);
 }
 
 /** The axis that an index of this name usually runs over. */

@@ -22,8 +22,30 @@ export function distance(a: string, b: string): number {
 const LONGEST = 64; // nobody misspells a longer name by hand
 const MOST = 400; // candidates that are compared
 
-/** The nearest candidate that shares most letters with `written`; ties go to the earlier one. */
-export function nearest(written: string, candidates: Iterable<string>): string | undefined {
+/** Whether letters were only left out of the candidate: `written` is what is left of it. */
+function leftOut(written: string, candidate: string): boolean {
+  let at = 0;
+  for (const letter of candidate) if (letter === written[at]) at++;
+  return at === written.length;
+}
+
+/** Edits; less where letters were only left out, least at the end; more where such a name cannot stand. */
+function cost(written: string, candidate: string, fits: boolean): number {
+  const misplaced = fits ? 0 : 0.5;
+  if (candidate.toLowerCase() === written.toLowerCase()) return 0.5 + misplaced;
+  const typed = candidate.startsWith(written) ? 0.3 : leftOut(written, candidate) ? 0.2 : 0;
+  return distance(written, candidate) - typed + misplaced;
+}
+
+/**
+ * The candidate that shares most letters with `written`; of several as near one that lacks letters of it before one that has
+ * others, one that `fits` the place before one that does not, and an earlier one before a later one.
+ */
+export function nearest(
+  written: string,
+  candidates: Iterable<string>,
+  fits: (candidate: string) => boolean = () => true,
+): string | undefined {
   if (written.length > LONGEST) return undefined;
   const allowed = Math.floor((written.length + 1) / 3);
   let best: string | undefined;
@@ -32,13 +54,17 @@ export function nearest(written: string, candidates: Iterable<string>): string |
   for (const candidate of candidates) {
     if (candidate === written || Math.abs(candidate.length - written.length) > allowed) continue;
     if (++compared > MOST) break;
-    const edits = candidate.toLowerCase() === written.toLowerCase() ? 0.5 : distance(written, candidate);
-    if (edits < least) [best, least] = [candidate, edits];
+    const own = cost(written, candidate, fits(candidate));
+    if (own < least) [best, least] = [candidate, own];
   }
   return best;
 }
 
-export function didYouMean(written: string, candidates: Iterable<string>): string | undefined {
-  const name = nearest(written, candidates);
+export function didYouMean(
+  written: string,
+  candidates: Iterable<string>,
+  fits?: (candidate: string) => boolean,
+): string | undefined {
+  const name = nearest(written, candidates, fits);
   return name === undefined ? undefined : `did you mean \`${name}\`?`;
 }

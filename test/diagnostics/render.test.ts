@@ -176,6 +176,20 @@ describe('did you mean', () => {
     expect(didYouMean('qery', ['key', 'query'])).toBe('did you mean `query`?');
   });
 
+  test('letters that are missing before letters that are others', () => {
+    expect(nearest('bas', ['abs', 'bus', 'base'])).toBe('base');
+    expect(nearest('bse', ['abse', 'bsa', 'base', 'bsex'])).toBe('bsex'); // written as it begins
+    expect(nearest('bse', ['bsa', 'base', 'bae'])).toBe('base');
+    expect(nearest('phse', ['phases', 'phase'])).toBe('phase'); // and fewer of them
+  });
+
+  test('what may stand there before what may not, unless that is nearer', () => {
+    const fits = (name: string): boolean => name.length !== 3;
+    expect(nearest('abss', ['abs', 'abcs', 'basss'], fits)).toBe('abcs');
+    expect(nearest('expp', ['exp', 'axppe'], fits)).toBe('exp');
+    expect(nearest('BASE', ['bas', 'base'])).toBe('base');
+  });
+
   test('a very long name is not compared', () => {
     expect(nearest('x'.repeat(100_000), ['y'.repeat(100_000)])).toBeUndefined();
   });

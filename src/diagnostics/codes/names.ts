@@ -10,10 +10,10 @@ export const nameCodes = {
   unknownName: error(
     'PE0201',
     'a name that nothing declares',
-    (name: string, candidates: Iterable<string>, hint?: string) => ({
+    (name: string, candidates: Iterable<string>, hint?: string, fits?: (candidate: string) => boolean) => ({
       message: `nothing here is called \`${name}\``,
       label: 'unknown name',
-      hint: hint ?? didYouMean(name, candidates),
+      hint: hint ?? didYouMean(name, candidates, fits),
     }),
   ),
   unknownAxis: error(
