@@ -75,11 +75,19 @@ describe.skipIf(compiler === null).concurrent('with --emulate (skipped without g
       '--json',
     ]);
     expect([code, err]).toEqual([0, expect.stringMatching(/^device: emulated CUDA on this CPU \(g\+\+/)]);
-    const told = JSON.parse(out) as { tolerance: number; rows: { tensor: string; error: number | null }[] };
+    type Told = { tolerance: number; rows: { plan: string; tensor: string; error: number | null }[] };
+    const told = JSON.parse(out) as Told;
     expect(told.tolerance).toBe(tolerance);
-    const errors = told.rows.flatMap(({ error }) => (error === null ? [] : [error]));
-    expect(errors.length).toBeGreaterThanOrEqual(6);
-    expect(Math.max(...errors)).toBeGreaterThan(precision === 'bf16' ? 1e-4 : 0); // it was stored so
+    const errorsOf = (plan: string): number[] =>
+      told.rows.flatMap((row) => (row.error === null || row.plan !== plan ? [] : [row.error]));
+    const plans = precision === 'bf16' ? ['bf16', 'bf16-borders'] : ['f32'];
+    expect([...new Set(told.rows.map(({ plan }) => plan))]).toEqual(plans);
+    for (const plan of plans) {
+      expect(errorsOf(plan).length).toBeGreaterThanOrEqual(6);
+      expect(Math.max(...errorsOf(plan))).toBeGreaterThan(precision === 'bf16' ? 1e-4 : 0); // it was stored so
+    }
+    const score = (plan: string) => told.rows.find((row) => row.plan === plan && row.tensor === 'score')!.error!;
+    if (precision === 'bf16') expect(score('bf16-borders')).toBeLessThan(score('bf16') / 10); // nothing inside is
   });
 
   test('verify fails past the tolerance, and takes several cases', async () => {

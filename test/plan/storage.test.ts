@@ -8,6 +8,7 @@ import { evaluateSize } from '../../codegen/plan/size.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { at, axis, call, defined, expm, given, map, program, read, reduce, scan } from '../../src/ir/build.ts';
 import type { Program, Role } from '../../src/ir/ir.ts';
+import { tensorsOf } from '../../src/ir/visit.ts';
 import { targetPlan } from '../../src/options.ts';
 import { configure } from '../../src/trainer/configuration.ts';
 import { operationPrograms } from '../../src/trainer/modules.ts';
@@ -27,14 +28,21 @@ const geometry: Geometry = {
 const planOf = (made: Program, options: Partial<PlanOptions>): Plan =>
   buildPlan(made, { ...targetPlan('cuda', 'bf16'), ...options });
 
-function attendOf(path: string, precision: 'f32' | 'bf16' = 'bf16'): Plan {
+function attendOf(
+  path: string,
+  precision: 'f32' | 'bf16' = 'bf16',
+  inside: PlanOptions['inside'] = 'bf16',
+  more: Partial<PlanOptions> = {},
+): Plan {
   const { attend } = loadFile(path, { geometry }).lowered!;
   const inputs = attend.inputs.filter(
     ({ type, origin }) => type === 'real' && !(origin.kind === 'given' && ['user', 'position'].includes(origin.given)),
   );
   const learned = inputs.filter(({ origin }) => origin.kind === 'learned');
   return planOf(attend, {
+    ...more,
     precision,
+    inside,
     gradients: inputs.map(({ name }) => name),
     accumulate: learned.map(({ name }) => name),
   });
@@ -93,6 +101,23 @@ describe('encodings', () => {
        f32: b d_attention d_b d_log_f_sum d_score_running_sum_from_score_1_2 d_score_running_sum_from_score_1_sum d_w log_f_sum query_key score_1 score_running_sum score_running_sum_carry w
       "
     `));
+});
+
+describe('encodings, only the borders bf16', () => {
+  it('rope', () =>
+    expect(types(attendOf('examples/rope.pe', 'bf16', 'f32'))).toMatchInlineSnapshot(`
+    "
+    bf16: d_key d_output d_query d_value key output query value value_cache
+     f32: angle_cos angle_sin attention d_attention d_key_encoded d_query_encoded key_encoded query_encoded query_key
+    "
+  `));
+  it('carope', () =>
+    expect(types(attendOf('examples/carope.pe', 'bf16', 'f32'))).toMatchInlineSnapshot(`
+    "
+    bf16: d_key d_output d_query d_value d_x key output query value value_cache x
+     f32: W attention d_W d_attention d_f_sum d_key_encoded d_phase d_query_encoded f_sum key_encoded phase phase_carry query_encoded query_key
+    "
+  `));
 });
 
 describe('GPT-2', () => {
@@ -189,6 +214,22 @@ describe('the rule, part by part', () => {
     expect(types(planOf(made, { ...options, precision: 'f32' }))).toBe('\n f32: x y\n');
   });
 
+  it('with only the borders bf16, inputs and the results that nothing reads', () => {
+    const axes = [batch, token, last('feature')];
+    const point = axes.map(at);
+    const x = given('x', axes, 'operand');
+    const [y, z] = [defined('y', axes), defined('z', axes)];
+    const made = program({
+      name: 'p',
+      inputs: [x],
+      definitions: [map(y, call('sin', read(x, point))), map(z, call('sin', read(y, point)))],
+      results: { y, z },
+    });
+    const both = { outputs: ['y', 'z'] };
+    expect(types(planOf(made, both))).toBe('\nbf16: x y z\n');
+    expect(types(planOf(made, { ...both, inside: 'f32' }))).toBe('\nbf16: x z\n f32: y\n');
+  });
+
   it('not a recurrence, nor its factors; its terms', () => {
     const axes = [batch, token, last('feature')];
     const [factor, term] = ['factor', 'term'].map((name) => given(name, axes, 'operand'));
@@ -265,6 +306,18 @@ describe('every plan', () => {
     const whole = plan.entries.filter(({ name }) => name !== 'decode');
     for (const { name, type } of buffersOf({ ...plan, entries: whole }))
       expect(kept.has(name), name).toBe(type === 'bf16');
+  });
+
+  it.each(paths)('%s: with only the borders bf16, nothing is that some kernel makes and another reads', (path) => {
+    for (const more of [{}, { packed: true }, { outputs: ['output', 'query_encoded', 'key_encoded'] }]) {
+      const plan = attendOf(path, 'bf16', 'f32', more);
+      const made = new Set(plan.gradients!.definitions.map(({ tensor }) => tensor));
+      const read = new Set(plan.kernels.flatMap(({ definitions }) => definitions.flatMap((d) => [...tensorsOf(d)])));
+      const narrow = [...plan.narrow];
+      expect(narrow.filter((tensor) => made.has(tensor) && read.has(tensor))).toEqual([]);
+      const wanted = ['query', 'key', 'value', 'd_output', 'output', 'd_query', 'd_key', 'd_value'];
+      expect(narrow.map(({ name }) => name)).toEqual(expect.arrayContaining(wanted));
+    }
   });
 
   it('nothing takes the place of a tensor of another type', () => {

@@ -1,5 +1,5 @@
-// verify in bf16: the vectors through plans that keep tensors as bf16, run in the simulator; what the comparison sees, and
-// that it sees mistakes; the interpreter with roundings, by hand.
+// verify in bf16: the vectors through plans that keep tensors as bf16, everywhere or only at the borders, run in the
+// simulator; what the comparison sees, and that it sees mistakes; the interpreter with roundings, by hand.
 
 import { describe, expect, it } from 'vitest';
 import { roundToBf16 } from '../../codegen/bf16.ts';
@@ -13,10 +13,26 @@ import { simulatorRunner } from '../kernels/simulator-runner.ts';
 import { pathOf, referenceCases, vectors, type VectorCase } from './cases.ts';
 
 const unit = 2 ** -8;
-const bf16 = simulatorRunner(targetPlan('cuda', 'bf16'), { profile: 'subgroups', subgroup: 32 });
+const subgroups = { profile: 'subgroups', subgroup: 32 } as const;
+const bf16 = simulatorRunner(targetPlan('cuda', 'bf16'), subgroups);
+const borders = simulatorRunner({ ...targetPlan('cuda', 'bf16'), inside: 'f32' }, subgroups);
 
 const attendOf = ([name, program, params]: VectorCase): Program =>
   loadFile(pathOf(program), { geometry: geometryOf(vectors(name).sizes), params }).lowered!.attend;
+
+/** A runner that runs once. */
+function kept(runner: Runner): Runner {
+  let ran: Promise<Ran> | null = null;
+  return (task) => (ran ??= runner(task));
+}
+
+/** Held against the case's own numbers, of which nothing is rounded. */
+const asPlain =
+  (runner: Runner): Runner =>
+  async (task) => {
+    const { outputs, gradients } = await runner(task);
+    return { outputs, gradients };
+  };
 
 describe('PyTorch vectors in bf16', () => {
   it.each(referenceCases)('%s', async (...vector) => {
@@ -33,6 +49,39 @@ describe('PyTorch vectors in bf16', () => {
       expect(rounding, tensor).toBeGreaterThanOrEqual(0);
       expect(rounding, tensor).toBeLessThan((kind === 'gradient' ? 4 : 2) * unit);
     }
+  });
+});
+
+describe('PyTorch vectors with bf16 only at the borders', () => {
+  it.each(referenceCases)('%s', async (...vector) => {
+    const [attend, made] = [attendOf(vector as VectorCase), vectors(vector[0])];
+    const ran = kept(borders);
+    const { rows, problems, passed } = await verify(attend, made, ran, bf16Tolerance);
+    expect([problems, passed]).toEqual([[], true]);
+    for (const { tensor, kind, error } of rows) {
+      // One rounding, its own; what is f32 has none, be it that the program goes on with it.
+      const isBf16 = tensor === 'output' || (kind === 'gradient' && made.inputs[tensor] !== undefined);
+      expect(error, tensor).toBeLessThan(isBf16 ? 1.001 * unit : 1e-5);
+      if (isBf16) expect(error, tensor).toBeGreaterThan(unit / 16);
+    }
+    const plain = await verify(attend, made, asPlain(ran), bf16Tolerance);
+    expect(plain.rows.filter((row) => !row.passed)).toEqual([]);
+  });
+
+  it('whereas storage between the borders moves gradients past two roundings of plain float64', async () => {
+    const past = async (vector: VectorCase, runner: Runner): Promise<readonly string[]> => {
+      const { rows } = await verify(attendOf(vector), vectors(vector[0]), runner, bf16Tolerance);
+      return rows.filter((row) => !row.passed).map(({ tensor }) => tensor);
+    };
+    const carope: VectorCase = ['carope', 'carope', {}];
+    expect(await past(carope, asPlain(bf16))).toEqual(['x', 'W']);
+    expect(await past(['comrope_ld_1d', 'comrope_ld_1d', {}], asPlain(bf16))).toContain('theta');
+    // A plan that says it has nothing between its borders is not forgiven what it stores there.
+    const claims: Runner = async (task) => {
+      const ran = await bf16(task);
+      return { ...ran, kept: { ...ran.kept!, inside: 'f32' } };
+    };
+    expect(await past(carope, claims)).toContain('W');
   });
 });
 
