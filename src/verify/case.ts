@@ -17,7 +17,15 @@ export interface CaseSizes {
   readonly layers: number; // 1, where the file does not say
 }
 
-type Tensors = Readonly<Record<string, Values>>;
+export type Tensors = Readonly<Record<string, Values>>;
+
+/** The same of what an encoding does to the embedding [B, T, model_dim]. */
+export interface EmbeddingValues {
+  readonly inputs: Tensors; // embedding, and what else is not among the case's inputs
+  readonly outputs: Tensors; // embedding_encoded, `let`s by name
+  readonly cotangent: Values; // of embedding_encoded
+  readonly gradients: Tensors;
+}
 
 export interface Case {
   readonly name: string;
@@ -28,6 +36,7 @@ export interface Case {
   readonly outputs: Tensors; // output, score, query_encoded, key_encoded, `let`s by name
   readonly cotangent: Values; // of output
   readonly gradients: Tensors;
+  readonly embedding: EmbeddingValues | null;
 }
 
 export type ReadCase =
@@ -52,6 +61,7 @@ export function readCase(text: string): ReadCase {
     outputs: readTensors(file['outputs'], 'outputs', problems),
     cotangent: readValues(file['cotangent'], 'cotangent', problems),
     gradients: readTensors(file['gradients'] ?? {}, 'gradients', problems),
+    embedding: file['embedding'] === undefined ? null : readEmbedding(file['embedding'], problems),
   };
   if (problems.length === 0) problems.push(...checkShapes(read));
   return problems.length === 0 ? { ok: true, case: read } : { ok: false, problems };
@@ -62,6 +72,12 @@ export function writeCase(made: Case): string {
   const plain = (values: Values): unknown => ({ shape: values.shape, data: Array.from(values.data) });
   const group = (tensors: Tensors): unknown =>
     Object.fromEntries(Object.entries(tensors).map(([name, values]) => [name, plain(values)]));
+  const embedding = ({ inputs, outputs, cotangent, gradients }: EmbeddingValues): unknown => ({
+    inputs: group(inputs),
+    outputs: group(outputs),
+    cotangent: plain(cotangent),
+    gradients: group(gradients),
+  });
   const { name, source, sizes } = made;
   const groups = {
     inputs: group(made.inputs),
@@ -69,6 +85,7 @@ export function writeCase(made: Case): string {
     outputs: group(made.outputs),
     cotangent: plain(made.cotangent),
     gradients: group(made.gradients),
+    ...(made.embedding === null ? {} : { embedding: embedding(made.embedding) }),
   };
   return `${JSON.stringify({ name, source, sizes, ...groups })}\n`;
 }
@@ -99,6 +116,16 @@ function readTensors(json: unknown, what: string, problems: string[]): Tensors {
   return Object.fromEntries(tensors.map(([name, values]) => [name, readValues(values, `${what}.${name}`, problems)]));
 }
 
+function readEmbedding(json: unknown, problems: string[]): EmbeddingValues {
+  const part = record(json, 'embedding', problems);
+  return {
+    inputs: readTensors(part['inputs'], 'embedding.inputs', problems),
+    outputs: readTensors(part['outputs'], 'embedding.outputs', problems),
+    cotangent: readValues(part['cotangent'], 'embedding.cotangent', problems),
+    gradients: readTensors(part['gradients'] ?? {}, 'embedding.gradients', problems),
+  };
+}
+
 function readValues(json: unknown, what: string, problems: string[]): Values {
   const nothing: Values = { shape: [0], data: [] };
   const before = problems.length;
@@ -124,20 +151,25 @@ function readValues(json: unknown, what: string, problems: string[]): Values {
 const print = (shape: readonly number[]): string => `[${shape.join(', ')}]`;
 
 /** The shapes that do not depend on the encoding. */
-function checkShapes({ sizes, inputs, outputs, cotangent }: Case): string[] {
+function checkShapes({ sizes, inputs, outputs, cotangent, embedding }: Case): string[] {
   const { B, T, heads, kv_heads, head_dim, model_dim } = sizes;
   const perHead = [B, T, heads, head_dim];
   const perKey = [B, T, kv_heads, head_dim];
+  const perModel = [B, T, model_dim];
+  const isChanged = embedding !== null;
   const wanted: readonly (readonly [string, Values | undefined, readonly number[], boolean])[] = [
     ['inputs.query', inputs['query'], perHead, true],
     ['inputs.key', inputs['key'], perKey, true],
     ['inputs.value', inputs['value'], perKey, true],
-    ['inputs.x', inputs['x'], [B, T, model_dim], false],
+    ['inputs.x', inputs['x'], perModel, false],
     ['outputs.output', outputs['output'], perHead, true],
     ['outputs.score', outputs['score'], [B, heads, T, T], false],
     ['outputs.query_encoded', outputs['query_encoded'], perHead, false],
     ['outputs.key_encoded', outputs['key_encoded'], perKey, false],
     ['cotangent', cotangent, perHead, true],
+    ['embedding.inputs.embedding', embedding?.inputs['embedding'], perModel, isChanged],
+    ['embedding.outputs.embedding_encoded', embedding?.outputs['embedding_encoded'], perModel, isChanged],
+    ['embedding.cotangent', embedding?.cotangent, perModel, isChanged],
   ];
   return wanted.flatMap(([what, values, shape, needed]) => {
     if (values === undefined) return needed ? [`${what} is missing`] : [];

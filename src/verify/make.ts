@@ -6,19 +6,33 @@ import type { Program, Tensor } from '../ir/ir.ts';
 import { normals, uniformFrom } from '../laws/random.ts';
 import { isPosition, sampleInputs } from '../laws/sample.ts';
 import type { Case, CaseSizes, Values } from './case.ts';
-import { reference, shapeOf } from './run.ts';
+import { reference, shapeOf, valuesOf } from './run.ts';
 
 export interface MakeCaseOptions {
   readonly batch: number;
   readonly tokens: number;
   readonly seed: number;
+  /** Numbers that are taken from there instead, as far as it has them. */
+  readonly like?: Case;
 }
 
-export async function makeCase(encoding: CheckedEncoding, program: Program, options: MakeCaseOptions): Promise<Case> {
+/** Of attention alone; `program` may be any that makes an `output`. */
+export async function makeCase(
+  encoding: Pick<CheckedEncoding, 'name' | 'geometry'>,
+  program: Program,
+  options: MakeCaseOptions,
+): Promise<Case> {
   const { heads, kv_heads, head_dim, model_dim, context, layers } = encoding.geometry;
-  const { batch, tokens, seed } = options;
+  const { batch, tokens, seed, like } = options;
   const sizes: CaseSizes = { B: batch, T: tokens, heads, kv_heads, head_dim, model_dim, context, layers };
   const sample = sampleInputs(program, { seed, batch, tokens, learned: 'around', positions: 'range' });
+  const inputs = Object.fromEntries(
+    program.inputs.map((tensor): [string, ArrayLike<number>] => {
+      const known = like === undefined ? null : valuesOf(tensor, like);
+      const own = sample.inputs[tensor.name]!;
+      return [tensor.name, known?.values.data.length === own.length ? known.values.data : own];
+    }),
+  );
   const values = (tensor: Tensor, data: ArrayLike<number>): Values => ({ shape: shapeOf(tensor.axes, sizes), data });
 
   const output = program.results.get('output')!;
@@ -28,28 +42,29 @@ export async function makeCase(encoding: CheckedEncoding, program: Program, opti
   const ran = await reference({
     program,
     sizes: sample.sizes,
-    inputs: sample.inputs,
+    inputs,
     cotangent: cotangent.data,
     outputs: outputs.map(([name]) => name),
     gradients,
   });
   const byName = new Map(program.inputs.map((tensor) => [tensor.name, tensor]));
-  const inputs = program.inputs.filter(({ origin }) => origin.kind !== 'learned');
+  const notLearned = program.inputs.filter(({ origin }) => origin.kind !== 'learned');
   return {
     name: encoding.name,
     source: `pegen's float64 interpreter, seed ${seed}`,
     sizes,
     inputs: Object.fromEntries(
-      inputs.flatMap((tensor) => inputEntry(tensor, values(tensor, sample.inputs[tensor.name]!))),
+      notLearned.flatMap((tensor) => inputEntry(tensor, values(tensor, inputs[tensor.name]!))),
     ),
     learned: Object.fromEntries(
       program.inputs
         .filter(({ origin }) => origin.kind === 'learned')
-        .map((tensor) => [tensor.name, values(tensor, sample.inputs[tensor.name]!)]),
+        .map((tensor) => [tensor.name, values(tensor, inputs[tensor.name]!)]),
     ),
     outputs: Object.fromEntries(outputs.map(([name, tensor]) => [name, values(tensor, ran.outputs.get(name)!)])),
     cotangent,
     gradients: Object.fromEntries([...ran.gradients].map(([name, data]) => [name, values(byName.get(name)!, data)])),
+    embedding: null,
   };
 }
 

@@ -45,7 +45,7 @@ export type Runner = (task: Task) => Promise<Ran>;
  */
 export const bf16Tolerance = 2 * 2 ** -8;
 
-interface Row {
+export interface Row {
   readonly tensor: string;
   readonly kind: 'output' | 'gradient';
   /** Largest error relative to the largest magnitude expected; null: not compared, for the reason in `note`. */
@@ -139,7 +139,7 @@ function largest(values: ArrayLike<number>): number {
   return most;
 }
 
-const isInputOfAttention = (name: string): boolean => ['x', 'query', 'key', 'value'].includes(name);
+const isInputOfAttention = (name: string): boolean => ['embedding', 'x', 'query', 'key', 'value'].includes(name);
 
 const reasonFor = (name: string, program: Program): string =>
   program.results.has(name) ? 'the runner did not return it' : `no \`let\` of ${program.name} is called '${name}'`;
@@ -173,7 +173,8 @@ function bindInputs(program: Program, vectors: Case): Bound {
   return { inputs, problems };
 }
 
-function valuesOf(tensor: Tensor, { inputs, learned, sizes }: Case): { name: string; values: Values } | null {
+/** A case's numbers for an input of a program, and their name there; null where it has none. */
+export function valuesOf(tensor: Tensor, { inputs, learned, sizes }: Case): { name: string; values: Values } | null {
   const { name, origin } = tensor;
   if (origin.kind === 'learned') return learned[name] === undefined ? null : { name, values: learned[name] };
   const isPosition = origin.kind === 'given' && origin.given === 'position';

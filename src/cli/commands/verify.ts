@@ -12,7 +12,8 @@ import type { PlanOptions } from '../../../codegen/plan/plan.ts';
 import type { CompileOptions } from '../../options.ts';
 import type { Source } from '../../source.ts';
 import type { Case } from '../../verify/case.ts';
-import type { Runner, Verified } from '../../verify/run.ts';
+import type { VerifiedEncoding } from '../../verify/embedding.ts';
+import type { Runner } from '../../verify/run.ts';
 
 interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, Pick<DeviceFlags, 'emulate'> {
   readonly vectors?: readonly string[];
@@ -127,7 +128,8 @@ async function verifyCase(
   tolerance: number,
   flags: Flags,
 ): Promise<boolean> {
-  const { geometryOf, verify } = await import('../../verify/run.ts');
+  const { geometryOf } = await import('../../verify/run.ts');
+  const { verifyEncoding } = await import('../../verify/embedding.ts');
   const { frontEnd } = await import('../../front-end.ts');
   const geometry = { ...geometryOf(vectors.sizes), layer: base.geometry.layer };
   const { lowered, diagnostics } = frontEnd(source, { ...base, geometry, laws: false });
@@ -135,13 +137,13 @@ async function verifyCase(
   if (lowered === null) throw failed();
   const compared: Compared[] = [];
   for (const { plan, runner } of plans)
-    compared.push({ plan, ...(await verify(lowered.attend, vectors, runner, tolerance)) });
+    compared.push({ plan, ...(await verifyEncoding(lowered, vectors, runner, tolerance)) });
   if (flags.vectors!.length > 1 && flags.json !== true) console.log(`${name}:`);
   show(compared, tolerance, flags.json === true);
   return compared.every(({ passed }) => passed);
 }
 
-type Compared = Verified & Pick<NamedRunner, 'plan'>;
+type Compared = VerifiedEncoding & Pick<NamedRunner, 'plan'>;
 
 /** What a plan is, for those of which there are several. */
 const meanings: Partial<Record<NamedRunner['plan'], string>> = {
@@ -153,7 +155,8 @@ function show(compared: readonly Compared[], tolerance: number, json: boolean): 
   const rows = compared.flatMap(({ plan, rows: own }) => own.map((row) => ({ plan, ...row })));
   const problems = compared[0]!.problems; // of the case, the same for all plans
   const passed = compared.every((each) => each.passed);
-  if (json) return printJson({ rows, problems, passed, tolerance });
+  const { embedding } = compared[0]!;
+  if (json) return printJson({ rows, problems, passed, tolerance, embedding });
   problems.forEach((problem) => console.error(problem));
   if (rows.length === 0) return;
   const told = compared.flatMap(({ plan }) => meanings[plan] ?? []);
@@ -161,10 +164,10 @@ function show(compared: readonly Compared[], tolerance: number, json: boolean): 
   console.log(
     table([
       [...(isBf16 ? ['plan'] : []), 'tensor', '', 'largest error', '', ...(isBf16 ? ['by roundings'] : []), ''],
-      ...rows.map(({ plan, tensor, kind, error, passed: isWithin, where, note, rounding }) => [
+      ...rows.map(({ plan, tensor, kind, part, error, passed: isWithin, where, note, rounding }) => [
         ...(isBf16 ? [plan] : []),
         tensor,
-        kind,
+        part === 'embedding' ? `${kind}, embedding` : kind,
         error === null ? '' : error.toExponential(2),
         error === null ? 'not compared' : isWithin ? 'ok' : 'too large',
         ...(isBf16 ? [rounding.toExponential(2)] : []),
@@ -173,6 +176,8 @@ function show(compared: readonly Compared[], tolerance: number, json: boolean): 
     ]),
   );
   console.log(`${passed ? 'within' : 'not within'} ${tolerance} of each tensor's largest magnitude`);
+  if (embedding === 'interpreter')
+    console.log('embedding: the case has no numbers of what is done to it; the float64 interpreter made them');
   told.forEach((line) => console.log(line));
   if (isBf16) console.log('by roundings: how far those roundings alone move what is expected');
 }
@@ -187,10 +192,10 @@ async function write(
   const { lowered, checked, diagnostics } = frontEnd(source, { ...options, laws: false });
   await showDiagnostics(diagnostics, source);
   if (lowered === null || checked === null) throw failed();
-  const { makeCase } = await import('../../verify/make.ts');
+  const { makeEncodingCase } = await import('../../verify/embedding.ts');
   const { writeCase } = await import('../../verify/case.ts');
   const { writeAtomic } = await import('../../trainer/atomic.ts');
-  const made = await makeCase(checked, lowered.attend, { batch, tokens, seed });
+  const made = await makeEncodingCase(checked, lowered, { batch, tokens, seed });
   await writeAtomic(path, [writeCase(made)]);
   console.log(`wrote ${path}`);
 }
