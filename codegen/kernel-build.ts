@@ -1,9 +1,9 @@
 // Constructors of kernel IR: typed expressions and statements come out, with constants and identities folded.
 // A wrong type is a bug in pegen and throws at once. Folding follows f32 and i32 exactly, so it never changes a result.
 
-import type { Expression, KernelFunction, KernelOp, KernelSize, Statement, ValueType } from './kernel.ts';
+import type { Expression, KernelFunction, KernelOp, KernelSize, Size, Statement, ValueType } from './kernel.ts';
 import { kernelOps } from './kernel.ts';
-import { evaluateOp, resultType } from './kernel-ops.ts';
+import { componentOf, evaluateOp, isVector, resultType, vectorOf } from './kernel-ops.ts';
 
 type Literal = Extract<Expression, { kind: 'literal' }>;
 
@@ -45,16 +45,65 @@ export const laneIndex: Expression = { kind: 'lane', type: 'i32' };
 export const subgroupSize: Expression = { kind: 'subgroup_size', type: 'i32' };
 export const subgroupLane: Expression = { kind: 'subgroup_lane', type: 'i32' };
 
-export function load(buffer: string, index: Expression, type: 'f32' | 'i32' = 'f32'): Expression {
-  return { kind: 'load', type, buffer: checkName(buffer), index: integer(index) };
+type Loaded = 'f32' | 'i32' | 'f32x4' | 'i32x4';
+
+/** A vector where the type or the index is one. */
+export function load(buffer: string, index: Expression, type: Loaded = 'f32', mask?: Expression): Expression {
+  const access = { buffer: checkName(buffer), index: places(index), ...maskOf(mask) };
+  return { kind: 'load', type: accessType(type, index), ...access };
+}
+
+const accessType = (type: ValueType, index: Expression): ValueType =>
+  isVector(index.type) ? vectorOf(componentOf(type)) : type;
+
+function places(index: Expression): Expression {
+  if (index.type !== 'i32' && index.type !== 'i32x4') throw new Error(`an index must be i32, not ${index.type}`);
+  return index;
+}
+
+function maskOf(mask: Expression | undefined): { readonly mask?: Expression } {
+  if (mask === undefined) return {};
+  if (mask.type !== 'boolx4') throw new Error(`a mask must be boolx4, not ${mask.type}`);
+  return { mask };
+}
+
+// ---- vectors of four
+
+export const splat = (value: Expression): Expression =>
+  isVector(value.type) ? value : { kind: 'splat', type: vectorOf(componentOf(value.type)), value };
+
+export const ramp = (from: Expression): Expression => ({ kind: 'ramp', type: 'i32x4', from: integer(from) });
+
+export function extract(value: Expression, component: number): Expression {
+  if (!isVector(value.type)) throw new Error('only vectors have components');
+  return { kind: 'extract', type: componentOf(value.type), component, value };
+}
+
+type Across = Extract<Expression, { kind: 'across' }>['op'];
+
+/** (c0 op c2) op (c1 op c3) */
+export function across(op: Across, value: Expression): Expression {
+  if (!isVector(value.type) || (value.type === 'boolx4') !== (op === 'any' || op === 'all'))
+    throw new Error(`no ${op} across ${value.type}`);
+  return { kind: 'across', type: componentOf(value.type), op, value };
+}
+
+export function shuffle(
+  a: Expression,
+  b: Expression,
+  components: readonly [number, number, number, number],
+): Expression {
+  if (a.type !== b.type || (a.type !== 'f32x4' && a.type !== 'i32x4')) throw new Error('a shuffle takes two vectors');
+  return { kind: 'shuffle', type: a.type, a, b, components };
 }
 
 export function shared(array: string, index: Expression, type: ValueType = 'f32'): Expression {
   return { kind: 'shared', type, array: checkName(array), index: integer(index) };
 }
 
-export function element(array: string, index: Expression, type: ValueType = 'f32'): Expression {
-  return { kind: 'element', type, array: checkName(array), index: integer(index) };
+export function element(array: string, index: Expression, type: ValueType = 'f32', mask?: Expression): Expression {
+  const access = { array: checkName(array), index: places(index), ...maskOf(mask) };
+  return { kind: 'element', type: accessType(type, index), ...access };
 }
 
 export function subgroup(op: 'add' | 'max' | 'min', value: Expression): Expression {
@@ -188,8 +237,26 @@ export const select = (condition: Expression, then: Expression, otherwise: Expre
   call('select', condition, then, otherwise);
 
 /** The value as f32; as i32. Nothing is added where it has that type already. */
-export const toF32 = (a: Expression): Expression => (a.type === 'f32' ? a : call('to_f32', a));
-export const toI32 = (a: Expression): Expression => (a.type === 'i32' ? a : call('to_i32', a));
+export const toF32 = (a: Expression): Expression => (componentOf(a.type) === 'f32' ? a : call('to_f32', a));
+export const toI32 = (a: Expression): Expression => (componentOf(a.type) === 'i32' ? a : call('to_i32', a));
+
+/** A size as an expression. */
+export function ofSize(size: Size): Expression {
+  switch (size.kind) {
+    case 'number':
+      return i32(size.value);
+    case 'size':
+      return sizeOf(size.size);
+    case 'product':
+      return size.factors.map(ofSize).reduce(multiply);
+    case 'sum':
+      return size.terms.map(ofSize).reduce(add);
+    case 'ceil-divide':
+      return quotient(add(ofSize(size.value), i32(size.by - 1)), i32(size.by));
+    default:
+      return size satisfies never;
+  }
+}
 
 // ---- statements
 
@@ -205,29 +272,30 @@ export function assign(name: string, value: Expression): Statement {
   return { kind: 'set', name: checkName(name), value };
 }
 
-export function store(buffer: string, index: Expression, value: Expression): Statement {
-  if (value.type === 'bool') throw new Error(`${buffer}: buffers hold no bool`);
-  return { kind: 'store', buffer: checkName(buffer), index: integer(index), value };
+export function store(buffer: string, index: Expression, value: Expression, mask?: Expression): Statement {
+  if (componentOf(value.type) === 'bool') throw new Error(`${buffer}: buffers hold no bool`);
+  return { kind: 'store', buffer: checkName(buffer), index: places(index), value, ...maskOf(mask) };
 }
 
 export function storeShared(array: string, index: Expression, value: Expression): Statement {
   return { kind: 'store-shared', array: checkName(array), index: integer(index), value };
 }
 
-export function storeElement(array: string, index: Expression, value: Expression): Statement {
-  return { kind: 'store-element', array: checkName(array), index: integer(index), value };
+export function storeElement(array: string, index: Expression, value: Expression, mask?: Expression): Statement {
+  return { kind: 'store-element', array: checkName(array), index: places(index), value, ...maskOf(mask) };
 }
 
-/** for (variable = from; variable < to; variable += step). `unrolled` needs literal bounds. */
+/** for (variable = from; variable < to; variable += step). `unrolled` needs literal bounds; `vector`: see Statement. */
 export function loop(
   variable: string,
   from: Expression,
   to: Expression,
   body: readonly Statement[],
-  options: { readonly step?: number; readonly mode?: 'serial' | 'unrolled' } = {},
+  options: { readonly step?: number; readonly mode?: 'serial' | 'unrolled' | 'vector' } = {},
 ): Statement {
   const { step = 1, mode = 'serial' } = options;
   if (!Number.isInteger(step) || step < 1) throw new Error(`the step of a loop must be a positive integer: ${step}`);
+  if (mode === 'vector' && step !== 1) throw new Error(`the vector loop over ${variable} must have step 1`);
   if (mode === 'unrolled' && (from.kind !== 'literal' || to.kind !== 'literal')) {
     throw new Error(`the bounds of the unrolled loop over ${variable} must be literal`);
   }

@@ -1,13 +1,13 @@
 // The operations of kernel IR: the type of their result, and their exact meaning in f32 and i32 (numbers in, number out;
 // booleans are 0 and 1). The simulator and constant folding both use it.
 
-import type { KernelOp, ValueType } from './kernel.ts';
+import type { KernelOp, ScalarType, ValueType, VectorType } from './kernel.ts';
 
-type Rule = (types: readonly ValueType[]) => ValueType | null;
+type Rule = (types: readonly ScalarType[]) => ScalarType | null;
 
 const numbers: Rule = ([a, b = a]) => (a === b && a !== 'bool' ? a! : null);
 const take =
-  (type: ValueType, result: ValueType): Rule =>
+  (type: ScalarType, result: ScalarType): Rule =>
   (types) =>
     types.every((each) => each === type) ? result : null;
 const reals = take('f32', 'f32');
@@ -51,11 +51,28 @@ const rules: Readonly<Record<KernelOp, Rule>> = {
   from_bits: take('i32', 'f32'),
 };
 
-/** Throws where the operation does not take arguments of these types. */
+const vectors: Readonly<Record<ScalarType, VectorType>> = { f32: 'f32x4', i32: 'i32x4', bool: 'boolx4' };
+const components: Readonly<Record<ValueType, ScalarType>> = {
+  f32: 'f32',
+  i32: 'i32',
+  bool: 'bool',
+  f32x4: 'f32',
+  i32x4: 'i32',
+  boolx4: 'bool',
+};
+
+export const vectorOf = (type: ScalarType): VectorType => vectors[type];
+/** What one component of a vector is; a scalar's own type. */
+export const componentOf = (type: ValueType): ScalarType => components[type];
+export const isVector = (type: ValueType): type is VectorType => components[type] !== type;
+
+/** Throws where the operation does not take arguments of these types. Vectors: all or none, component by component. */
 export function resultType(op: KernelOp, types: readonly ValueType[]): ValueType {
-  const result = rules[op](types);
-  if (result === null) throw new Error(`${op} does not take (${types.join(', ')})`);
-  return result;
+  const result = rules[op](types.map(componentOf));
+  const wide = types.filter(isVector).length;
+  if (result === null || (wide > 0 && wide < types.length))
+    throw new Error(`${op} does not take (${types.join(', ')})`);
+  return wide > 0 ? vectorOf(result) : result;
 }
 
 const round = Math.fround;

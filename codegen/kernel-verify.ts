@@ -2,6 +2,7 @@
 // sound kernel. Names are bound once and before use, types agree, barriers and subgroup operations stand where every lane
 // comes by, and the limits that all WebGPU adapters guarantee are kept.
 
+import { partsOf } from './map-expressions.ts';
 import { bytesOfElement, loadedType } from './kernel.ts';
 import type { Expression, KernelBody, KernelFunction, Statement, ValueType } from './kernel.ts';
 import { resultType } from './kernel-ops.ts';
@@ -71,6 +72,12 @@ export function verifyKernel(body: KernelBody): readonly string[] {
       case 'subgroup':
         inner(expression.value);
         return false;
+      case 'splat':
+      case 'ramp':
+      case 'extract':
+      case 'across':
+      case 'shuffle':
+        return partsOf(expression).map(inner).every(Boolean);
       case 'call':
         try {
           const types = expression.args.map((argument) => argument.type);

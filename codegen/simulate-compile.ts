@@ -141,6 +141,12 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
         });
         return (lane) => lane[slot]!;
       }
+      case 'splat':
+      case 'ramp':
+      case 'extract':
+      case 'across':
+      case 'shuffle':
+        return fail('a vector stands where one number is computed');
       default:
         return expression satisfies never;
     }

@@ -2,6 +2,7 @@
 // variable replaced by that value and what becomes constant folded.
 
 import type { Expression, Statement } from './kernel.ts';
+import { inside, mapExpressions } from './map-expressions.ts';
 import { apply, call, i32, when } from './kernel-build.ts';
 
 type Loop = Extract<Statement, { kind: 'for' }>;
@@ -26,27 +27,14 @@ export function unroll(loop: Loop): readonly Iteration[] {
 export function replace(expression: Expression, name: string, by: Expression): Expression {
   const inner = (each: Expression): Expression => replace(each, name, by);
   switch (expression.kind) {
-    case 'literal':
-    case 'size':
-    case 'workgroup':
-    case 'lane':
-    case 'subgroup_size':
-    case 'subgroup_lane':
-      return expression;
     case 'local':
       return expression.name === name ? by : expression;
-    case 'load':
-    case 'shared':
-    case 'element':
-      return { ...expression, index: inner(expression.index) };
     case 'call':
       return call(expression.op, ...expression.args.map(inner));
     case 'apply':
       return apply(expression.of, ...expression.args.map(inner));
-    case 'subgroup':
-      return { ...expression, value: inner(expression.value) };
     default:
-      return expression satisfies never;
+      return inside(expression, inner);
   }
 }
 
@@ -61,7 +49,7 @@ function replaceIn(statements: readonly Statement[], name: string, by: Expressio
       case 'store':
       case 'store-shared':
       case 'store-element':
-        return [{ ...statement, index: inner(statement.index), value: inner(statement.value) }];
+        return [mapExpressions(statement, (e) => replace(e, name, by))];
       case 'load-elements':
       case 'store-elements':
         return [{ ...statement, index: inner(statement.index) }];

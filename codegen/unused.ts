@@ -1,6 +1,7 @@
 // Drops what a kernel binds and never uses: statements come in, the same without such `let`s go out. Values have no
 // effects, but for subgroup operations, which every lane must reach: those stay.
 
+import { partsOf } from './map-expressions.ts';
 import type { Expression, Statement } from './kernel.ts';
 import { when } from './kernel-build.ts';
 
@@ -64,27 +65,3 @@ function note(expression: Expression, used: Set<string>): void {
 
 const hasSubgroup = (expression: Expression): boolean =>
   expression.kind === 'subgroup' || partsOf(expression).some(hasSubgroup);
-
-function partsOf(expression: Expression): readonly Expression[] {
-  switch (expression.kind) {
-    case 'literal':
-    case 'local':
-    case 'size':
-    case 'workgroup':
-    case 'lane':
-    case 'subgroup_size':
-    case 'subgroup_lane':
-      return [];
-    case 'load':
-    case 'shared':
-    case 'element':
-      return [expression.index];
-    case 'subgroup':
-      return [expression.value];
-    case 'call':
-    case 'apply':
-      return expression.args;
-    default:
-      return expression satisfies never;
-  }
-}

@@ -44,5 +44,15 @@ export function compileOptions(given: Partial<CompileOptions> = {}): CompileOpti
 }
 
 /** What the planner does otherwise for a target. */
-export const targetPlan = (target: Language, precision: CompileOptions['precision']): Partial<PlanOptions> =>
-  target === 'wgsl' ? {} : { precision, access: 16, lanes: 256, library: true, maxBindings: 64 };
+export function targetPlan(target: Language, precision: CompileOptions['precision']): Partial<PlanOptions> {
+  switch (target) {
+    case 'wgsl':
+      return {};
+    case 'cuda':
+      return { precision, access: 16, lanes: 256, library: true, maxBindings: 64 };
+    case 'wasm':
+      return { machine: 'cpu', blockwise: true, maxBindings: 64 };
+    default:
+      return target satisfies never;
+  }
+}

@@ -20,7 +20,7 @@ export type StorageType = 'f32' | 'bf16' | 'i32';
 export const bytesOfElement: Readonly<Record<StorageType, number>> = { f32: 4, bf16: 2, i32: 4 };
 
 /** The language of a kernel's text, and of what a device compiles. */
-export type Language = 'wgsl' | 'cuda';
+export type Language = 'wgsl' | 'cuda' | 'wasm';
 
 export type Profile = 'software' | 'portable' | 'subgroups';
 
@@ -30,6 +30,8 @@ export interface KernelVariant {
   readonly code: string;
   /** Workgroups to dispatch. */
   groups(sizes: Sizes): number;
+  /** WebAssembly: bytes of private memory that each thread needs. */
+  scratch?(sizes: Sizes): number;
 }
 
 /** out[batch, m, n] = scale * sum over k of left[batch, m, k] * right[batch, n, k], added to out where `accumulate`. */
@@ -54,7 +56,12 @@ export interface Operand {
   readonly batches: readonly number[];
 }
 
-/** WGSL: binding 0 is the uniform block of sizes and the number of workgroups; binding k + 1 is `bindings[k]`. */
+/**
+ * WGSL: binding 0 is the uniform block of sizes and the number of workgroups; binding k + 1 is `bindings[k]`. CUDA: sizes,
+ * then a pointer for each binding. WebAssembly: `code` is a module in base64 that imports `env.memory` and exports
+ * run(begin, end, call, scratch), all i32: it does the workgroups begin to end - 1; at the address `call` lie batch,
+ * tokens, keys, first, capacity, then the address of each binding; at `scratch` the thread's private memory.
+ */
 export interface Kernel {
   readonly name: string;
   readonly language: Language;
@@ -114,6 +121,8 @@ export interface Device {
   readonly description: string; // the adapter, for people
   readonly profile: Profile;
   readonly maxBufferBytes: number; // the largest one binding
+  /** Matrix products go to a library: kernels are compiled for that (PlanOptions.library). CUDA's always are. */
+  readonly library?: boolean;
   /** Compiles pipelines in parallel; a failure carries the kernel and its `.pe` line. */
   prepare(kernels: readonly Kernel[]): Promise<void>;
   allocate(bytes: number, label: string): DeviceBuffer;

@@ -78,6 +78,12 @@ function print(expression: Expression, syntax: Syntax): Printed {
       return done(syntax.subgroup(expression.op, inner(expression.value), expression.value));
     case 'call':
       return printCall(expression, syntax);
+    case 'splat':
+    case 'ramp':
+    case 'extract':
+    case 'across':
+    case 'shuffle':
+      throw new Error(`${expression.kind}: vectors are for a CPU`);
     default:
       return expression satisfies never;
   }

@@ -9,7 +9,7 @@ import { sizeFunction, sizeText } from './sizes.ts';
 import type { Statement } from './structure.ts';
 
 export interface KernelTexts {
-  readonly language: 'wgsl' | 'cuda';
+  readonly language: 'wgsl' | 'cuda' | 'wasm';
   /** A kernel in the target's language, `comment` above it. */
   readonly print: (body: KernelBody, comment: string) => string;
   /** 'rope.pe:9', or the program's name. */

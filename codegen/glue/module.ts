@@ -27,7 +27,7 @@ export interface ModuleInfo {
   readonly name: string; // of the encoding or the operation
   readonly source: { readonly file: string; readonly sha256: string };
   readonly geometry: Readonly<Record<string, number>>;
-  readonly language: 'wgsl' | 'cuda';
+  readonly language: 'wgsl' | 'cuda' | 'wasm';
   /** Of the target: one kernel as text. */
   readonly kernel: (body: KernelBody, comment: string) => string;
   /** 'rope.pe:4' */

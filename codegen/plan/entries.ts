@@ -4,6 +4,7 @@ import type { Tensor } from '../../src/ir/ir.ts';
 import { tensorsOf } from '../../src/ir/visit.ts';
 import type { Draft, Setting } from '../simt/draft.ts';
 import { lowerNest } from '../simt/lower.ts';
+import { lowerForCpu } from '../cpu/lower.ts';
 import type { Mode, Place } from '../simt/scope.ts';
 import { bytesOf } from './cost.ts';
 import { staysInside } from './group.ts';
@@ -106,7 +107,8 @@ export function buildEntry(entry: EntryInput): BuiltEntry {
       [...own].flatMap((tensor) => (accumulate.has(tensor) || taken.has(tensor) ? [storage.get(tensor)!] : [])),
     );
     const rewritten = new Set([...own].filter((tensor) => taken.has(tensor)));
-    for (const draft of lowerNest(nest, setting)) {
+    const lower = options.machine === 'cpu' ? lowerForCpu : lowerNest;
+    for (const draft of lower(nest, setting)) {
       const kernel = kernelOf(draft, before, (buffer) => rowsMoved(draft, buffer, setting, rewritten));
       kernels.push(kernel);
       launches.push({ kernel, buffers: draft.buffers.map(({ buffer }) => buffer) });

@@ -18,6 +18,8 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   narrow: [],
   access: 4,
   lanes: 64,
+  machine: 'gpu',
+  blockwise: false,
   packed: false,
   library: false,
 };

@@ -3,15 +3,9 @@
 
 import type { Span } from '../../grammar/span.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
-import type { Binding, KernelBody, KernelSize, StorageType } from '../kernel.ts';
+import type { Binding, KernelBody, Size, StorageType } from '../kernel.ts';
 
-/** A number known when buffers are allocated: products and rounded-up quotients of the run-time sizes. */
-export type Size =
-  | { readonly kind: 'number'; readonly value: number }
-  | { readonly kind: 'size'; readonly size: KernelSize }
-  | { readonly kind: 'product'; readonly factors: readonly Size[] }
-  | { readonly kind: 'sum'; readonly terms: readonly Size[] }
-  | { readonly kind: 'ceil-divide'; readonly value: Size; readonly by: number };
+export type { Size } from '../kernel.ts';
 
 /**
  * When a definition is computed. static and table: on the host in float64, when the module loads or positions are bound;
@@ -164,6 +158,16 @@ export interface PlanOptions {
   readonly access: 4 | 16;
   /** Lanes of a workgroup. */
   readonly lanes: 64 | 128 | 256;
+  /**
+   * gpu: workgroups of lanes (codegen/simt). cpu: items of work that threads share, with loops whose neighbouring steps
+   * are taken four at a time (codegen/cpu).
+   */
+  readonly machine: 'gpu' | 'cpu';
+  /**
+   * Tensors with an axis of queries and one of keys are never whole in memory: forward makes a strip of queries at a time
+   * (codegen/plan/strips.ts), and backward makes them anew.
+   */
+  readonly blockwise: boolean;
   /**
    * query, key and value lie in one buffer `qkv` [batch, tokens, heads + 2 kv_heads, head_dim], rotated there where that
    * is possible in place, and their gradients in `d_qkv`. For training: there is no decode entry then.

@@ -2,7 +2,7 @@
 // Lowering writes expressions as trees; share.ts binds what is used twice once the kernel is complete.
 
 import type { Axis, Extent, Tensor } from '../../src/ir/ir.ts';
-import type { Binding, Expression, KernelBody, Statement, ValueType } from '../kernel.ts';
+import type { Binding, Expression, KernelBody, Size, Statement, ValueType } from '../kernel.ts';
 import { add, i32, letOf, load, local, multiply, sizeOf, store, subtract, toI32, varOf } from '../kernel-build.ts';
 import type { BufferPlan } from '../plan/plan.ts';
 
@@ -42,6 +42,8 @@ export interface Scope {
   variable(wanted: string, value: Expression): Expression;
   shared(wanted: string, type: ValueType, size: number): string;
   array(wanted: string, type: ValueType, size: number): string;
+  /** Private memory of a size known at run time, on a CPU. */
+  scratch(wanted: string, type: 'f32' | 'i32', size: Size): string;
   /** A name for the value, should it be bound. */
   hint(value: Expression, name: string): Expression;
   readonly hints: ReadonlyMap<Expression, string>;
@@ -76,6 +78,7 @@ export function openScope(options: ScopeOptions): Scope {
   const hints = new Map<Expression, string>();
   const shared: { name: string; type: ValueType; size: number }[] = [];
   const arrays: { name: string; type: ValueType; size: number }[] = [];
+  const scratch: { name: string; type: 'f32' | 'i32'; size: Size }[] = [];
   const byBuffer = new Map(bindings.map(({ buffer, binding }) => [buffer, binding]));
   const bindingOf = (tensor: Tensor): Binding => {
     const buffer = storage.get(tensor);
@@ -126,6 +129,11 @@ export function openScope(options: ScopeOptions): Scope {
       arrays.push({ name, type, size });
       return name;
     },
+    scratch(wanted, type, size) {
+      const name = names(wanted);
+      scratch.push({ name, type, size });
+      return name;
+    },
     hint(value, name) {
       if (!hints.has(value)) hints.set(value, name);
       return value;
@@ -137,6 +145,7 @@ export function openScope(options: ScopeOptions): Scope {
       bindings: bindings.map(({ binding }) => binding),
       shared,
       arrays,
+      ...(scratch.length === 0 ? {} : { scratch }),
       statements: stack[0]!,
     }),
   };

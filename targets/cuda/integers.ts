@@ -122,6 +122,11 @@ export function integersOf(of: {
       case 'element':
       case 'apply':
       case 'subgroup':
+      case 'splat':
+      case 'ramp':
+      case 'extract':
+      case 'across':
+      case 'shuffle':
         return anyData;
       case 'call': {
         const value = rangeOf(expression, expression.args.map(valueOf));

@@ -6,7 +6,7 @@ import { f32Text, i32Text } from '../../codegen/numbers.ts';
 import type { Call, Level, Spelling, Syntax } from '../print.ts';
 import type { Integers } from './integers.ts';
 
-export const typeNames: Readonly<Record<ValueType, string>> = { f32: 'float', i32: 'int', bool: 'bool' };
+export const typeNames: Readonly<Partial<Record<ValueType, string>>> = { f32: 'float', i32: 'int', bool: 'bool' };
 
 const infix = (operator: string, level: Level): Spelling => ({ infix: operator, level });
 const named =
@@ -79,7 +79,7 @@ function literal(type: ValueType, value: number): string {
     case 'bool':
       return value ? 'true' : 'false';
     default:
-      return type satisfies never;
+      throw new Error(`a literal is one number, not ${type}`);
   }
 }
 
