@@ -89,4 +89,6 @@ export function printSize(size: Size): string {
 /** What run-time sizes are taken as where a choice depends on them. */
 const nominalSizes: SizeValues = { batch: 8, tokens: 1024, keys: 1024, first: 0, capacity: 1024 };
 
+export const nominalSize = (size: Size): number => evaluateSize(size, nominalSizes);
+
 export const nominal = (extent: Extent): number => (typeof extent === 'number' ? extent : nominalSizes[extent]);

@@ -32,12 +32,14 @@ import { partsOfSum } from '../plan/contract.ts';
 import { isLarge } from '../plan/options.ts';
 import { productOf, type Lie } from '../plan/product.ts';
 import type { BufferPlan, ProductPlan, Size } from '../plan/plan.ts';
-import { chunkCount, chunksIn, chunksOf, overChunk, partialBuffer, sizeExpression, sumPartials } from './columns.ts';
+import { chunkCount, chunksIn, chunksOf, overChunk } from './chunks.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
 import { alongAxis, countOf, laneGroups, laneNumber, lanesInGroup, pointsOf, takeApart } from './grid.ts';
 import { finishPoint } from './finish-point.ts';
+import { partialBuffer, sumPartials } from './partial-sums.ts';
 import { extentOf, indexAt, positionAt, type KernelBuffer, type Scope } from './scope.ts';
 import { lanesOfTile, sharedGroups, sharedTile, writeShared } from './shared-tile.ts';
+import { sizeExpression } from './size-expression.ts';
 import { widest, widthOf } from './width.ts';
 
 /** Points of a lane along m and along n. */

@@ -6,7 +6,6 @@ import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
 import type { Expression } from '../kernel.ts';
 import {
   add,
-  assign,
   barrier,
   call,
   divide,
@@ -37,6 +36,7 @@ import { buffersOf, describe, variant, writeBody, type Draft, type Setting } fro
 import { groupGrid, indicesAt, laneGrid, laneGroups, pointsOf } from './grid.ts';
 import { loadAt, type KernelBuffer, type Scope } from './scope.ts';
 import { storeInto } from './store.ts';
+import { addTo, setTo } from './variable.ts';
 
 type Expm = Extract<Definition, { kind: 'expm' }>;
 
@@ -180,7 +180,7 @@ function dot(scope: Scope, side: number, term: (k: Expression) => Expression): E
   const sum = scope.variable('sum', f32(0));
   const name = scope.fresh('k');
   const body = scope.block(() => {
-    if (sum.kind === 'local') scope.emit(assign(sum.name, add(sum, term(local(name, 'i32')))));
+    scope.emit(addTo(sum, term(local(name, 'i32'))));
   });
   scope.emit(loop(name, i32(0), i32(side), body));
   return sum;
@@ -195,20 +195,16 @@ function scaling(
   const norm = scope.variable('norm', f32(0));
   const scale = scope.variable('scale', f32(1));
   const squarings = scope.variable('squarings', i32(0));
-  const set = (variable: Expression, value: Expression) => {
-    if (variable.kind !== 'local') throw new Error('not a variable');
-    return assign(variable.name, value);
-  };
   const row = scope.fresh('row');
   const rows = scope.block(() => {
     const sum = dot(scope, side, (k) => call('abs', at(local(row, 'i32'), k)));
-    scope.emit(set(norm, maximum(norm, sum)));
+    scope.emit(setTo(norm, maximum(norm, sum)));
   });
   scope.emit(loop(row, i32(0), i32(side), rows));
   const halving = [
-    set(scale, multiply(scale, f32(0.5))),
-    set(norm, multiply(norm, f32(0.5))),
-    set(squarings, add(squarings, i32(1))),
+    setTo(scale, multiply(scale, f32(0.5))),
+    setTo(norm, multiply(norm, f32(0.5))),
+    setTo(squarings, add(squarings, i32(1))),
   ];
   const half = scope.fresh('halving');
   scope.emit(loop(half, i32(0), i32(mostSquarings), [...when(less(f32(0.5), norm), halving)]));
@@ -273,7 +269,7 @@ function groupEngine(scope: Scope, side: number, lanes: number): Engine {
       only(() =>
         made.forEach(({ value }, n) => {
           const variable = next[n]!;
-          if (variable.kind === 'local') scope.emit(assign(variable.name, value(row, column)));
+          scope.emit(setTo(variable, value(row, column)));
         }),
       );
       scope.emit(barrier);

@@ -5,7 +5,6 @@ import type { Axis, Definition } from '../../src/ir/ir.ts';
 import type { Expression } from '../kernel.ts';
 import {
   add,
-  assign,
   call,
   divide,
   equal,
@@ -31,16 +30,12 @@ import { buffersOf, describe, variant, writeBody, type Draft, type Setting } fro
 import { countOf, eachPoint, laneCount, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
 import { extentOf, indexAt, loadAt, type Grid, type Scope } from './scope.ts';
 import { axesAsScalars, storeInto } from './store.ts';
+import { setTo } from './variable.ts';
 import { busy, widthOf } from './width.ts';
 
 type Scan = Extract<Definition, { kind: 'scan' }>;
 
 const isOne = (d: Scan): boolean => d.factor.kind === 'constant' && d.factor.value === 1;
-
-const setTo = (variable: Expression, value: Expression): ReturnType<typeof assign> => {
-  if (variable.kind !== 'local') throw new Error('not a variable');
-  return assign(variable.name, value);
-};
 
 export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
   const { root, chunk: length } = nest;

@@ -4,10 +4,9 @@
 
 import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
 import { readsOf } from '../../src/ir/visit.ts';
-import type { Expression, Statement } from '../kernel.ts';
+import type { Expression } from '../kernel.ts';
 import {
   add,
-  assign,
   equal,
   f32,
   i32,
@@ -31,6 +30,7 @@ import { describe, variant, writeBody, type Draft, type Setting, type Wanted } f
 import { countOf, eachPoint, indicesAt, laneCount, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
 import { extentOf, type Grid, type Scope } from './scope.ts';
 import { storeInto } from './store.ts';
+import { addTo } from './variable.ts';
 import { widest, widthOf } from './width.ts';
 
 type Scatter = Extract<Definition, { kind: 'scatter' }>;
@@ -202,9 +202,4 @@ function addPlaces(
     scope.emit(addTo(total, value));
   });
   scope.emit(loop(slot, from, to, body));
-}
-
-function addTo(total: Expression, value: Expression): Statement {
-  if (total.kind !== 'local') throw new Error('not a variable');
-  return assign(total.name, add(total, value));
 }

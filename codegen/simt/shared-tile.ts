@@ -32,11 +32,11 @@ import { sharedSide } from '../plan/contract.ts';
 import type { ContractionNest } from '../plan/nest.ts';
 import type { Size } from '../plan/plan.ts';
 import { ceilDivide, nominal, product } from '../plan/size.ts';
-import { sizeExpression } from './columns.ts';
 import type { Setting } from './draft.ts';
 import { finishPoint } from './finish-point.ts';
 import { countOf, groupNumber, pointsOf, takeApart } from './grid.ts';
 import { indexAt, type Scope } from './scope.ts';
+import { sizeExpression } from './size-expression.ts';
 
 const steps = 16;
 

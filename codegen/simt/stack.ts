@@ -6,11 +6,11 @@ import { flopsOf } from '../plan/cost.ts';
 import { membersOf, type RowsNest, type StackNest } from '../plan/nest.ts';
 import type { Size } from '../plan/plan.ts';
 import { sum } from '../plan/size.ts';
-import { sizeExpression } from './columns.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from './draft.ts';
 import { eachPoint, laneCount, laneGroups, pointsOf } from './grid.ts';
 import { nameOf, writeRows } from './rows.ts';
 import type { Scope } from './scope.ts';
+import { sizeExpression } from './size-expression.ts';
 import { widest, widthOf } from './width.ts';
 
 export function lowerStack(nest: StackNest, setting: Setting): Draft {
