@@ -50,6 +50,9 @@ Examples:
   $ pegen verify examples/carope.pe --vectors carope.json --emulate --precision bf16
   $ pegen verify mine.pe --write mine.json --heads 2 --head-dim 8
 
+With --precision bf16 two plans are compared: what is trained, and one with bf16 only in inputs and
+results (bf16-borders), which is held against float64 itself.
+
 Sizes come from the case. Exit code 1 past the tolerance, or when the output or a gradient of the
 case was not compared. The format of a case: src/verify/README.md in the package.`,
     )
