@@ -139,7 +139,7 @@ const whole: Readonly<Partial<Record<KernelOp, Evaluate>>> = {
 
 /** The operation on arguments of which the first has this type. */
 export function evaluator(op: KernelOp, first: ValueType): Evaluate {
-  return (first === 'i32' ? whole[op] : undefined) ?? real[op];
+  return (componentOf(first) === 'i32' ? whole[op] : undefined) ?? real[op];
 }
 
 /** null: an integer divided by zero. */

@@ -1,11 +1,11 @@
 // What every kernel must satisfy before it is printed or run: a body comes in, the list of its faults goes out, empty for a
 // sound kernel. Names are bound once and before use, types agree, barriers and subgroup operations stand where every lane
-// comes by, and the limits that all WebGPU adapters guarantee are kept.
+// comes by, and the limits that all WebGPU adapters guarantee are kept. Kernels for a CPU have one lane, vectors and scratch memory.
 
-import { partsOf } from './map-expressions.ts';
+import { accumulationOf, expressionsOf, nestedIn, partsOf } from './map-expressions.ts';
 import { bytesOfElement, loadedType } from './kernel.ts';
 import type { Expression, KernelBody, KernelFunction, Statement, ValueType } from './kernel.ts';
-import { resultType } from './kernel-ops.ts';
+import { componentOf, isVector, resultType, vectorOf } from './kernel-ops.ts';
 import { isReserved } from './names.ts';
 
 /** Guaranteed by every WebGPU adapter. */
@@ -30,8 +30,10 @@ export function verifyKernel(body: KernelBody): readonly string[] {
   const typed = (items: readonly { readonly name: string; readonly type: ValueType }[]) =>
     new Map(items.map(({ name, type }) => [name, type]));
   const values = body.bindings.map(({ name, type }) => ({ name, type: loadedType(type) }));
-  const [buffers, shared, arrays] = [typed(values), typed(body.shared), typed(body.arrays)];
-  for (const { name } of [body, ...body.bindings, ...body.shared, ...body.arrays]) declare(name);
+  const scratch = body.scratch ?? [];
+  const [buffers, shared, arrays] = [typed(values), typed(body.shared), typed([...body.arrays, ...scratch])];
+  for (const { name } of [body, ...body.bindings, ...body.shared, ...body.arrays, ...scratch]) declare(name);
+  if (body.workgroup > 1 && scratch.length > 0) fault('scratch memory is of kernels of items, with one lane');
   checkLimits(body, fault);
 
   /** Whether all lanes have the same value; faults on the way. */
@@ -39,8 +41,10 @@ export function verifyKernel(body: KernelBody): readonly string[] {
     const inner = (each: Expression): boolean => uniform(each, scope);
     const array = (kinds: ReadonlyMap<string, ValueType>, name: string, what: string): void => {
       if (!kinds.has(name)) fault(`${what} ${name} is not declared`);
-      else if (kinds.get(name) !== expression.type) fault(`${name} is read as ${expression.type}`);
+      else if (kinds.get(name) !== componentOf(expression.type)) fault(`${name} is read as ${expression.type}`);
     };
+    if (isVector(expression.type) && body.workgroup > 1) fault(`${expression.kind} is a vector, in a kernel of lanes`);
+    for (const text of vectorFaults(expression)) fault(text);
     switch (expression.kind) {
       case 'literal':
       case 'size':
@@ -59,7 +63,7 @@ export function verifyKernel(body: KernelBody): readonly string[] {
       }
       case 'load':
         array(buffers, expression.buffer, 'the buffer');
-        inner(expression.index);
+        partsOf(expression).forEach(inner);
         return false; // as Tint sees it
       case 'shared':
         array(shared, expression.array, 'the workgroup array');
@@ -67,7 +71,7 @@ export function verifyKernel(body: KernelBody): readonly string[] {
         return false;
       case 'element':
         array(arrays, expression.array, 'the private array');
-        inner(expression.index);
+        partsOf(expression).forEach(inner);
         return false;
       case 'subgroup':
         inner(expression.value);
@@ -149,7 +153,12 @@ export function verifyKernel(body: KernelBody): readonly string[] {
           value(statement.value);
           const name = statement.kind === 'store' ? statement.buffer : statement.array;
           const kinds = { store: buffers, 'store-shared': shared, 'store-element': arrays }[statement.kind];
-          if (kinds.get(name) !== statement.value.type) fault(`${name} does not take ${statement.value.type}`);
+          const { type } = statement.value;
+          if (kinds.get(name) !== componentOf(type)) fault(`${name} does not take ${type}`);
+          const mask = statement.kind === 'store-shared' ? undefined : statement.mask;
+          if (mask !== undefined) value(mask);
+          for (const text of placeFaults(name, statement.index, type, mask)) fault(text);
+          if (statement.kind === 'store-shared' && isVector(type)) fault(`${name} takes no vectors`);
           if (statement.kind === 'store' && !body.bindings.some((b) => b.name === name && b.access === 'read_write')) {
             fault(`${name} is written, but bound for reading`);
           }
@@ -164,6 +173,7 @@ export function verifyKernel(body: KernelBody): readonly string[] {
         case 'for': {
           const same = [value(statement.from), value(statement.to)].every(Boolean);
           if (statement.step < 1) fault(`the loop over ${statement.variable} does not advance`);
+          if (statement.mode === 'vector') vectorLoopFaults(statement).forEach(fault);
           const inside = new Map(scope);
           inside.set(statement.variable, { type: 'i32', assignable: false, uniform: same && place.uniform });
           verify(statement.body, inside, { uniform: same && place.uniform, top: false, barrier: place.barrier });
@@ -215,29 +225,17 @@ function checkLimits(body: KernelBody, fault: (text: string) => void): void {
   if (body.workgroup < 1 || !Number.isInteger(body.workgroup)) fault(`${body.workgroup} lanes`);
 }
 
-/** Statements inside statements, outermost first. */
-function* nested(statements: readonly Statement[]): Generator<Statement, void> {
-  for (const statement of statements) {
-    yield statement;
-    if (statement.kind === 'for') yield* nested(statement.body);
-    if (statement.kind === 'if') {
-      yield* nested(statement.then);
-      yield* nested(statement.otherwise);
-    }
-  }
-}
-
 function hasBarrier(statements: readonly Statement[]): boolean {
-  return [...nested(statements)].some(({ kind }) => kind === 'barrier');
+  return [...nestedIn(statements)].some(({ kind }) => kind === 'barrier');
 }
 
 /** Whether a variable is set to something that can differ between lanes: a load, a lane index, a branch. */
 function assignedUnevenly(statements: readonly Statement[], name: string): boolean {
-  for (const statement of nested(statements)) {
+  for (const statement of nestedIn(statements)) {
     if (statement.kind === 'set' && statement.name === name && !constantForLanes(statement.value, name)) return true;
     if (
       statement.kind === 'if' &&
-      [...nested([...statement.then, ...statement.otherwise])].some((s) => s.kind === 'set' && s.name === name)
+      [...nestedIn([...statement.then, ...statement.otherwise])].some((s) => s.kind === 'set' && s.name === name)
     ) {
       return true;
     }
@@ -260,20 +258,86 @@ function constantForLanes(expression: Expression, name: string): boolean {
   }
 }
 
-function hasSubgroup(expression: Expression): boolean {
-  switch (expression.kind) {
-    case 'subgroup':
-      return true;
+const hasSubgroup = (expression: Expression): boolean =>
+  expression.kind === 'subgroup' || partsOf(expression).some(hasSubgroup);
+
+/** Where the types of the parts of a vector, or of an access, do not fit. */
+function vectorFaults(e: Expression): readonly string[] {
+  const wrong = (isWrong: boolean, text: string): string[] => (isWrong ? [text] : []);
+  switch (e.kind) {
+    case 'literal':
+      return wrong(isVector(e.type), 'a literal is one number');
+    case 'splat':
+      return wrong(isVector(e.value.type) || vectorOf(e.value.type) !== e.type, `splat of ${e.value.type}`);
+    case 'ramp':
+      return wrong(e.from.type !== 'i32', `ramp from ${e.from.type}`);
+    case 'extract': {
+      const inside = Number.isInteger(e.component) && e.component >= 0 && e.component < 4;
+      const fits = isVector(e.value.type) && componentOf(e.value.type) === e.type;
+      return wrong(!inside || !fits, `component ${e.component} of ${e.value.type} as ${e.type}`);
+    }
+    case 'across': {
+      const ofTruths = e.op === 'any' || e.op === 'all';
+      const fits = isVector(e.value.type) && componentOf(e.value.type) === e.type && (e.type === 'bool') === ofTruths;
+      return wrong(!fits, `${e.op} across ${e.value.type} as ${e.type}`);
+    }
+    case 'shuffle': {
+      const inside = e.components.every((each) => Number.isInteger(each) && each >= 0 && each < 8);
+      return wrong(!inside || e.a.type !== e.type || e.b.type !== e.type, `a shuffle of ${e.a.type} and ${e.b.type}`);
+    }
     case 'load':
-    case 'shared':
+      return placeFaults(e.buffer, e.index, e.type, e.mask);
     case 'element':
-      return hasSubgroup(expression.index);
+      return placeFaults(e.array, e.index, e.type, e.mask);
+    case 'local':
+    case 'size':
+    case 'workgroup':
+    case 'lane':
+    case 'subgroup_size':
+    case 'subgroup_lane':
+    case 'shared':
     case 'call':
     case 'apply':
-      return expression.args.some(hasSubgroup);
+    case 'subgroup':
+      return [];
     default:
-      return false;
+      return e satisfies never;
   }
+}
+
+/** An index is i32, or, for a vector, i32x4; a mask is of vectors alone. */
+function placeFaults(name: string, index: Expression, type: ValueType, mask: Expression | undefined): string[] {
+  const faults: string[] = [];
+  if (index.type !== 'i32' && !(index.type === 'i32x4' && isVector(type))) {
+    faults.push(`${name} is indexed by ${index.type} for ${type}`);
+  }
+  if (mask !== undefined && (mask.type !== 'boolx4' || !isVector(type)))
+    faults.push(`${name} is masked by ${mask.type}`);
+  return faults;
+}
+
+/** Variables of outside are only accumulated, each with one operation. */
+function vectorLoopFaults({ variable, step, body }: Extract<Statement, { kind: 'for' }>): string[] {
+  const faults: string[] = [];
+  if (step !== 1) faults.push(`the vector loop over ${variable} has step ${step}`);
+  const all = [...nestedIn(body)];
+  const own = new Set(all.flatMap((each) => (each.kind === 'var' ? [each.name] : [])));
+  const ops = new Map<string, string>();
+  for (const each of all) {
+    if (each.kind !== 'set' || own.has(each.name)) continue;
+    const accumulation = accumulationOf(each);
+    const known = ops.get(each.name);
+    if (accumulation === null || (known !== undefined && known !== accumulation.op)) {
+      faults.push(`the vector loop over ${variable} sets ${each.name} otherwise than by one operation`);
+    } else ops.set(each.name, accumulation.op);
+  }
+  const reads = (e: Expression): boolean => (e.kind === 'local' && ops.has(e.name)) || partsOf(e).some(reads);
+  for (const each of all) {
+    const accumulation = each.kind === 'set' && ops.has(each.name) ? accumulationOf(each) : null;
+    const parts = accumulation === null ? expressionsOf(each) : [accumulation.value];
+    if (parts.some(reads)) faults.push(`the vector loop over ${variable} reads what it accumulates`);
+  }
+  return faults;
 }
 
 type Elements = Extract<Statement, { kind: 'load-elements' | 'store-elements' }>;

@@ -1,6 +1,6 @@
 // Statements with every expression in them rewritten from the leaves up. Shared expressions stay shared.
 
-import type { Expression, Statement } from './kernel.ts';
+import type { Expression, KernelOp, Statement } from './kernel.ts';
 
 export type Rewrite = (expression: Expression) => Expression;
 
@@ -86,3 +86,64 @@ export function inside(e: Expression, visit: Rewrite): Expression {
       return e satisfies never;
   }
 }
+
+/** The expressions that stand in a statement itself, not in statements nested in it, in the order of execution. */
+export function expressionsOf(statement: Statement): readonly Expression[] {
+  switch (statement.kind) {
+    case 'let':
+    case 'var':
+    case 'set':
+      return [statement.value];
+    case 'store':
+    case 'store-element':
+      return [statement.index, statement.value, ...(statement.mask ? [statement.mask] : [])];
+    case 'store-shared':
+      return [statement.index, statement.value];
+    case 'load-elements':
+    case 'store-elements':
+      return [statement.index];
+    case 'for':
+      return [statement.from, statement.to];
+    case 'if':
+      return [statement.condition];
+    case 'barrier':
+    case 'return':
+    case 'comment':
+      return [];
+    default:
+      return statement satisfies never;
+  }
+}
+
+/** Statements with all that is nested in them, outermost first. */
+export function* nestedIn(statements: readonly Statement[]): Generator<Statement, void> {
+  for (const statement of statements) {
+    yield statement;
+    if (statement.kind === 'for') yield* nestedIn(statement.body);
+    if (statement.kind === 'if') {
+      yield* nestedIn(statement.then);
+      yield* nestedIn(statement.otherwise);
+    }
+  }
+}
+
+const associative: ReadonlySet<string> = new Set(['add', 'multiply', 'max', 'min'] satisfies KernelOp[]);
+
+/** `set x = op(x, value)` or op(value, x) of a number: what `vector` loops may do with a variable of outside. */
+export interface Accumulation {
+  readonly op: 'add' | 'multiply' | 'max' | 'min';
+  readonly value: Expression;
+}
+
+export function accumulationOf({ name, value }: Extract<Statement, { kind: 'set' }>): Accumulation | null {
+  if (value.kind !== 'call' || !associative.has(value.op)) return null;
+  const isOwn = (e: Expression): boolean => e.kind === 'local' && e.name === name;
+  const [a, b] = value.args as [Expression, Expression];
+  const op = value.op as Accumulation['op'];
+  if (isOwn(a) && !namesLocal(b, name)) return { op, value: b };
+  return isOwn(b) && !namesLocal(a, name) ? { op, value: a } : null;
+}
+
+/** Whether a local stands in the expression. */
+export const namesLocal = (e: Expression, name: string): boolean =>
+  (e.kind === 'local' && e.name === name) || partsOf(e).some((part) => namesLocal(part, name));

@@ -1,9 +1,10 @@
 // A kernel body as closures over the slots of a lane: what simulate.ts runs. Statements that contain a barrier or a
 // subgroup operation become generators, all others plain functions. Locals, arguments of helpers and results of subgroup
-// operations have numbered slots, so that a lane is one array of numbers; NaN-safe, booleans are 0 and 1.
+// operations have numbered slots, so that a lane is one array of numbers; NaN-safe, booleans are 0 and 1. A vector
+// has four slots, and its value is an array of four numbers.
 
-import type { Expression, KernelBody, KernelFunction, KernelSizes, Statement } from './kernel.ts';
-import { evaluator } from './kernel-ops.ts';
+import type { Expression, KernelBody, KernelFunction, KernelOp, KernelSizes, Statement, ValueType } from './kernel.ts';
+import { evaluator, isVector } from './kernel-ops.ts';
 import { SimulationError, type Memory, type Region } from './simulate-memory.ts';
 
 export type Lane = Float64Array;
@@ -26,16 +27,31 @@ export interface Program {
 }
 
 type Value = (lane: Lane) => number;
+type Wide = (lane: Lane) => readonly number[]; // four
 type Run = (lane: Lane) => boolean; // true: the lane has returned
 type Step = (lane: Lane) => Generator<Pause, boolean>;
 type Compiled = { readonly run: Run } | { readonly step: Step };
 
 const [groupSlot, laneSlot, firstSlot] = [0, 1, 2];
 
-export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes, subgroup: number): Program {
+export interface CompileOptions {
+  readonly subgroup: number;
+  /** `vector` loops from the last step to the first: their steps do not depend on each other. */
+  readonly backwards: boolean;
+}
+
+interface Helper {
+  readonly parameters: readonly { readonly slot: number; readonly type: ValueType }[];
+  run(lane: Lane): void;
+  readonly value: Value | null; // null: a vector
+  readonly wide: Wide | null;
+}
+
+export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes, options: CompileOptions): Program {
+  const { subgroup, backwards } = options;
   let slots = firstSlot;
   const locals = new Map<string, number>();
-  const helpers = new Map<KernelFunction, { readonly parameters: readonly number[]; readonly value: Value }>();
+  const helpers = new Map<KernelFunction, Helper>();
   const fail = (message: string): never => {
     throw new SimulationError(body.name, message);
   };
@@ -44,29 +60,140 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
 
   /** Slots by name; `names` is the scope of the kernel or of one helper. */
   const slotOf = (names: Map<string, number>, name: string): number => names.get(name) ?? fail(`${name} is not bound`);
-  const bind = (names: Map<string, number>, name: string): number => {
+  const bind = (names: Map<string, number>, name: string, type: ValueType): number => {
     const known = names.get(name);
     if (known !== undefined) return known;
-    slots += 1;
-    names.set(name, slots - 1);
-    return slots - 1;
+    const slot = slots;
+    slots += isVector(type) ? 4 : 1;
+    names.set(name, slot);
+    return slot;
   };
 
-  function compileHelper(of: KernelFunction) {
+  function compileHelper(of: KernelFunction): Helper {
     const known = helpers.get(of);
     if (known !== undefined) return known;
     const names = new Map<string, number>();
-    const parameters = of.parameters.map((parameter) => bind(names, parameter.name));
+    const parameters = of.parameters.map(({ name, type }) => ({ slot: bind(names, name, type), type }));
     const statements = compileBlock(of.body, names);
     if ('step' in statements) return fail(`${of.name}: a helper cannot stop at a barrier`);
-    const result = compileValue(of.value, names);
-    const value: Value = (lane) => {
-      statements.run(lane);
-      return result(lane);
+    const compiled: Helper = {
+      parameters,
+      run: statements.run,
+      value: isVector(of.result) ? null : compileValue(of.value, names),
+      wide: isVector(of.result) ? compileWide(of.value, names) : null,
     };
-    const compiled = { parameters, value };
     helpers.set(of, compiled);
     return compiled;
+  }
+
+  /** Sets a helper's parameters, each after all of them are known. */
+  function compileArguments(
+    { parameters, run }: Helper,
+    args: readonly Expression[],
+    names: Map<string, number>,
+  ): (lane: Lane) => void {
+    const given = args.map((each) => {
+      if (isVector(each.type)) return compileWide(each, names);
+      const value = compileValue(each, names);
+      return (lane: Lane): readonly number[] => [value(lane)];
+    });
+    return (lane) => {
+      const values = given.map((each) => each(lane));
+      for (let n = 0; n < values.length; n += 1) lane.set(values[n]!, parameters[n]!.slot);
+      run(lane);
+    };
+  }
+
+  const regionOfAccess = (e: Extract<Expression, { kind: 'load' | 'element' }>): Region =>
+    e.kind === 'load' ? regionOf(memory.buffers, e.buffer) : regionOf(memory.arrays, e.array);
+
+  /** Where the four components lie, neighbours or each in its own place. */
+  function compilePlaces(index: Expression, names: Map<string, number>): Wide {
+    if (isVector(index.type)) return compileWide(index, names);
+    const first = compileValue(index, names);
+    return (lane) => {
+      const at = first(lane);
+      return [at, at + 1, at + 2, at + 3];
+    };
+  }
+
+  function compileMask(mask: Expression | undefined, names: Map<string, number>): Wide {
+    if (mask !== undefined) return compileWide(mask, names);
+    const all = [1, 1, 1, 1];
+    return () => all;
+  }
+
+  function compileWide(expression: Expression, names: Map<string, number>): Wide {
+    const value = (inner: Expression): Value => compileValue(inner, names);
+    const wide = (inner: Expression): Wide => compileWide(inner, names);
+    switch (expression.kind) {
+      case 'local': {
+        const slot = slotOf(names, expression.name);
+        return (lane) => [lane[slot]!, lane[slot + 1]!, lane[slot + 2]!, lane[slot + 3]!];
+      }
+      case 'splat': {
+        const of = value(expression.value);
+        return (lane) => Array<number>(4).fill(of(lane));
+      }
+      case 'ramp': {
+        const from = value(expression.from);
+        return (lane) => {
+          const at = from(lane);
+          return [at, (at + 1) | 0, (at + 2) | 0, (at + 3) | 0];
+        };
+      }
+      case 'shuffle': {
+        const [a, b] = [wide(expression.a), wide(expression.b)];
+        const { components } = expression;
+        return (lane) => {
+          const all = [...a(lane), ...b(lane)];
+          return components.map((component) => all[component]!);
+        };
+      }
+      case 'load':
+      case 'element': {
+        const region = regionOfAccess(expression);
+        const [places, mask] = [compilePlaces(expression.index, names), compileMask(expression.mask, names)];
+        return (lane) => {
+          const [at, wanted] = [places(lane), mask(lane)];
+          return at.map((index, component) => (wanted[component] ? region.read(index) : 0));
+        };
+      }
+      case 'call': {
+        const evaluate = evaluator(expression.op, expression.args[0]!.type);
+        const divides = expression.op === 'quotient' || expression.op === 'remainder';
+        const args = expression.args.map(wide);
+        return (lane) => {
+          const [a, b, c] = args.map((argument) => argument(lane)) as [readonly number[], number[]?, number[]?];
+          return a.map((first, n) => {
+            if (divides && b![n] === 0) return fail('an integer is divided by zero');
+            return evaluate(first, b?.[n] ?? 0, c?.[n] ?? 0);
+          });
+        };
+      }
+      case 'apply': {
+        const helper = compileHelper(expression.of);
+        const enter = compileArguments(helper, expression.args, names);
+        const result = helper.wide ?? fail(`${expression.of.name} gives no vector`);
+        return (lane) => {
+          enter(lane);
+          return result(lane);
+        };
+      }
+      case 'literal':
+      case 'size':
+      case 'workgroup':
+      case 'lane':
+      case 'subgroup_size':
+      case 'subgroup_lane':
+      case 'shared':
+      case 'extract':
+      case 'across':
+      case 'subgroup':
+        return fail(`one number stands where a vector is computed: ${expression.kind}`);
+      default:
+        return expression satisfies never;
+    }
   }
 
   /** `pauses` collects the subgroup operations that run before the statement; null where they are not allowed. */
@@ -119,11 +246,11 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
         return (lane) => evaluate(a(lane), 0, 0);
       }
       case 'apply': {
-        const { parameters, value: result } = compileHelper(expression.of);
-        const args = expression.args.map(value);
+        const helper = compileHelper(expression.of);
+        const enter = compileArguments(helper, expression.args, names);
+        const result = helper.value ?? fail(`${expression.of.name} gives a vector`);
         return (lane) => {
-          const given = args.map((argument) => argument(lane));
-          for (let index = 0; index < given.length; index += 1) lane[parameters[index]!] = given[index]!;
+          enter(lane);
           return result(lane);
         };
       }
@@ -141,16 +268,35 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
         });
         return (lane) => lane[slot]!;
       }
+      case 'extract': {
+        const of = compileWide(expression.value, names);
+        const { component } = expression;
+        return (lane) => of(lane)[component]!;
+      }
+      case 'across': {
+        const of = compileWide(expression.value, names);
+        const op = { any: 'or', all: 'and' }[expression.op as string] ?? expression.op;
+        const evaluate = evaluator(op as KernelOp, expression.type);
+        return (lane) => {
+          const [a, b, c, d] = of(lane) as [number, number, number, number];
+          return evaluate(evaluate(a, c, 0), evaluate(b, d, 0), 0);
+        };
+      }
       case 'splat':
       case 'ramp':
-      case 'extract':
-      case 'across':
       case 'shuffle':
         return fail('a vector stands where one number is computed');
       default:
         return expression satisfies never;
     }
   }
+
+  const plain = (act: (lane: Lane) => void): Compiled => ({
+    run: (lane) => {
+      act(lane);
+      return false;
+    },
+  });
 
   /** A statement from its expressions, run after the subgroup operations in them. */
   function simple(
@@ -160,14 +306,7 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
   ): Compiled {
     const pauses: Step[] = [];
     const act = run(expressions.map((expression) => compileValue(expression, names, pauses)));
-    if (pauses.length === 0) {
-      return {
-        run: (lane) => {
-          act(lane);
-          return false;
-        },
-      };
-    }
+    if (pauses.length === 0) return plain(act);
     return {
       *step(lane) {
         for (const pause of pauses) yield* pause(lane);
@@ -183,8 +322,15 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
       case 'var':
       case 'set': {
         const existing = statement.kind === 'set' ? slotOf(names, statement.name) : null;
+        const { name } = statement;
+        const { type } = statement.value;
+        if (isVector(type)) {
+          const value = compileWide(statement.value, names);
+          const slot = existing ?? bind(names, name, type);
+          return plain((lane) => lane.set(value(lane), slot));
+        }
         return simple(names, [statement.value], ([value]) => {
-          const slot = existing ?? bind(names, statement.name);
+          const slot = existing ?? bind(names, name, type);
           return (lane) => void (lane[slot] = value!(lane));
         });
       }
@@ -195,6 +341,14 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
           statement.kind === 'store'
             ? regionOf(memory.buffers, statement.buffer)
             : regionOf(statement.kind === 'store-shared' ? memory.shared : memory.arrays, statement.array);
+        if (statement.kind !== 'store-shared' && isVector(statement.value.type)) {
+          const places = compilePlaces(statement.index, names);
+          const [value, mask] = [compileWide(statement.value, names), compileMask(statement.mask, names)];
+          return plain((lane) => {
+            const [at, values, wanted] = [places(lane), value(lane), mask(lane)];
+            for (let n = 0; n < 4; n += 1) if (wanted[n]) region.write(at[n]!, values[n]!);
+          });
+        }
         return simple(names, [statement.index, statement.value], ([index, value]) => (lane) => {
           const at = index!(lane);
           region.write(at, value!(lane));
@@ -252,9 +406,18 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
   function compileLoop(statement: Extract<Statement, { kind: 'for' }>, names: Map<string, number>): Compiled {
     const from = compileValue(statement.from, names);
     const to = compileValue(statement.to, names);
-    const slot = bind(names, statement.variable);
+    const slot = bind(names, statement.variable, 'i32');
     const inner = compileBlock(statement.body, names);
     const { step } = statement;
+    if (backwards && statement.mode === 'vector' && 'run' in inner) {
+      return plain((lane) => {
+        const [first, end] = [from(lane), to(lane)];
+        for (let at = end - 1; at >= first; at -= 1) {
+          lane[slot] = at;
+          inner.run(lane);
+        }
+      });
+    }
     if ('run' in inner) {
       return {
         run: (lane) => {
@@ -279,11 +442,11 @@ export function compileBody(body: KernelBody, memory: Memory, sizes: KernelSizes
 
   function compileBlock(statements: readonly Statement[], names: Map<string, number>): Compiled {
     const compiled = statements.map((statement) => compileStatement(statement, names));
-    const plain = compiled.flatMap((each) => ('run' in each ? [each.run] : []));
-    if (plain.length === compiled.length) {
+    const runs = compiled.flatMap((each) => ('run' in each ? [each.run] : []));
+    if (runs.length === compiled.length) {
       return {
         run: (lane) => {
-          for (let index = 0; index < plain.length; index += 1) if (plain[index]!(lane)) return true;
+          for (let index = 0; index < runs.length; index += 1) if (runs[index]!(lane)) return true;
           return false;
         },
       };

@@ -3,7 +3,8 @@
 // has written since the last barrier, nor write one that another has read; workgroups may share nothing that is written.
 
 import { roundToBf16 } from './bf16.ts';
-import { loadedType, type KernelBody, type ValueType } from './kernel.ts';
+import { loadedType, type KernelBody, type KernelSizes, type ValueType } from './kernel.ts';
+import { evaluateSize } from './plan/size.ts';
 
 export class SimulationError extends Error {
   readonly kernel: string;
@@ -83,7 +84,7 @@ function createWatch(kernel: string, name: string, length: number, clock: Clock,
   };
 }
 
-export function createMemory(body: KernelBody, given: SimulatedBuffers): Memory {
+export function createMemory(body: KernelBody, given: SimulatedBuffers, sizes: KernelSizes): Memory {
   const clock: Clock = { group: 0, lane: 0, epoch: 0 };
   const check = (name: string, length: number, index: number): void => {
     if (!(index >= 0 && index < length)) {
@@ -177,10 +178,11 @@ export function createMemory(body: KernelBody, given: SimulatedBuffers): Memory 
     ]),
   );
   checkAliases(body, given);
+  const scratch = (body.scratch ?? []).map((each) => ({ ...each, size: evaluateSize(each.size, sizes) }));
   return {
     buffers: new Map(body.bindings.map((binding) => [binding.name, storage(binding)])),
     shared,
-    arrays: new Map(body.arrays.map((array) => [array.name, local(array, () => clock.lane, false)])),
+    arrays: new Map([...body.arrays, ...scratch].map((array) => [array.name, local(array, () => clock.lane, false)])),
     startGroup(group) {
       clock.group = group;
       clock.epoch += 1;

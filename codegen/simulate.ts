@@ -16,6 +16,8 @@ export interface SimulateOptions {
   readonly seed?: number;
   /** Lanes in a subgroup: a power of two; the default is 4. */
   readonly subgroup?: number;
+  /** Runs `vector` loops backwards: their steps do not depend on each other. */
+  readonly backwards?: boolean;
 }
 
 export function simulate(
@@ -25,9 +27,9 @@ export function simulate(
   sizes: KernelSizes,
   options: SimulateOptions = {},
 ): void {
-  const { order = 'forward', seed = 1, subgroup = 4 } = options;
-  const memory = createMemory(body, buffers);
-  const program = compileBody(body, memory, sizes, Math.min(subgroup, body.workgroup));
+  const { order = 'forward', seed = 1, subgroup = 4, backwards = false } = options;
+  const memory = createMemory(body, buffers, sizes);
+  const program = compileBody(body, memory, sizes, { subgroup: Math.min(subgroup, body.workgroup), backwards });
   const random = uniform(seed);
   for (const group of ordered(groups, order, random)) {
     memory.startGroup(group);

@@ -74,16 +74,21 @@ function label(e: Expression): string {
     case 'size':
       return `size:${e.size}`;
     case 'load':
-      return `load:${e.buffer}`;
+      return `load:${e.buffer}:${e.type}`;
     case 'shared':
     case 'element':
-      return `${e.kind}:${e.array}`;
+      return `${e.kind}:${e.array}:${e.type}`;
     case 'call':
       return `${e.op}:${e.type}`;
     case 'apply':
       return `apply:${e.of.name}`;
     case 'subgroup':
-      return `subgroup:${e.op}`;
+    case 'across':
+      return `${e.kind}:${e.op}`;
+    case 'extract':
+      return `extract:${e.component}`;
+    case 'shuffle':
+      return `shuffle:${e.components.join()}`;
     default:
       return e.kind;
   }

@@ -1,6 +1,7 @@
 // Walks over kernel IR: the expressions that stand in a statement and everything nested in it, and rebuilding.
 
 import type { Expression, Statement } from '../kernel.ts';
+import { inside, partsOf } from '../map-expressions.ts';
 
 /** An expression of a statement: how many loops around it (inside the statement), and whether it may not be reached. */
 export interface Root {
@@ -9,21 +10,7 @@ export interface Root {
   readonly conditional: boolean;
 }
 
-export function childrenOf(e: Expression): readonly Expression[] {
-  switch (e.kind) {
-    case 'call':
-    case 'apply':
-      return e.args;
-    case 'load':
-    case 'shared':
-    case 'element':
-      return [e.index];
-    case 'subgroup':
-      return [e.value];
-    default:
-      return [];
-  }
-}
+export const childrenOf = partsOf;
 
 const isName = (e: Expression): boolean => childrenOf(e).length === 0;
 
@@ -48,8 +35,9 @@ export function rootsOf(statement: Statement, loops = 0, conditional = false): R
     case 'set':
       return here(statement.value);
     case 'store':
-    case 'store-shared':
     case 'store-element':
+      return here(statement.index, statement.value, ...(statement.mask ? [statement.mask] : []));
+    case 'store-shared':
       return here(statement.index, statement.value);
     case 'load-elements':
     case 'store-elements':
@@ -74,23 +62,13 @@ export function rootsOf(statement: Statement, loops = 0, conditional = false): R
 
 /** The same expression over changed children. */
 export function rewriteExpression(e: Expression, change: (child: Expression) => Expression): Expression {
-  switch (e.kind) {
-    case 'call':
-    case 'apply': {
-      const args = e.args.map(change);
-      return args.every((arg, n) => arg === e.args[n]) ? e : { ...e, args };
-    }
-    case 'load':
-    case 'shared':
-    case 'element': {
-      const index = change(e.index);
-      return index === e.index ? e : { ...e, index };
-    }
-    case 'subgroup':
-      return { ...e, value: change(e.value) };
-    default:
-      return e;
-  }
+  let isSame = true;
+  const made = inside(e, (child) => {
+    const changed = change(child);
+    isSame &&= changed === child;
+    return changed;
+  });
+  return isSame ? e : made;
 }
 
 /** The same statement over changed expressions; `inner` rebuilds a nested block, given the variable of its loop. */
@@ -105,8 +83,11 @@ export function rewriteStatement(
     case 'set':
       return { ...statement, value: change(statement.value) };
     case 'store':
+    case 'store-element': {
+      const mask = statement.mask ? { mask: change(statement.mask) } : {};
+      return { ...statement, index: change(statement.index), value: change(statement.value), ...mask };
+    }
     case 'store-shared':
-    case 'store-element':
       return { ...statement, index: change(statement.index), value: change(statement.value) };
     case 'load-elements':
     case 'store-elements':
