@@ -90,6 +90,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const ofForward = roots.filter((root) => stageOfRoot(root) === 'forward');
   const decode = options.packed ? null : asDecode(all, ofForward, isTable);
   const decodeTables = decodeEntry();
+  const asked = new Set(all.results.values());
   const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];
   const hostSlots = new Map<Definition, Slot>([
     ...slots.of,
@@ -102,7 +103,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     slots: hostSlots,
     learned: learnedOf(program),
     host,
-    tables: [...tablesOf(host, roots, buffer, hostSlots), ...decodeTables(host, hostSlots)],
+    tables: [...tablesOf(host, roots, asked, buffer, hostSlots), ...decodeTables(host, hostSlots)],
     kernels,
     entries,
     narrow,
@@ -138,6 +139,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
       return tablesOf(
         host.filter((d) => kept.has(d.tensor)),
         decode.roots,
+        new Set(),
         own,
         slots,
       );
@@ -223,13 +225,15 @@ function learnedOf(program: Program): readonly LearnedPlan[] {
   });
 }
 
+/** What kernels read, and what was asked for. */
 function tablesOf(
   host: readonly Definition[],
   roots: readonly Root[],
+  asked: ReadonlySet<Tensor>,
   buffer: (tensor: Tensor) => BufferPlan,
   slots: ReadonlyMap<Definition, Slot>,
 ): readonly HostTable[] {
-  const read = new Set(roots.flatMap((root) => [...readBy(root)]));
+  const read = new Set([...asked, ...roots.flatMap((root) => [...readBy(root)])]);
   return host.flatMap((definition): HostTable[] => {
     if (!read.has(definition.tensor)) return [];
     const slot = slots.get(definition) === 'static' ? 'static' : 'table';

@@ -247,15 +247,6 @@ describe.skipIf(!emulates)('faults of running', () => {
       expect((await floats(opened, output))[0]).toBe(100);
     }
   });
-
-  it('a closed device says so', async () => {
-    const closed = await openTestDevice();
-    const buffer = closed.allocate(16, 'small');
-    await closed.close();
-    await closed.close();
-    const error = await failure(closed.read(buffer, 0, 4));
-    expect([error.kind, error.message]).toEqual(['lost', 'the device has been closed']);
-  });
 });
 
 describe('codes of the driver', () => {

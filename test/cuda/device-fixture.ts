@@ -1,6 +1,5 @@
 // What the tests of the CUDA device share: an emulated device, kernels of a few lines, buffers and how a failure looks.
 
-import { expect } from 'vitest';
 import type { KernelBody } from '../../codegen/kernel.ts';
 import {
   add,
@@ -18,11 +17,13 @@ import {
   when,
   workgroupIndex,
 } from '../../codegen/kernel-build.ts';
-import type { Buffer, Device, Kernel, Sizes, StorageType } from '../../targets/device.ts';
-import { bytesOfElement, DeviceError } from '../../targets/device.ts';
+import type { Kernel, Sizes } from '../../targets/device.ts';
 import { openCuda, type CudaDevice, type CudaOptions } from '../../targets/cuda/device/index.ts';
 import { findHostCompiler } from '../../targets/cuda/emulate/build.ts';
 import { cuda } from '../../targets/cuda/printer.ts';
+
+export { floats, whole } from '../device/programs.ts';
+export { failure } from '../device/suite.ts';
 
 /** Whether there is a C++ compiler; tests that need one are skipped where there is none. */
 export const emulates = (await findHostCompiler()) !== null;
@@ -62,27 +63,6 @@ export const kernelFrom = (body: KernelBody, groups: (sizes: Sizes) => number): 
 });
 
 export const doubled = kernelFrom(double, ({ tokens }) => Math.ceil(tokens / 32));
-
-export const whole = (device: Device, elements: number, name: string, type: StorageType = 'f32'): Buffer => ({
-  name,
-  elements,
-  type,
-  storage: device.allocate(elements * bytesOfElement[type], name),
-  offset: 0,
-});
-
-export const floats = async (device: Device, buffer: Buffer): Promise<number[]> => [
-  ...new Float32Array(await device.read(buffer.storage!, buffer.offset * 4, buffer.elements * 4)),
-];
-
-export async function failure(promise: Promise<unknown>): Promise<DeviceError> {
-  const error = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(DeviceError);
-  return error as DeviceError;
-}
 
 /** Runs something with environment variables set. */
 export async function withEnvironment<T>(
