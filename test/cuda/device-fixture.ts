@@ -23,7 +23,7 @@ import { findHostCompiler } from '../../targets/cuda/emulate/build.ts';
 import { cuda } from '../../targets/cuda/printer.ts';
 
 export { floats, whole } from '../device/programs.ts';
-export { failure } from '../device/suite.ts';
+export { failure } from '../device/fixture.ts';
 
 /** Whether there is a C++ compiler; tests that need one are skipped where there is none. */
 export const emulates = (await findHostCompiler()) !== null;

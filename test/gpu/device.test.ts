@@ -25,7 +25,8 @@ import { dispatchSize } from '../../targets/wgsl/device/record.ts';
 import type { WebGpuDevice } from '../../targets/wgsl/device/index.ts';
 import { wgsl } from '../../targets/wgsl/printer.ts';
 import { floats, whole } from '../device/programs.ts';
-import { describeDevice, failure } from '../device/suite.ts';
+import { failure } from '../device/fixture.ts';
+import { describeDevice } from '../device/suite.ts';
 import { kernelFrom } from './kernels.ts';
 import { openTestDevice } from './swiftshader.ts';
 
