@@ -5,8 +5,21 @@ import type { Nest } from '../plan/nest.ts';
 import type { Draft, Setting } from '../simt/draft.ts';
 import { lowerNest } from '../simt/lower.ts';
 import { fromLanes } from './from-lanes.ts';
+import { lowerRows } from './rows.ts';
+import { lowerStack } from './stack.ts';
 
 export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
+  switch (nest.kind) {
+    case 'rows':
+      return [lowerRows(nest, setting)];
+    case 'stack':
+      return [lowerStack(nest, setting)];
+    default:
+      return fromSimt(nest, setting);
+  }
+}
+
+function fromSimt(nest: Nest, setting: Setting): readonly Draft[] {
   return lowerNest(nest, setting).map((draft) => {
     const software = draft.variants.find(({ profile }) => profile === 'software');
     if (software === undefined) throw new Error(`${draft.name} has no variant without barriers`);

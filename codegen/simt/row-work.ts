@@ -44,6 +44,8 @@ export function rowPoint(scope: Scope, root: Root, axes: readonly Axis[], grid: 
 export interface Work {
   /** How far the pass needs to go; null: to the end. */
   readonly bound: Expression | null;
+  /** Its steps depend on each other. */
+  readonly ordered?: boolean;
   /** At one point of the pass; `bounded`: the pass ends at `bound`, else it goes to the end of the row. */
   body(inner: readonly Expression[], values: Map<Tensor, Expression>, stores: (() => void)[], bounded: boolean): void;
   /** What is stored past the bound. */
@@ -83,6 +85,7 @@ export function reduction(scope: Scope, root: Root, grid: Grid, state: State): W
     const where = scope.variable(name, startOf(scope, d.over[0]!));
     return {
       bound: null,
+      ordered: true,
       rest: null,
       body: (inner, values) =>
         body(inner, values, (value) => {

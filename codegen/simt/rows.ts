@@ -30,10 +30,11 @@ export function lowerRows(nest: RowsNest, setting: Setting): Draft {
       return writeBody(setting, name, lanes, wanted, (scope) => {
         if (together) {
           const shared: Lanes = { count: lanes, subgroups: profile === 'subgroups' };
-          writeRows(scope, nest, setting, groupGrid(scope, nest.grid), shared, steps);
+          writeRows(scope, nest, setting, groupGrid(scope, nest.grid), { lanes: shared, steps, mode: 'serial' });
         } else {
           const flat = laneNumber(scope, laneCount(nest.grid, points));
-          eachPoint(scope, nest.grid, flat, points, (grid) => writeRows(scope, nest, setting, grid, null, steps));
+          const walk: Walk = { lanes: null, steps, mode: 'serial' };
+          eachPoint(scope, nest.grid, flat, points, (grid) => writeRows(scope, nest, setting, grid, walk));
         }
       });
     });
@@ -133,15 +134,19 @@ function timetable(nest: RowsNest): Timed[] {
   });
 }
 
+/** How the inner axes of a row are walked. */
+export interface Walk {
+  /** The lanes of a workgroup that share the row. */
+  readonly lanes: Lanes | null;
+  /** Neighbours that a lane takes at once. */
+  readonly steps: number;
+  /** Of the loop over the last axis. vector: what rotations do not turn is somebody else's work. */
+  readonly mode: 'serial' | 'vector';
+}
+
 /** A row, or a point: all members of the nest there. */
-export function writeRows(
-  scope: Scope,
-  nest: RowsNest,
-  setting: Setting,
-  grid: Grid,
-  lanes: Lanes | null,
-  steps: number,
-): void {
+export function writeRows(scope: Scope, nest: RowsNest, setting: Setting, grid: Grid, walk: Walk): void {
+  const { lanes } = walk;
   const table = timetable(nest);
   const state: State = { row: new Map(), softmax: new Map() };
   const passes = Math.max(0, ...table.map(({ known }) => known));
@@ -150,8 +155,8 @@ export function writeRows(
     for (const { root, start, kind } of table) {
       if (kind === 'row' && start === pass) writeRowMap(scope, setting, root, grid, state, lanes);
     }
-    if (single) writePoint(scope, setting, table, grid);
-    else writePass(scope, nest, setting, table, pass, grid, state, lanes, steps);
+    if (single) writePoint(scope, setting, table, grid, walk);
+    else writePass(scope, nest, setting, table, pass, grid, state, walk);
   }
 }
 
@@ -189,7 +194,7 @@ function writeRowMap(scope: Scope, setting: Setting, root: Root, grid: Grid, sta
 }
 
 /** A nest without inner axes: every member at one point, all values before all stores. */
-function writePoint(scope: Scope, setting: Setting, table: readonly Timed[], grid: Grid): void {
+function writePoint(scope: Scope, setting: Setting, table: readonly Timed[], grid: Grid, walk: Walk): void {
   const values = new Map<Tensor, Expression>();
   const stores: (() => void)[] = [];
   for (const { root } of table) {
@@ -203,7 +208,7 @@ function writePoint(scope: Scope, setting: Setting, table: readonly Timed[], gri
       for (const each of turned(scope, { ...root, definition: d }, point, outer, index.at(-1)!)) {
         stores.push(() => storeInto(scope, setting, d.tensor, each.index, each.value));
       }
-      stores.push(() => passOthers(scope, d, outer, index.at(-1)!));
+      if (walk.mode === 'serial') stores.push(() => passOthers(scope, d, outer, index.at(-1)!));
     } else if (d.kind === 'map') {
       const raw = point.value(d.body);
       const value = scope.hint(d.tensor.type === 'real' ? toF32(raw) : raw, d.tensor.name);
@@ -227,9 +232,9 @@ function writePass(
   pass: number,
   grid: Grid,
   state: State,
-  lanes: Lanes | null,
-  steps: number,
+  walk: Walk,
 ): void {
+  const { lanes, steps } = walk;
   const work: Work[] = [];
   for (const timed of table) {
     const { root, start, kind } = timed;
@@ -249,13 +254,14 @@ function writePass(
   const bound =
     bounds[0] !== undefined && bounds.every((each) => each !== null && same(each, bounds[0]!)) ? bounds[0]! : null;
   const inBound = bound === null ? null : scope.bind('end', bound);
-  overInner(scope, nest.inner, lanes, null, inBound, inBound === null ? steps : 1, (inner) => {
+  const mode = work.some((each) => each.ordered) ? 'serial' : walk.mode;
+  overInner(scope, nest.inner, { lanes, steps: inBound === null ? steps : 1, mode }, null, inBound, (inner) => {
     const stores: (() => void)[] = [];
     for (const each of work) each.body(inner, values, stores, inBound !== null);
     for (const store of stores) store();
   });
   if (inBound !== null && work.some((each) => each.rest !== null)) {
-    overInner(scope, nest.inner, lanes, inBound, null, 1, (inner) => {
+    overInner(scope, nest.inner, { ...walk, steps: 1 }, inBound, null, (inner) => {
       for (const each of work) each.rest?.(inner);
     });
   }
@@ -270,14 +276,13 @@ function writePass(
 
 const same = (a: Expression, b: Expression): boolean => JSON.stringify(a) === JSON.stringify(b);
 
-/** A loop over the inner axes, `width` steps at once; shared by the lanes of a workgroup, or all of it by one lane. */
+/** A loop over the inner axes, some steps at once; shared by the lanes of a workgroup, or all of it by one lane. */
 function overInner(
   scope: Scope,
   inner: readonly Axis[],
-  lanes: Lanes | null,
+  { lanes, steps: width, mode }: Walk,
   from: Expression | null,
   to: Expression | null,
-  width: number,
   write: (inner: readonly Expression[]) => void,
 ): void {
   if (lanes !== null) {
@@ -301,7 +306,8 @@ function overInner(
     const name = scope.fresh(axis.name);
     const position = local(name, 'i32');
     const body = scope.block(() => nested(k + 1, [...positions, position]));
-    scope.emit(loop(name, from ?? i32(0), to ?? extentOf(axis.extent), body));
+    const last = k === inner.length - 1;
+    scope.emit(loop(name, from ?? i32(0), to ?? extentOf(axis.extent), body, { mode: last ? mode : 'serial' }));
   };
   nested(0, []);
 }

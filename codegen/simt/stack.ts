@@ -49,7 +49,9 @@ export function lowerStack(nest: StackNest, setting: Setting): Draft {
 function writePart(scope: Scope, setting: Setting, part: RowsNest, group: Expression, width: number): void {
   const index = scope.bind('index', add(multiply(group, i32(scope.lanes)), laneIndex));
   const body = scope.block(() =>
-    eachPoint(scope, part.grid, index, width, (grid) => writeRows(scope, part, setting, grid, null, 1)),
+    eachPoint(scope, part.grid, index, width, (grid) =>
+      writeRows(scope, part, setting, grid, { lanes: null, steps: 1, mode: 'serial' }),
+    ),
   );
   scope.emit(...when(less(index, laneCount(part.grid, width)), body));
 }

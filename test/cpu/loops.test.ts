@@ -1,0 +1,69 @@
+// Every kind of nest as loops of a CPU, in the simulator against the float64 interpreter: forward and backward, one token and
+// sizes that are no multiples of four, batches of 1 to 3, items in every order.
+
+import { describe, expect, it } from 'vitest';
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import type { Program } from '../../src/ir/ir.ts';
+import { targetPlan } from '../../src/options.ts';
+import { checkCase } from '../kernels/check-plan.ts';
+import * as programs from '../kernels/programs.ts';
+
+const tolerance = 3e-6;
+const realInputs = (program: Program): string[] =>
+  program.inputs.filter(({ type }) => type === 'real').map(({ name }) => name);
+const cpu = (options: Partial<PlanOptions>): Partial<PlanOptions> => ({ ...targetPlan('wasm', 'f32'), ...options });
+
+const single: readonly (() => Program)[] = [
+  programs.gelu,
+  programs.mixture,
+  programs.layerNorm,
+  programs.crossEntropy,
+  programs.columnSums,
+  () => programs.sumOfAll(600),
+  programs.products,
+  programs.sparseSoftmax,
+  programs.convolution,
+  programs.shiftedInline,
+  programs.buckets,
+  programs.scattered,
+  programs.projection,
+];
+
+describe.each(single.map((make) => [make().name, make] as const))('%s', (_, make) => {
+  it.each([
+    ['products by loops', { contract: 'never', chunk: 64 }, 1, 1],
+    ['matrix products and short chunks', { contract: 'always', chunk: 4 }, 2, 9],
+    ['as chosen', {}, 3, 31],
+  ] as const)('%s', (_name, options, batch, tokens) => {
+    const program = make();
+    const { plan, errors, worst } = checkCase({
+      program,
+      batch,
+      tokens,
+      options: cpu({ ...options, gradients: realInputs(program) }),
+    });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
+    for (const { variants } of plan.kernels) expect(variants.map(({ body }) => body.workgroup)).toEqual([1]);
+  });
+});
+
+describe('recurrence', () => {
+  const kinds = [false, true].flatMap((reverse) =>
+    [false, true].flatMap((exclusive) =>
+      [false, true].flatMap((linear) => ([0, 1] as const).map((initial) => ({ reverse, exclusive, linear, initial }))),
+    ),
+  );
+  it.each(kinds)('%j', (kind) => {
+    for (const [chunk, tokens] of [
+      [4, 9],
+      [4, 1],
+      [64, 9],
+    ] as const) {
+      const program = programs.recurrence(kind);
+      const gradients = kind.linear ? ['x', 'decay'] : ['x'];
+      const options = cpu({ chunk, gradients });
+      const { errors, worst } = checkCase({ program, tokens, orders: ['random'], options });
+      expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
+    }
+  });
+});
