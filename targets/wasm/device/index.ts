@@ -1,0 +1,170 @@
+// The CPU device, the same in Node and in browsers: WebAssembly kernels on threads over one memory. Writes, runs and reads
+// happen in the order of their calls; the host never computes, and nothing depends on how many threads there are.
+
+import type { Device, DeviceBuffer, KernelTime, Recorded } from '../../device.ts';
+import { DeviceError } from '../../device.ts';
+import { bytesText } from '../../bytes.ts';
+import { recordOperations } from '../../tape.ts';
+import { startJobs } from './jobs.ts';
+import { createKernels } from './kernels.ts';
+import { describeMachine, type Machine } from './machine.ts';
+import { createMemory, pageBytes, reserveMemory, type CpuBuffer } from './memory.ts';
+import { createRecorder, type CpuRecorded } from './record.ts';
+import { rounded } from './space.ts';
+
+export { describeMachine, type Machine } from './machine.ts';
+
+export interface CpuChoice {
+  /** As many as the machine runs at once, if not said. */
+  readonly threads?: number;
+  /** Bytes of memory at most; 4 GiB is what WebAssembly reaches. */
+  readonly memory?: number;
+  /** Whether threads share memory; where they cannot there is one. */
+  readonly shared?: boolean;
+  /** Where a bundler has put worker.js. */
+  readonly script?: URL;
+}
+
+export interface CpuDevice extends Device {
+  readonly name: 'cpu';
+  readonly threads: number;
+}
+
+export const mostThreads = 256;
+const mostPages = 65536;
+
+/** Throws DeviceError 'unavailable' where WebAssembly has no vectors. */
+export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
+  const machine = describeMachine();
+  if (!machine.vectors)
+    throw new DeviceError('unavailable', 'WebAssembly has no SIMD instructions here; use a newer browser or Node');
+  const shared = machine.shared && choice.shared !== false;
+  const threads = shared ? checkedThreads(choice.threads ?? Math.min(machine.threads, mostThreads)) : 1;
+  const pages = Math.max(1, Math.min(mostPages, Math.floor((choice.memory ?? mostPages * pageBytes) / pageBytes)));
+  const reserved = shared ? reserveMemory(pages) : { memory: null, maximum: pages };
+  const jobs = await startJobs({
+    threads,
+    memory: reserved.memory ?? { initial: 1, maximum: pages },
+    script: choice.script,
+    kernelOf: (record, command) => recorder.get(record)?.kernels[command] ?? null,
+  });
+  const memory = createMemory(jobs, reserved.memory, reserved.maximum);
+  const kernels = await createKernels(jobs, shared);
+  const recorder = createRecorder(jobs, kernels, memory);
+
+  // Private memory of the threads: as much as the record needs that needs most.
+  let stride = 0;
+  let scratch: CpuBuffer | null = null;
+  const need = (bytes: number): void => {
+    if (bytes <= stride) return;
+    if (scratch !== null) memory.free(scratch);
+    [scratch, stride] = [null, 0];
+    const wanted = rounded(bytes);
+    scratch = memory.scratch(wanted * threads, 'private memory of the threads');
+    stride = wanted;
+  };
+  const at = (): readonly [number, number] => [scratch?.address ?? 0, stride];
+
+  const timed = async (recorded: Recorded): Promise<Float64Array> => {
+    jobs.check();
+    return jobs.timed(cpuOf(recorded).id, ...at());
+  };
+  return {
+    name: 'cpu',
+    language: 'wasm',
+    description: description(machine, threads, shared),
+    profile: 'software',
+    maxBufferBytes: memory.limit,
+    threads,
+    prepare(given) {
+      jobs.check();
+      return kernels.prepare(given);
+    },
+    allocate(bytes, label): CpuBuffer {
+      jobs.check();
+      if (bytes <= memory.limit) return memory.allocate(bytes, label);
+      throw new DeviceError(
+        'limit',
+        `${label} needs a buffer of ${bytesText(bytes)} (${bytes} bytes); WebAssembly allows ` +
+          `${bytesText(memory.limit)} (${memory.limit} bytes): use a smaller model or another device`,
+      );
+    },
+    free(buffer) {
+      memory.free(stored(buffer));
+    },
+    write(buffer, offset, data) {
+      jobs.check();
+      checkInside(buffer, offset, data.byteLength, 'written into');
+      memory.write(stored(buffer).address + offset, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    },
+    async record(build, sizes): Promise<CpuRecorded> {
+      jobs.check();
+      const operations = recordOperations(build, sizes);
+      await kernels.prepare([...new Set(operations.flatMap((each) => (each.kind === 'launch' ? [each.kernel] : [])))]);
+      jobs.check();
+      const recorded = recorder.record(operations);
+      try {
+        need(recorded.scratch);
+      } catch (error) {
+        recorder.release(recorded);
+        throw error;
+      }
+      return recorded;
+    },
+    run(recorded) {
+      jobs.check();
+      jobs.run(cpuOf(recorded).id, ...at());
+    },
+    release(recorded) {
+      recorder.release(cpuOf(recorded));
+    },
+    async read(buffer, offset, bytes) {
+      jobs.check();
+      checkInside(buffer, offset, bytes, 'read out of');
+      return jobs.read(stored(buffer).address + offset, bytes);
+    },
+    async profileRun(recorded) {
+      return sumTimes(cpuOf(recorded), await timed(recorded));
+    },
+    async elapsed(recorded) {
+      const times = await timed(recorded);
+      return (times.at(-1)! - times[0]!) / 1000;
+    },
+    close: () => jobs.close(),
+  };
+}
+
+const stored = (buffer: DeviceBuffer): CpuBuffer => buffer as CpuBuffer;
+const cpuOf = (recorded: Recorded): CpuRecorded => recorded as CpuRecorded;
+
+function checkedThreads(threads: number): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= mostThreads) return threads;
+  throw new DeviceError('limit', `${threads} threads; a CPU device has 1 to ${mostThreads}`);
+}
+
+/** 'CPU: AMD EPYC 7763, 2 threads (WebAssembly SIMD)'. */
+function description({ name }: Machine, threads: number, shared: boolean): string {
+  const count = threads === 1 ? '1 thread' : `${threads} threads`;
+  const why = shared ? '' : ', since the page is not cross-origin isolated';
+  return `CPU: ${name}, ${count}${why} (WebAssembly SIMD)`;
+}
+
+function checkInside(buffer: DeviceBuffer, offset: number, bytes: number, what: string): void {
+  if (offset >= 0 && bytes >= 0 && offset % 4 === 0 && bytes % 4 === 0 && offset + bytes <= buffer.bytes) return;
+  throw new Error(`${buffer.label}: ${bytes} bytes at ${offset} cannot be ${what} ${buffer.bytes}`);
+}
+
+/** The time of each kernel, longest first. */
+function sumTimes({ kernels }: CpuRecorded, times: Float64Array): readonly KernelTime[] {
+  const totals = new Map<string, { launches: number; milliseconds: number }>();
+  kernels.forEach((kernel, index) => {
+    if (kernel === null) return;
+    const total = totals.get(kernel.name) ?? { launches: 0, milliseconds: 0 };
+    total.launches += 1;
+    total.milliseconds += times[index + 1]! - times[index]!;
+    totals.set(kernel.name, total);
+  });
+  return [...totals]
+    .map(([kernel, total]) => ({ kernel, ...total }))
+    .toSorted((a, b) => b.milliseconds - a.milliseconds);
+}
