@@ -6,7 +6,9 @@ import type { Buffer, Device } from '../../targets/device.ts';
 import { wholeSequence } from '../../targets/device.ts';
 import type { Fixture } from './fixture.ts';
 import { ones, range, sizes } from './fixture.ts';
-import { curved, floats, integers, kernelOf, launch, whole } from './programs.ts';
+import { backwards, curved, floats, integers, kernelOf, launch, whole } from './programs.ts';
+
+type Four = [Buffer, Buffer, Buffer, Buffer];
 
 export function describeLists(at: Fixture): void {
   describe('a recorded list', () => {
@@ -82,27 +84,27 @@ export function describeLists(at: Fixture): void {
     });
 
     it('has as much memory for temporaries as are alive together, and mixes none up', async () => {
-      const [from, to] = [at.input(), at.output()];
-      const recorded = await at.device.record((tape) => {
-        const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((each) => tape.temporary(each, 100)) as [
-          Buffer,
-          Buffer,
-          Buffer,
-          Buffer,
-        ];
-        launch(tape, at.twice, { input: from, made: a }); // 2 n + 100
-        launch(tape, at.thrice, { input: a, made: b }); // 6 n + 400
-        launch(tape, at.twice, { input: b, made: c }); // 12 n + 900: in the place of a
-        launch(tape, at.twice, { input: c, made: d });
-        launch(tape, at.twice, { input: d, made: to });
-        tape.copy(c, from); // c is alive beside d
-      }, sizes);
-      expect([recorded.launches, recorded.bytes]).toEqual([5, 2 * 512]);
+      const tokens = 1000; // 4096 bytes each, in memory by 256
+      const kernel = await kernelOf(backwards(), at.device.language);
+      const [from, to] = [at.input(new Float32Array(tokens)), at.output(tokens)];
+      const recorded = await at.device.record(
+        (tape) => {
+          const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((each) => tape.temporary(each, tokens)) as Four;
+          launch(tape, kernel, { input: from, made: a });
+          launch(tape, kernel, { input: a, made: b });
+          launch(tape, kernel, { input: b, made: c }); // in the place of a
+          launch(tape, kernel, { input: c, made: d }); // in that of b
+          launch(tape, kernel, { input: d, made: to });
+          tape.copy(c, from); // c is alive beside d
+        },
+        wholeSequence(1, tokens),
+      );
+      expect([recorded.launches, recorded.bytes]).toEqual([5, 2 * 4096]);
       for (const _ of [0, 1]) {
-        at.device.write(from.storage!, 0, Float32Array.from(range(100)));
+        at.device.write(from.storage!, 0, Float32Array.from(range(tokens)));
         at.device.run(recorded);
-        expect(await floats(at.device, from)).toEqual(range(100, (n) => 12 * n + 900));
-        expect(await floats(at.device, to)).toEqual(range(100, (n) => 4 * (12 * n + 900) + 300));
+        expect(await floats(at.device, from)).toEqual(range(tokens, (n) => 8 * (tokens - 1 - n)));
+        expect(await floats(at.device, to)).toEqual(range(tokens, (n) => 32 * (tokens - 1 - n)));
       }
     });
 

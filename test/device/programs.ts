@@ -33,6 +33,15 @@ export function curved(): Program {
   });
 }
 
+/** made[t] = 2 input[tokens - 1 - t]: where both were one memory, it would read what it has written */
+export function backwards(): Program {
+  const input = given('input', [token()], 'operand');
+  return pointwise('backwards', [input], 'real', (t) => {
+    const from = call('subtract', call('subtract', size('tokens'), integer(1)), at(t));
+    return call('multiply', real(2), read(input, [from], 0));
+  });
+}
+
 export const rowsOfTable = 8;
 
 /** made[t] = table[index[t]], and 0 where there is no such row */
