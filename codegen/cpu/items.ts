@@ -71,18 +71,18 @@ export function eachRow(
   scope.emit(loop(name, first, end, body));
 }
 
-/** The vector loop over neighbours of a row; `write` gets points of rows and neighbours together. */
+/** The vector loop over neighbours of a row; `write` gets points of rows and neighbours together, and the neighbour's flat index. */
 export function eachNeighbour(
   scope: Scope,
   { rows, neighbours }: Pick<Items, 'rows' | 'neighbours'>,
   row: Grid,
   { from, to }: Range,
-  write: (grid: Grid) => void,
+  write: (grid: Grid, at: Expression) => void,
 ): void {
-  if (neighbours.length === 0) return write(row);
+  if (neighbours.length === 0) return write(row, i32(0));
   const name = scope.fresh(neighbours.length === 1 ? neighbours[0]!.name : 'point');
   const at = local(name, 'i32');
-  const body = scope.block(() => write(pointsAt(scope, rows, neighbours, row, at)));
+  const body = scope.block(() => write(pointsAt(scope, rows, neighbours, row, at), at));
   scope.emit(loop(name, from, to, body, { mode: 'vector' }));
 }
 

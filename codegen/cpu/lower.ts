@@ -5,7 +5,11 @@ import type { Nest } from '../plan/nest.ts';
 import type { Draft, Setting } from '../simt/draft.ts';
 import { lowerNest } from '../simt/lower.ts';
 import { fromLanes } from './from-lanes.ts';
+import { lowerColumns } from './columns.ts';
+import { lowerMatrix } from './matrix.ts';
 import { lowerRows } from './rows.ts';
+import { lowerScan } from './scan.ts';
+import { lowerSegments } from './segments.ts';
 import { lowerStack } from './stack.ts';
 
 export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
@@ -14,6 +18,14 @@ export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
       return [lowerRows(nest, setting)];
     case 'stack':
       return [lowerStack(nest, setting)];
+    case 'columns':
+      return lowerColumns(nest, setting);
+    case 'scan':
+      return lowerScan(nest, setting);
+    case 'segments':
+      return lowerSegments(nest, setting);
+    case 'matrix':
+      return [lowerMatrix(nest, setting)];
     default:
       return fromSimt(nest, setting);
   }

@@ -38,7 +38,7 @@ import { loadAt, type KernelBuffer, type Scope } from './scope.ts';
 import { storeInto } from './store.ts';
 import { addTo, setTo } from './variable.ts';
 
-type Expm = Extract<Definition, { kind: 'expm' }>;
+export type Expm = Extract<Definition, { kind: 'expm' }>;
 
 /** Taylor terms that leave 5e-9 at a norm of a half. */
 const terms = 8;
@@ -89,7 +89,7 @@ export function lowerMatrix({ root }: MatrixNest, setting: Setting): Draft {
   return { name, comment: describe([root]), definitions: [d], buffers, variants, flops: flopsOf([root]) };
 }
 
-function exponential(
+export function exponential(
   scope: Scope,
   setting: Setting,
   d: Expm,
@@ -211,8 +211,8 @@ function scaling(
   return { scale, squarings };
 }
 
-/** One lane has the matrices to itself; new values wait in a second array until all are made. */
-function laneEngine(scope: Scope, side: number): Engine {
+/** One lane has the matrices to itself; new values wait in a second array until all are made. `mode`: of loops along rows. */
+export function laneEngine(scope: Scope, side: number, mode: 'serial' | 'vector' = 'serial'): Engine {
   const size = side * side;
   const spare = new Map<string, string>();
   const flat = (row: Expression, column: Expression): Expression => add(multiply(row, i32(side)), column);
@@ -221,7 +221,7 @@ function laneEngine(scope: Scope, side: number): Engine {
     const column = scope.fresh('column');
     const inner = scope.block(() => {
       const body = scope.block(() => write(local(row, 'i32'), local(column, 'i32')));
-      scope.emit(loop(column, i32(0), i32(side), body));
+      scope.emit(loop(column, i32(0), i32(side), body, { mode }));
     });
     scope.emit(loop(row, i32(0), i32(side), inner));
   };
@@ -244,7 +244,7 @@ function laneEngine(scope: Scope, side: number): Engine {
       const name = scope.fresh('item');
       const item = local(name, 'i32');
       const copies = made.map(({ matrix }) => storeElement(matrix, item, element(spare.get(matrix)!, item)));
-      scope.emit(loop(name, i32(0), i32(size), copies));
+      scope.emit(loop(name, i32(0), i32(size), copies, { mode }));
     },
   };
 }

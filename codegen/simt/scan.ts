@@ -190,7 +190,7 @@ function walk(scope: Scope, { root, chunk: length }: ScanNest, line: Line, write
 }
 
 /** An angle within half a turn: the multiple of the first constant is exact, so that nothing is lost. */
-function wrapped(scope: Scope, angle: Expression): Expression {
+export function wrapped(scope: Scope, angle: Expression): Expression {
   const bound = scope.bind('angle', angle);
   const turns = scope.bind('turns', call('round', divide(bound, f32(2 * Math.PI))));
   const coarse = 6.28125;

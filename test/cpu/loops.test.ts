@@ -67,3 +67,17 @@ describe('recurrence', () => {
     }
   });
 });
+
+describe('matrix exponential', () => {
+  it.each([2, 3, 4, 6, 8])('%i x %i', (side) => {
+    const program = programs.exponentials(side);
+    const { errors, worst } = checkCase({ program, orders: ['random'], options: cpu({ gradients: ['x'] }) });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(1e-5);
+  });
+});
+
+it('adds to gradients instead of replacing them', () => {
+  const program = programs.columnSums();
+  const { worst } = checkCase({ program, options: cpu({ gradients: ['x'], accumulate: ['x'] }) });
+  expect(worst).toBeLessThan(tolerance);
+});
