@@ -1,7 +1,7 @@
 // Drops what a kernel binds and never uses: statements come in, the same without such `let`s go out. Values have no
 // effects, but for subgroup operations, which every lane must reach: those stay.
 
-import { partsOf } from './map-expressions.ts';
+import { expressionsOf, partsOf } from './map-expressions.ts';
 import type { Expression, Statement } from './kernel.ts';
 import { when } from './kernel-build.ts';
 
@@ -15,32 +15,26 @@ export function withoutUnused(statements: readonly Statement[]): readonly Statem
       switch (statement.kind) {
         case 'let':
           if (!used.has(statement.name) && !hasSubgroup(statement.value)) continue;
-          note(statement.value, used);
+          note(statement, used);
           break;
         case 'var':
         case 'set':
-          note(statement.value, used);
-          break;
         case 'store':
         case 'store-shared':
         case 'store-element':
-          note(statement.index, used);
-          note(statement.value, used);
-          break;
         case 'load-elements':
         case 'store-elements':
-          note(statement.index, used);
+          note(statement, used);
           break;
         case 'for': {
           const body = keep(statement.body);
-          note(statement.from, used);
-          note(statement.to, used);
+          note(statement, used);
           kept.push({ ...statement, body });
           continue;
         }
         case 'if': {
           const [then, otherwise] = [keep(statement.then), keep(statement.otherwise)];
-          note(statement.condition, used);
+          note(statement, used);
           kept.push(...when(statement.condition, then, otherwise));
           continue;
         }
@@ -58,9 +52,13 @@ export function withoutUnused(statements: readonly Statement[]): readonly Statem
   return keep(statements);
 }
 
-function note(expression: Expression, used: Set<string>): void {
-  if (expression.kind === 'local') used.add(expression.name);
-  for (const part of partsOf(expression)) note(part, used);
+/** The names in the statement's own expressions. */
+function note(statement: Statement, used: Set<string>): void {
+  const visit = (expression: Expression): void => {
+    if (expression.kind === 'local') used.add(expression.name);
+    partsOf(expression).forEach(visit);
+  };
+  expressionsOf(statement).forEach(visit);
 }
 
 const hasSubgroup = (expression: Expression): boolean =>

@@ -19,6 +19,7 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   access: 4,
   lanes: 64,
   machine: 'gpu',
+  vectors: true,
   blockwise: false,
   packed: false,
   library: false,

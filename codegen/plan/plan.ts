@@ -163,6 +163,8 @@ export interface PlanOptions {
    * are taken four at a time (codegen/cpu).
    */
   readonly machine: 'gpu' | 'cpu';
+  /** cpu: neighbouring steps together; else one after the other, as tests compare them. */
+  readonly vectors: boolean;
   /**
    * Tensors with an axis of queries and one of keys are never whole in memory: forward makes a strip of queries at a time
    * (codegen/plan/strips.ts), and backward makes them anew.

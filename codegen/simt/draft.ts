@@ -3,10 +3,12 @@
 
 import type { Definition, Tensor } from '../../src/ir/ir.ts';
 import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
-import type { KernelBody } from '../kernel.ts';
+import { vectorize, type VectorizeOptions } from '../cpu/vectorize.ts';
+import type { KernelBody, Statement } from '../kernel.ts';
 import { createNames } from '../names.ts';
 import type { Root } from '../plan/nest.ts';
 import type { BufferPlan, KernelVariant, PlanOptions, ProductPlan, Profile, Size } from '../plan/plan.ts';
+import { withoutUnused } from '../unused.ts';
 import { coalesce, type Tally } from './coalesce.ts';
 import { openScope, type KernelBuffer, type Mode, type Places, type Scope, type Storage } from './scope.ts';
 import { share } from './share.ts';
@@ -89,7 +91,11 @@ export function writeBody(
   write(scope, (plan) => bindings.find(({ buffer }) => buffer === plan)!.binding.name);
   const drawn = scope.finish(name);
   const shared = share(drawn.statements, { bindings: drawn.bindings, hints: scope.hints, fresh });
-  const { access } = setting.options;
+  const { access, machine, vectors } = setting.options;
+  if (machine === 'cpu') {
+    const statements = vectors ? inVectors(shared, { bindings: drawn.bindings, fresh }) : shared;
+    return { body: { ...drawn, statements }, buffers: bindings, tally: { wide: 0, loads: 0, stores: 0 } };
+  }
   const { statements, arrays, tally } = coalesce(shared, {
     bindings: drawn.bindings,
     variables: scope.neighbours,
@@ -97,6 +103,12 @@ export function writeBody(
     fresh,
   });
   return { body: { ...drawn, arrays: [...drawn.arrays, ...arrays], statements }, buffers: bindings, tally };
+}
+
+/** `vector` loops as vectors; what they compute twice or in every step alike is bound once, as before. */
+function inVectors(statements: readonly Statement[], options: VectorizeOptions): readonly Statement[] {
+  const made = vectorize(statements, options);
+  return withoutUnused(share(made, { ...options, hints: new Map() }));
 }
 
 /** Variants with the same body are one. */

@@ -3,6 +3,7 @@
 // A load is never moved out of a branch or loop that may not run, and nothing moves across a change of what it reads.
 
 import type { Binding, Expression, Statement } from '../kernel.ts';
+import { componentOf, isVector } from '../kernel-ops.ts';
 import { childrenOf, isPlain, rewriteExpression, rewriteStatement, rootsOf } from './walk-kernel.ts';
 
 interface Node {
@@ -111,7 +112,7 @@ interface Frame {
 /** Cheap enough to be written twice. */
 function isSlight(node: Node): boolean {
   const e = node.expression;
-  if (e.kind === 'load' || e.kind === 'apply') return false;
+  if (e.kind === 'load' || e.kind === 'apply' || isVector(e.type) || e.kind === 'across') return false;
   if (e.kind !== 'call') return true;
   if (e.op === 'to_f32' || e.op === 'negate' || e.op === 'not') return node.children[0]!.trivial;
   return (
@@ -193,8 +194,9 @@ function worthIt(node: Node, use: Use): boolean {
 }
 
 function defaultName(e: Expression): string {
-  if (e.type === 'i32') return e.kind === 'load' ? 'item' : 'offset';
-  return e.type === 'bool' ? 'holds' : 'value';
+  const type = componentOf(e.type);
+  if (type === 'i32') return e.kind === 'load' ? 'item' : 'offset';
+  return type === 'bool' ? 'holds' : 'value';
 }
 
 /** From which statement on each name of the block does not change any more; how often each node is used. */

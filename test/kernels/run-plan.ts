@@ -16,6 +16,7 @@ export interface RunOptions {
   readonly order?: 'forward' | 'reverse' | 'random';
   readonly profile?: Profile;
   readonly subgroup?: number;
+  readonly backwards?: boolean; // `vector` loops
   readonly only?: readonly string[]; // entries
 }
 
@@ -98,8 +99,8 @@ export function runEntry(
     );
     const chosen =
       kernel.variants.find(({ profile }) => profile === (options.profile ?? 'software')) ?? kernel.variants[0]!;
-    const { order = 'forward', subgroup = 4 } = options;
-    simulate(chosen.body, evaluateSize(chosen.groups, sizes), bound, sizes, { order, subgroup });
+    const { order = 'forward', subgroup = 4, backwards = false } = options;
+    simulate(chosen.body, evaluateSize(chosen.groups, sizes), bound, sizes, { order, subgroup, backwards });
   }
   for (const { buffer, aliases } of entry.outputs) {
     values.set(buffer.name, storage.get(buffer.name)!);

@@ -1,0 +1,299 @@
+// Statements of one step of a loop -> the same for four neighbouring steps. Where the steps part, values are chosen by a
+// mask, and what must not happen in the others is masked; a dear branch is left out where no step takes it.
+
+import type { Binding, Expression, KernelFunction, Statement } from '../kernel.ts';
+import {
+  across,
+  add,
+  and,
+  assign,
+  call,
+  i32,
+  letOf,
+  local,
+  loop,
+  not,
+  select,
+  shuffle,
+  store,
+  storeElement,
+  varOf,
+  when,
+} from '../kernel-build.ts';
+import { componentOf, vectorOf } from '../kernel-ops.ts';
+import { accumulationOf, expressionsOf, nestedIn, partsOf } from '../map-expressions.ts';
+import type { Bound } from '../simt/linear.ts';
+import { analyse, costOf, type Region } from './vectorize-analysis.ts';
+import { onlyValue, shapeOf, slotOf, widen, type Place, type Shape } from './vectorize-values.ts';
+
+type StoreTo = Extract<Statement, { kind: 'store' | 'store-element' }>;
+type Access = Extract<Expression, { kind: 'load' | 'element' }>;
+type Half = 'first' | 'second';
+
+/** Elements 2 v and 2 v + 1 beside each other, by where they lie. */
+export type Pairs = ReadonlyMap<string, ReadonlyMap<number, Half>>;
+
+export interface Writing {
+  readonly region: Region;
+  readonly fresh: (wanted: string) => string;
+  /** The new name of what the body binds. */
+  readonly rename: (name: string) => string;
+  readonly buffers: readonly Binding[];
+  readonly pairs: Pairs;
+  /** The vectors that variables of outside are accumulated in. */
+  readonly accumulators: ReadonlyMap<string, Expression & { readonly kind: 'local' }>;
+  readonly wide: (of: KernelFunction) => KernelFunction;
+  readonly shapes: Map<string, Shape>;
+  readonly bindings: Map<string, Bound>;
+}
+
+export function writeSteps(statements: readonly Statement[], writing: Writing, mask: Expression | null): Statement[] {
+  const held = new Map<StoreTo, StoreTo>(); // the first store of a pair, by the second
+  return statements.flatMap((statement, n): readonly Statement[] => {
+    if (statement.kind !== 'store' && statement.kind !== 'store-element') return writeStep(statement, writing, mask);
+    const first = held.get(statement);
+    if (first !== undefined) return storePair(first, statement, writing);
+    const second = mask === null ? secondOf(statement, statements.slice(n + 1), writing) : null;
+    if (second === null) return storeSteps(statement, writing, mask);
+    const name = writing.fresh('beside');
+    const value = widen(shapeOf(statement.value, placeOf(writing, mask)));
+    writing.shapes.set(name, { kind: 'each', value: local(name, value.type) });
+    held.set(second, { ...statement, value: local(name, componentOf(value.type)) });
+    return [letOf(name, value)];
+  });
+}
+
+function placeOf(writing: Writing, mask: Expression | null): Place {
+  const { shapes, bindings, buffers, wide, pairs } = writing;
+  const isPaired = (e: Access): Half | null => {
+    const { key, constant } = slotOf(nameOf(e), e.index, bindings);
+    return pairs.get(key)?.get(constant) ?? null;
+  };
+  return { shapes, bindings, mask, buffers, isPaired, wide };
+}
+
+const nameOf = (e: Access | StoreTo): string =>
+  e.kind === 'load' || e.kind === 'store' ? `load ${e.buffer}` : `element ${e.array}`;
+
+const isName = (e: Expression): boolean => e.kind === 'local' || e.kind === 'literal' || e.kind === 'size';
+
+function writeStep(statement: Statement, writing: Writing, mask: Expression | null): readonly Statement[] {
+  const { region, shapes, bindings, accumulators } = writing;
+  const place = placeOf(writing, mask);
+  switch (statement.kind) {
+    case 'let': {
+      const shape = shapeOf(statement.value, place);
+      bindings.set(statement.name, { kind: 'let', value: statement.value });
+      const value = shape.kind === 'steps' ? shape.first : shape.value;
+      if (isName(value)) {
+        shapes.set(statement.name, shape);
+        return [];
+      }
+      const name = writing.rename(statement.name);
+      bindings.set(name, { kind: 'let', value });
+      const bound = local(name, value.type);
+      shapes.set(statement.name, shape.kind === 'steps' ? { ...shape, first: bound } : { ...shape, value: bound });
+      return [letOf(name, value)];
+    }
+    case 'var': {
+      const shape = shapeOf(statement.value, place);
+      const name = writing.rename(statement.name);
+      const varying = region.varying.has(statement.name);
+      const value = varying ? widen(shape) : onlyValue(shape);
+      shapes.set(statement.name, { kind: varying ? 'each' : 'same', value: local(name, value.type) });
+      return [varOf(name, value)];
+    }
+    case 'set': {
+      const total = accumulators.get(statement.name);
+      if (total !== undefined) {
+        const { op, value } = accumulationOf(statement)!;
+        return [setWhere(mask, total, call(op, total, widen(shapeOf(value, place))))];
+      }
+      const shape = shapeOf(statement.value, place);
+      const variable = shapes.get(statement.name)!;
+      if (variable.kind === 'steps' || variable.value.kind !== 'local') throw new Error('a variable has a name');
+      if (variable.kind === 'same') return [assign(variable.value.name, onlyValue(shape))];
+      return [setWhere(mask, variable.value, widen(shape))];
+    }
+    case 'store':
+    case 'store-element':
+      return storeSteps(statement, writing, mask);
+    case 'for': {
+      const [from, to] = [onlyValue(shapeOf(statement.from, place)), onlyValue(shapeOf(statement.to, place))];
+      const variable = writing.rename(statement.variable);
+      const bound: Bound = { kind: 'loop', from, step: statement.step };
+      bindings.set(statement.variable, bound);
+      bindings.set(variable, bound);
+      shapes.set(statement.variable, { kind: 'same', value: local(variable, 'i32') });
+      const mode = statement.mode === 'unrolled' ? 'unrolled' : 'serial';
+      return [loop(variable, from, to, writeSteps(statement.body, writing, mask), { step: statement.step, mode })];
+    }
+    case 'if': {
+      const shape = shapeOf(statement.condition, place);
+      if (shape.kind === 'same') {
+        const then = writeSteps(statement.then, writing, mask);
+        return when(shape.value, then, writeSteps(statement.otherwise, writing, mask));
+      }
+      const name = writing.fresh('holds');
+      const holds = local(name, 'boolx4');
+      const [then, otherwise] = [statement.then, statement.otherwise].map((branch, n) => {
+        const side = n === 0 ? holds : not(holds);
+        return branch.length === 0 ? [] : writeBranch(branch, writing, mask === null ? side : and(mask, side));
+      });
+      return [letOf(name, widen(shape)), ...then!, ...otherwise!];
+    }
+    case 'comment':
+      return [statement];
+    case 'load-elements':
+    case 'store-elements':
+    case 'store-shared':
+    case 'barrier':
+    case 'return':
+      throw new Error(`${statement.kind} is not of neighbouring steps`);
+    default:
+      return statement satisfies never;
+  }
+}
+
+function setWhere(mask: Expression | null, variable: Expression & { kind: 'local' }, value: Expression): Statement {
+  return assign(variable.name, mask === null ? value : select(mask, value, variable));
+}
+
+/** More than this is worth a test whether any step takes the branch. */
+const cheap = 8;
+
+function writeBranch(branch: readonly Statement[], writing: Writing, condition: Expression): readonly Statement[] {
+  const bound = condition.kind === 'local' ? null : writing.fresh('holds');
+  const mask = bound === null ? condition : local(bound, 'boolx4');
+  const written = writeSteps(branch, writing, mask);
+  const before = bound === null ? [] : [letOf(bound, condition)];
+  // What is read for all steps alike must not be read for none.
+  const touches = [...nestedIn(branch)].some(
+    (each) => each.kind === 'store' || each.kind === 'store-element' || expressionsOf(each).some(readsMemory),
+  );
+  return [...before, ...(touches || costOf(branch) > cheap ? when(across('any', mask), written) : written)];
+}
+
+const readsMemory = (e: Expression): boolean =>
+  e.kind === 'load' || e.kind === 'element' || partsOf(e).some(readsMemory);
+
+// ---- stores
+
+function storeAt(to: StoreTo, index: Expression, value: Expression, mask?: Expression): Statement {
+  return to.kind === 'store' ? store(to.buffer, index, value, mask) : storeElement(to.array, index, value, mask);
+}
+
+function storeSteps(statement: StoreTo, writing: Writing, mask: Expression | null): Statement[] {
+  const place = placeOf(writing, mask);
+  const index = shapeOf(statement.index, place);
+  const value = widen(shapeOf(statement.value, place));
+  const at = index.kind === 'steps' && index.stride === 1 ? index.first : widen(index);
+  return [storeAt(statement, at, value, mask ?? undefined)];
+}
+
+/** The store to the element beside that of this one, in every step; nothing between them reads what they write. */
+function secondOf(first: StoreTo, after: readonly Statement[], writing: Writing): StoreTo | null {
+  const bindings = new Map(writing.bindings);
+  const index = shapeOf(first.index, placeOf(writing, null));
+  if (index.kind !== 'steps' || index.stride !== 2) return null;
+  const { key, constant } = slotOf(nameOf(first), first.index, bindings);
+  const touches = (e: Expression): boolean =>
+    ((e.kind === 'load' || e.kind === 'element') && nameOf(e) === nameOf(first)) || partsOf(e).some(touches);
+  for (const each of after) {
+    if (each.kind === 'let') bindings.set(each.name, { kind: 'let', value: each.value });
+    if ([...nestedIn([each])].some((inner) => expressionsOf(inner).some(touches))) return null;
+    if ((each.kind === 'store' || each.kind === 'store-element') && nameOf(each) === nameOf(first)) {
+      const other = slotOf(nameOf(each), each.index, bindings);
+      return other.key === key && Math.abs(other.constant - constant) === 1 ? each : null;
+    }
+    if (each.kind === 'for' || each.kind === 'if') return null;
+  }
+  return null;
+}
+
+/** Both halves of four pairs: two accesses. */
+function storePair(one: StoreTo, other: StoreTo, writing: Writing): Statement[] {
+  const place = placeOf(writing, null);
+  const constant = (to: StoreTo): number => slotOf(nameOf(to), to.index, writing.bindings).constant;
+  const [first, second] = constant(one) < constant(other) ? [one, other] : [other, one];
+  const index = shapeOf(first.index, place);
+  if (index.kind !== 'steps') throw new Error('the stores of pairs grow by two');
+  const [a, b] = [first, second].map(({ value }) => widen(shapeOf(value, place)));
+  const names = [a, b].map((value) => (value!.kind === 'local' ? null : writing.fresh('beside')));
+  const [low, high] = [a, b].map((value, n) => (names[n] === null ? value! : local(names[n]!, value!.type)));
+  return [
+    ...[a, b].flatMap((value, n) => (names[n] === null ? [] : [letOf(names[n]!, value!)])),
+    storeAt(first, index.first, shuffle(low!, high!, [0, 4, 1, 5])),
+    storeAt(first, add(index.first, i32(4)), shuffle(low!, high!, [2, 6, 3, 7])),
+  ];
+}
+
+/** Loads of both elements of pairs, in every step. */
+export function pairsIn(body: readonly Statement[], variable: string, around: ReadonlyMap<string, Bound>): Pairs {
+  const bindings = new Map(around);
+  const found = new Map<string, Set<number>>();
+  const visit = (e: Expression): void => {
+    if (e.kind === 'load' || e.kind === 'element') {
+      const { key, constant } = slotOf(nameOf(e), e.index, bindings);
+      if (new RegExp(`[[+]2\\*${variable}[+\\]]`).test(key)) {
+        found.set(key, (found.get(key) ?? new Set()).add(constant));
+      }
+    }
+    partsOf(e).forEach(visit);
+  };
+  const walk = (statements: readonly Statement[]): void => {
+    for (const each of statements) {
+      expressionsOf(each).forEach(visit);
+      if (each.kind === 'let') bindings.set(each.name, { kind: 'let', value: each.value });
+      if (each.kind === 'for') {
+        bindings.set(each.variable, { kind: 'loop', from: each.from, step: each.step });
+        walk(each.body);
+      }
+    }
+  };
+  walk(body);
+  return new Map([...found].map(([key, constants]) => [key, halves([...constants].toSorted((a, b) => a - b))]));
+}
+
+function halves(constants: readonly number[]): ReadonlyMap<number, Half> {
+  const made = new Map<number, Half>();
+  constants.forEach((constant) => {
+    if (made.has(constant) || !constants.includes(constant + 1)) return;
+    made.set(constant, 'first');
+    made.set(constant + 1, 'second');
+  });
+  return made;
+}
+
+// ---- helpers
+
+/** A helper for vectors: every parameter is one, and branches are selects. */
+export function wideFunctions(): (of: KernelFunction) => KernelFunction {
+  const made = new Map<KernelFunction, KernelFunction>();
+  const wide = (of: KernelFunction): KernelFunction => {
+    const known = made.get(of);
+    if (known !== undefined) return known;
+    const names = of.parameters.map(({ name }) => name);
+    const region = analyse(of.body, names);
+    if (region === null) throw new Error(`${of.name} is not for vectors`);
+    const parameters = of.parameters.map(({ name, type }) => ({ name, type: vectorOf(componentOf(type)) }));
+    let count = 0;
+    const writing: Writing = {
+      region,
+      fresh: (wanted) => `${wanted}_v${(count += 1)}`,
+      rename: (name) => name,
+      buffers: [],
+      pairs: new Map(),
+      accumulators: new Map(),
+      wide,
+      shapes: new Map(parameters.map(({ name, type }) => [name, { kind: 'each', value: local(name, type) }])),
+      bindings: new Map(),
+    };
+    const body = writeSteps(of.body, writing, null);
+    const value = widen(shapeOf(of.value, placeOf(writing, null)));
+    const result = { name: `${of.name}_x4`, parameters, result: value.type, body, value };
+    made.set(of, result);
+    return result;
+  };
+  return wide;
+}
