@@ -41,11 +41,13 @@ export interface Product {
   steps?(first: Expression, last: Expression): { readonly from: Expression; readonly to: Expression };
 }
 
-/** Rows and vectors of the largest tile: more sums than that, with what is multiplied, are more than registers. */
+/**
+ * Rows and vectors of the largest tile. Engines move all loads of a step to its begin, so that 8 sums, 2 vectors, 4 numbers
+ * and a product are what 16 registers hold; with several steps side by side, or a larger tile, sums would go to memory.
+ */
 export const tileRows = 4;
-export const tileVectors = 3;
-/** Steps of k written side by side. */
-const unroll = 4;
+export const tileVectors = 2;
+export const tileColumns = 4 * tileVectors;
 
 /** Points of a tile along n. */
 interface Width {
@@ -57,7 +59,7 @@ const pointsOf = ({ lanes, vectors }: Width): number => lanes * vectors;
 
 /** The widths of tiles, the widest first, of which each may be left over by those before it. */
 function widthsOf(n: Expression, multiple: number): readonly Width[] {
-  const vectors = [3, 2, 1].map((count): Width => ({ lanes: 4, vectors: count }));
+  const vectors = [tileVectors, 1].map((count): Width => ({ lanes: 4, vectors: count }));
   if (multiple % pointsOf(vectors[0]!) === 0) return [vectors[0]!];
   const all: readonly Width[] = multiple % 4 === 0 ? vectors : [...vectors, { lanes: 1, vectors: 1 }];
   if (n.kind !== 'literal') return all;
@@ -77,42 +79,53 @@ export function writeProduct(scope: Scope, product: Product): void {
     const from = settled(scope, 'first_step', steps.from);
     const to = settled(scope, 'end_step', steps.to);
     inSteps(scope, 'column', i32(0), n, widths.map(pointsOf), (column, points) => {
-      const width = widths.find((each) => pointsOf(each) === points)!;
-      writeTile(scope, product, { row, rows, column, width, from, to });
+      const { lanes, vectors } = widths.find((each) => pointsOf(each) === points)!;
+      const at = (r: number): Expression => add(row, i32(r));
+      const across = (vector: number): Expression => add(column, i32(vector * lanes));
+      writeTile(scope, {
+        ...{ rows, vectors, lanes, from, to, step: 1 },
+        left: (r, k) => product.left(at(r), k),
+        right: (k, vector) => product.right(k, across(vector), lanes),
+        start: (r, vector) => product.start?.(at(r), across(vector), lanes) ?? null,
+        store: (r, vector, sum) => product.store(at(r), across(vector), sum, lanes),
+      });
     });
   });
 }
 
-interface Tile {
-  readonly row: Expression;
+/** One tile: accessors take the row and the vector by number. `k` runs from `from` to before `to` by `step`. */
+export interface Tile {
   readonly rows: number;
-  readonly column: Expression;
-  readonly width: Width;
+  readonly vectors: number;
+  readonly lanes: Lanes;
   readonly from: Expression;
   readonly to: Expression;
+  readonly step: number;
+  left(row: number, k: Expression): Expression;
+  right(k: Expression, vector: number): Expression;
+  start(row: number, vector: number): Expression | null;
+  store(row: number, vector: number, sum: Expression): void;
 }
 
 const counting = (count: number): readonly number[] => Array.from({ length: count }, (_, n) => n);
 
-function writeTile(scope: Scope, product: Product, { row, rows, column, width, from, to }: Tile): void {
-  const { lanes, vectors } = width;
-  const wide = (value: Expression): Expression => (lanes === 4 ? splat(value) : value);
-  const rowsOf = counting(rows).map((r) => add(row, i32(r)));
-  const columnsOf = counting(vectors).map((v) => add(column, i32(v * lanes)));
-  const sums = rowsOf.map((r, a) =>
-    columnsOf.map((c, b) => scope.variable(`sum_${a}_${b}`, product.start?.(r, c, lanes) ?? wide(f32(0)))),
+export function writeTile(scope: Scope, tile: Tile): void {
+  const [rows, vectors] = [counting(tile.rows), counting(tile.vectors)];
+  const wide = (value: Expression): Expression => (tile.lanes === 4 ? splat(value) : value);
+  const sums = rows.map((row) =>
+    vectors.map((vector) => scope.variable(`sum_${row}_${vector}`, tile.start(row, vector) ?? wide(f32(0)))),
   );
-  inSteps(scope, 'k', from, to, [unroll, 1], (k, steps) => {
-    for (const step of counting(steps)) {
-      const at = add(k, i32(step));
-      const rights = columnsOf.map((c) => scope.bind('right', product.right(at, c, lanes)));
-      rowsOf.forEach((r, a) => {
-        const left = scope.bind('left', wide(product.left(r, at)));
-        rights.forEach((right, b) => accumulate(scope, sums[a]![b]!, multiply(left, right)));
-      });
+  const k = scope.fresh('k');
+  const body = scope.block(() => {
+    const at = local(k, 'i32');
+    const rights = vectors.map((vector) => scope.bind(`right_${vector}`, tile.right(at, vector)));
+    for (const row of rows) {
+      const left = scope.bind(`left_${row}`, wide(tile.left(row, at)));
+      rights.forEach((right, vector) => accumulate(scope, sums[row]![vector]!, multiply(left, right)));
     }
   });
-  sums.forEach((line, a) => line.forEach((sum, b) => product.store(rowsOf[a]!, columnsOf[b]!, sum, lanes)));
+  scope.emit(loop(k, tile.from, tile.to, body, { step: tile.step }));
+  sums.forEach((line, row) => line.forEach((sum, vector) => tile.store(row, vector, sum)));
 }
 
 function accumulate(scope: Scope, sum: Expression, term: Expression): void {

@@ -88,11 +88,11 @@ describe('a register tile', () => {
     expect(worst(fixed, { m, n, k }, all)).toBeLessThan(2e-6);
   });
 
-  it.each([4, 12])('has no narrow tiles where %i divides n', (multiple) => {
+  it.each([4, 8])('has no narrow tiles where %i divides n', (multiple) => {
     const wide = kernel((scope) => writeProduct(scope, { ...runTime, multiple, ...accessors(scope, runTime) }));
     expect(JSON.stringify(wide.statements).includes('"type":"f32","buffer":"b"')).toBe(false);
-    for (const n of [12, 24, 48]) expect(worst(wide, { m: 6, n, k: 7 }, all)).toBeLessThan(2e-6);
-    if (multiple === 4) for (const n of [4, 8, 16, 20]) expect(worst(wide, { m: 6, n, k: 7 }, all)).toBeLessThan(2e-6);
+    for (const n of [8, 24, 48]) expect(worst(wide, { m: 6, n, k: 7 }, all)).toBeLessThan(2e-6);
+    if (multiple === 4) for (const n of [4, 12, 20]) expect(worst(wide, { m: 6, n, k: 7 }, all)).toBeLessThan(2e-6);
   });
 
   it('begins with what is there', () => {
