@@ -1,0 +1,72 @@
+// Decode against the whole sequence: the rows that come out of calls of a few tokens each, with the state that calls leave
+// to each other, are the rows of the float64 interpreter on the whole sequence. Two sequences of nine tokens.
+
+import { buildPlan } from '../../codegen/plan/build-plan.ts';
+import { verifyPlan } from '../../codegen/plan/verify.ts';
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import type { KernelSizes } from '../../codegen/kernel.ts';
+import type { Geometry } from '../../src/check/checked.ts';
+import { interpret } from '../../src/interpret/interpret.ts';
+import type { Program, Tensor } from '../../src/ir/ir.ts';
+import { inputsOf } from './check-plan.ts';
+import { hostTables, runEntry, worstError, type Values } from './run-plan.ts';
+
+export const geometry: Geometry = {
+  heads: 2,
+  kv_heads: 2,
+  head_dim: 8,
+  model_dim: 6,
+  context: 12,
+  layers: 1,
+  layer: 0,
+};
+const tokens = 9;
+const batch = 2;
+const capacity = 12;
+
+/** The rows from `first` on of a tensor over tokens. */
+function rows(tensor: Tensor, data: ArrayLike<number>, first: number, count: number): number[] {
+  const at = tensor.axes.findIndex(({ extent }) => extent === 'tokens');
+  if (at < 0) return Array.from(data);
+  const sizes = tensor.axes.map(({ extent }) =>
+    extent === 'batch' ? batch : typeof extent === 'number' ? extent : tokens,
+  );
+  const inner = sizes.slice(at + 1).reduce((all, size) => all * size, 1);
+  const outer = sizes.slice(0, at).reduce((all, size) => all * size, 1);
+  const chosen: number[] = [];
+  for (let o = 0; o < outer; o += 1) {
+    for (let n = (o * tokens + first) * inner; n < (o * tokens + first + count) * inner; n += 1) chosen.push(data[n]!);
+  }
+  return chosen;
+}
+
+/** The worst error of the rows of `output`, over calls of so many tokens each. */
+export function decodeError(program: Program, steps: readonly number[], options: Partial<PlanOptions>): number {
+  const plan = buildPlan(program, { gradients: ['query', 'key'], ...options });
+  const wrong = verifyPlan(plan, options.maxBindings ?? 8);
+  if (wrong.length > 0) throw new Error(wrong.join('\n'));
+  const decode = plan.entries.find(({ name }) => name === 'decode')!;
+  const step = plan.entries.find(({ name }) => name === 'step');
+  const inputs = inputsOf(program, batch, tokens);
+  const expected = interpret(program, { batch, tokens }, inputs as Record<string, ArrayLike<number>>);
+  const output = program.results.get('output')!;
+  const state = new Map<string, Float32Array | Int32Array>();
+  let first = 0;
+  let worst = 0;
+  for (const count of steps) {
+    const sizes: KernelSizes = { batch, tokens: count, keys: first + count, first, capacity };
+    const given: Values = Object.fromEntries(
+      program.inputs.map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, first, count)]),
+    );
+    const values = new Map(state);
+    const all = { ...given, ...hostTables(plan, sizes, given) };
+    if (step !== undefined) runEntry(step, sizes, values, all);
+    runEntry(decode, sizes, values, all, { order: 'random' });
+    for (const { buffer, accumulate } of decode.inputs)
+      if (accumulate) state.set(buffer.name, values.get(buffer.name)!);
+    const wanted = rows(output, expected.get(output.name)!, first, count);
+    worst = Math.max(worst, worstError(values.get('output')!, wanted));
+    first += count;
+  }
+  return worst;
+}
