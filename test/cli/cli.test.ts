@@ -284,6 +284,20 @@ describe.concurrent('verify', () => {
       const { rows } = JSON.parse(out) as { rows: { tensor: string; passed: boolean }[] };
       expect(rows.map(({ tensor }) => tensor)).toEqual(expect.arrayContaining(['output', 'W', 'query']));
     }));
+
+  test('compares what is done to the embedding', () =>
+    inFolder(async (folder) => {
+      const given = ['verify', example('learned_absolute'), '--heads', '2', '--head-dim', '8', '--tokens', '5'];
+      expect((await pegen([...given, '--write', 'case.json'], { cwd: folder })).code).toBe(0);
+      const good = await pegen([...given, '--vectors', 'case.json'], { cwd: folder });
+      expect([good.code, good.out]).toEqual([0, expect.stringMatching(/^E +gradient, embedding +\S+ +ok/m)]);
+      const path = join(folder, 'case.json');
+      const made = JSON.parse(readFileSync(path, 'utf8')) as { embedding: { gradients: { E: { data: number[] } } } };
+      made.embedding.gradients.E.data[3]! += 0.1;
+      writeFileSync(path, JSON.stringify(made));
+      const bad = await pegen([...given, '--vectors', 'case.json'], { cwd: folder });
+      expect([bad.code, bad.out]).toEqual([1, expect.stringMatching(/^E +gradient, embedding +\S+ +too large/m)]);
+    }));
 });
 
 describe.concurrent('train', () => {

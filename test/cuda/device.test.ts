@@ -2,11 +2,15 @@
 // kernels that do not compile, wide kernels, bf16, transfers larger than its staging memory. Needs g++.
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deviceRunner } from '../../src/verify/device-runner.ts';
+import { makeEncodingCase, verifyEncoding } from '../../src/verify/embedding.ts';
+import { bf16Tolerance } from '../../src/verify/run.ts';
 import type { Buffer, Kernel } from '../../targets/device.ts';
 import { wholeSequence } from '../../targets/device.ts';
 import type { CudaDevice } from '../../targets/cuda/device/index.ts';
 import { cuda } from '../../targets/cuda/printer.ts';
 import { describeDevice } from '../device/suite.ts';
+import { loadFile, small } from '../lower/load.ts';
 import { double, doubled, emulates, failure, floats, openTestDevice, whole } from './device-fixture.ts';
 
 const sizes = wholeSequence(1, 100);
@@ -120,6 +124,18 @@ describe.skipIf(!emulates)('of CUDA alone', () => {
     expect([...new Uint16Array(await device.read(to.storage!, 0, 258))]).toEqual(
       Array.from({ length: 129 }, (_, index) => 128 + index),
     );
+  });
+
+  it('what is done to the embedding, in bf16, is within two roundings', async () => {
+    const { checked, lowered } = loadFile('examples/learned_absolute.pe', { geometry: { ...small, context: 8 } });
+    const vectors = await makeEncodingCase(checked!, lowered!, { batch: 2, tokens: 11, seed: 4 });
+    for (const inside of ['bf16', 'f32'] as const) {
+      const runner = deviceRunner(device, { precision: 'bf16', plan: { inside } });
+      const { rows, passed } = await verifyEncoding(lowered!, vectors, runner, bf16Tolerance);
+      expect(passed).toBe(true);
+      const encoded = rows.find(({ tensor }) => tensor === 'embedding_encoded')!;
+      expect(encoded.rounding).toBeGreaterThan(1e-4); // bf16 it is
+    }
   });
 
   it('a kernel is compiled with 64-bit offsets where a buffer has 2^31 elements', async () => {

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { interpret } from '../../src/interpret/interpret.ts';
-import type { Buffer, Device } from '../../targets/device.ts';
+import type { Buffer, Device, Kernel } from '../../targets/device.ts';
 import { wholeSequence } from '../../targets/device.ts';
 import type { Fixture } from './fixture.ts';
 import { ones, range, sizes } from './fixture.ts';
@@ -135,18 +135,19 @@ export function describeLists(at: Fixture): void {
       expect([(await first)[0], (await second)[0]]).toEqual([100, 102]);
     });
 
-    it('launches nothing where there is nothing to do', async () => {
+    it('does nothing where there is nothing to do', async () => {
       const [from, to] = [at.input(ones(4)), at.output(4)];
-      const none = await at.device.record(
-        (tape) => launch(tape, at.twice, { input: from, made: to }),
-        wholeSequence(1, 0),
-      );
-      expect(none.launches).toBe(0);
-      for (const _ of [0, 1]) at.device.run(none);
+      const groups = (): number => 0;
+      const none: Kernel = { ...at.twice, variants: at.twice.variants.map((variant) => ({ ...variant, groups })) };
+      const record = (kernel: Kernel, tokens: number) =>
+        at.device.record((tape) => launch(tape, kernel, { input: from, made: to }), wholeSequence(1, tokens));
+      const lists = [await record(none, 4), await at.device.record(() => undefined, sizes), await record(at.twice, 0)];
+      expect(lists.slice(0, 2).map(({ launches, bytes }) => [launches, bytes])).toEqual([
+        [0, 0],
+        [0, 0],
+      ]);
+      for (const list of [...lists, ...lists]) at.device.run(list);
       expect(await floats(at.device, to)).toEqual([0, 0, 0, 0]);
-      const empty = await at.device.record(() => undefined, sizes);
-      expect([empty.launches, empty.bytes]).toEqual([0, 0]);
-      at.device.run(empty);
     });
 
     it('tells mistakes when it is made', async () => {
