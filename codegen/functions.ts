@@ -42,7 +42,7 @@ const k = real('k');
 const r = real('r');
 const z = real('z');
 
-function define(
+export function define(
   name: string,
   parameters: Readonly<Record<string, ValueType>>,
   body: readonly Statement[],
@@ -58,7 +58,7 @@ function define(
 }
 
 /** c0 + v (c1 + v (c2 + ...)). */
-function polynomial(v: Expression, coefficients: readonly number[]): Expression {
+export function polynomial(v: Expression, coefficients: readonly number[]): Expression {
   const highest = f32(coefficients.at(-1)!);
   return coefficients.slice(0, -1).reduceRight((sum, coefficient) => add(f32(coefficient), multiply(v, sum)), highest);
 }
@@ -235,17 +235,13 @@ function logarithmOf(value: Expression): readonly Statement[] {
   ];
 }
 
-export const logarithm = define(
-  'log_f32',
-  { x: 'f32' },
-  logarithmOf(
-    add(
-      multiply(real('e'), f32(0.693145751953125)),
-      add(multiply(real('e'), f32(Math.LN2 - 0.693145751953125)), real('near')),
-    ),
-  ),
-  real('value'),
+const natural = add(
+  multiply(real('e'), f32(0.693145751953125)),
+  add(multiply(real('e'), f32(Math.LN2 - 0.693145751953125)), real('near')),
 );
+/** Of a positive finite number. */
+export const logarithmInside = define('log_inside_f32', { x: 'f32' }, mantissa, natural);
+export const logarithm = define('log_f32', { x: 'f32' }, logarithmOf(natural), real('value'));
 export const logarithm2 = define(
   'log2_f32',
   { x: 'f32' },

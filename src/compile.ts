@@ -33,7 +33,7 @@ export interface EncodingPlan {
 }
 
 export interface Compiled {
-  /** NAME.wgsl (or .cu), to be read, and NAME.webgpu.ts (.cuda.ts), with the same kernels in it. None where there is an error. */
+  /** NAME.wgsl (.cu, .wat), to be read, and NAME.webgpu.ts (.cuda.ts, .wasm.ts), with the same kernels. None where there is an error. */
   readonly files: readonly OutputFile[];
   readonly diagnostics: readonly Diagnostic[];
   readonly plan: EncodingPlan | null;
@@ -53,13 +53,13 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   const info = await moduleInfo(source, checked, options.target);
   const module = await printModule(plansOf(plan), info);
   const name = transliterate(checked.name);
-  const { extension, prelude } = targetOf(options.target);
+  const target = targetOf(options.target);
   const files = [
     {
-      path: `${name}${extension}`,
-      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), prelude),
+      path: `${name}${target.extension}`,
+      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), target),
     },
-    { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : 'cuda'}.ts`, text: module },
+    { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : options.target}.ts`, text: module },
   ];
   return { files, diagnostics, plan, encoding: checked, laws, module };
 }
@@ -81,6 +81,7 @@ export function compileProgram(
     geometry: {},
     language: target,
     kernel: targetOf(target).kernel,
+    read: targetOf(target).read,
     lineOf,
   });
 }
@@ -132,6 +133,7 @@ async function moduleInfo(
     geometry: { ...geometry, ...Object.fromEntries(params) },
     language: target,
     kernel: once(targetOf(target).kernel),
+    read: targetOf(target).read,
     lineOf: (span) => lineOf(source, span),
   };
 }

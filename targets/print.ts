@@ -2,6 +2,7 @@
 // needs, which helpers a kernel uses. What languages spell differently is a `Syntax`.
 
 import type { Expression, KernelFunction, Statement, ValueType } from '../codegen/kernel.ts';
+import { partsOf } from '../codegen/map-expressions.ts';
 import { commentText } from '../codegen/numbers.ts';
 import { unroll } from '../codegen/unroll.ts';
 
@@ -192,6 +193,7 @@ export function eachExpression(statements: readonly Statement[], use: Use): void
       case 'store-element':
         within(statement.index, use);
         within(statement.value, use);
+        if (statement.kind !== 'store-shared' && statement.mask) within(statement.mask, use);
         break;
       case 'load-elements':
       case 'store-elements':
@@ -219,21 +221,7 @@ export function eachExpression(statements: readonly Statement[], use: Use): void
 
 function within(expression: Expression, use: Use): void {
   use(expression);
-  switch (expression.kind) {
-    case 'load':
-    case 'shared':
-    case 'element':
-      within(expression.index, use);
-      break;
-    case 'subgroup':
-      within(expression.value, use);
-      break;
-    case 'call':
-    case 'apply':
-      for (const argument of expression.args) within(argument, use);
-      break;
-    default:
-  }
+  for (const part of partsOf(expression)) within(part, use);
 }
 
 /** The helpers that statements use, each after those that it uses itself. */

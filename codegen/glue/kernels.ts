@@ -1,17 +1,22 @@
-// Kernels of plans -> constants of a module: each variant's text, and the table `kernels` that a device prepares.
+// Kernels of plans -> constants of a module: each variant's text (or bytes in base64), and the table `kernels` that a device
+// prepares.
 
 import type { KernelBody, KernelSize } from '../kernel.ts';
+import { isVector } from '../kernel-ops.ts';
 import { createNames } from '../names.ts';
 import { libraryFunctions } from '../reserved.ts';
 import type { KernelPlan, KernelVariant, OperandPlan, Plan, ProductPlan, Size } from '../plan/plan.ts';
+import { ceilDivide, numberSize, product, sum } from '../plan/size.ts';
 import { docText, numberLiteral, propertyName, stringLiteral, templateLiteral } from './literals.ts';
 import { sizeFunction, sizeText } from './sizes.ts';
 import type { Statement } from './structure.ts';
 
 export interface KernelTexts {
   readonly language: 'wgsl' | 'cuda' | 'wasm';
-  /** A kernel in the target's language, `comment` above it. */
+  /** A kernel as the device takes it; where that is text, `comment` above it. */
   readonly print: (body: KernelBody, comment: string) => string;
+  /** A kernel as text for people, where that is something else. */
+  readonly read?: ((body: KernelBody, comment: string) => string) | undefined;
   /** 'rope.pe:9', or the program's name. */
   readonly source: (kernel: KernelPlan) => string;
 }
@@ -50,9 +55,14 @@ export function printKernels(
   const items = [...names].flatMap(([kernel, name]) => {
     const variants = variantsFor(kernel, texts.language).map((variant) => {
       const constant = local(`${name}_${variant.profile}`);
-      const text = texts.print(bodyNamed(variant.body, name), kernelComment(kernel, texts));
-      constants.push({ kind: 'text', name: constant, literal: templateLiteral(text) });
-      return variantText(variant, constant);
+      const comment = kernelComment(kernel, texts);
+      const text = texts.print(bodyNamed(variant.body, name), comment);
+      constants.push(
+        texts.language === 'wasm'
+          ? { kind: 'text', name: constant, literal: stringLiteral(text), comment }
+          : { kind: 'text', name: constant, literal: templateLiteral(text) },
+      );
+      return variantText(variant, constant, texts.language);
     });
     return [
       `/** ${docText(kernel.comment)} */`,
@@ -106,7 +116,18 @@ function productFunction(product: ProductPlan): string {
   return `${parameter} => ({ ${fields} })`;
 }
 
-function variantText(variant: KernelVariant, constant: string): string {
+function variantText(variant: KernelVariant, constant: string, language: KernelTexts['language']): string {
   const { profile, body, groups } = variant;
-  return `{ profile: '${profile}', workgroup: ${body.workgroup}, code: ${constant}, groups: ${sizeFunction(groups)} }`;
+  const fields = [
+    `profile: '${profile}', workgroup: ${body.workgroup}, code: ${constant}, groups: ${sizeFunction(groups)}`,
+    ...(language === 'wasm' ? [`scratch: ${sizeFunction(scratchBytes(body))}`] : []),
+  ];
+  return `{ ${fields.join(', ')} }`;
+}
+
+/** Private arrays and scratch memory, each from a multiple of 16 bytes on. */
+export function scratchBytes({ arrays, scratch = [] }: KernelBody): Size {
+  const held = arrays.map(({ type, size }) => numberSize((isVector(type) ? 4 : 1) * size));
+  const words = [...held, ...scratch.map(({ size }) => size)];
+  return sum(words.map((each) => product([ceilDivide(each, 4), numberSize(16)])));
 }

@@ -28,8 +28,9 @@ export interface ModuleInfo {
   readonly source: { readonly file: string; readonly sha256: string };
   readonly geometry: Readonly<Record<string, number>>;
   readonly language: 'wgsl' | 'cuda' | 'wasm';
-  /** Of the target: one kernel as text. */
+  /** Of the target: one kernel as a device takes it, and as text for people where that is something else. */
   readonly kernel: (body: KernelBody, comment: string) => string;
+  readonly read?: ((body: KernelBody, comment: string) => string) | undefined;
   /** 'rope.pe:4' */
   readonly lineOf: (span: Span) => string;
 }
@@ -96,6 +97,7 @@ function moduleStructure(plans: readonly Plan[], info: ModuleInfo): ModuleStruct
 export const kernelTexts = (info: ModuleInfo): KernelTexts => ({
   language: info.language,
   print: info.kernel,
+  read: info.read,
   source: ({ span }) => (span === null ? info.name : info.lineOf(span)),
 });
 

@@ -2,6 +2,7 @@
 // large: it is loaded when it is first needed.
 
 import type * as Morph from 'ts-morph';
+import { commentText } from '../numbers.ts';
 import type { ModuleStructure, Statement } from './structure.ts';
 
 const load = (): Promise<typeof Morph> => import('ts-morph');
@@ -21,6 +22,7 @@ export async function printModuleStructure(module: ModuleStructure): Promise<str
       continue;
     }
     flush();
+    if (statement.comment !== undefined) parts.push(`// ${commentText(statement.comment)}`);
     parts.push(`const ${statement.name} = ${statement.literal};`, '');
   }
   flush();

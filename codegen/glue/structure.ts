@@ -30,8 +30,8 @@ export type Statement =
       readonly docs: readonly string[];
       readonly members: readonly { readonly key: string; readonly type: string; readonly docs: string }[];
     }
-  /** A long literal; the printer passes it on as it is. */
-  | { readonly kind: 'text'; readonly name: string; readonly literal: string }
+  /** A long literal, with a line of comment above; the printer passes it on as it is. */
+  | { readonly kind: 'text'; readonly name: string; readonly literal: string; readonly comment?: string }
   | { readonly kind: 'default'; readonly value: string };
 
 export interface ModuleStructure {

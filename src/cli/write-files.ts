@@ -3,7 +3,7 @@
 
 import { mkdir, readFile, realpath } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { headerStart } from '../../codegen/glue/header.ts';
+import { isOwn } from '../../codegen/glue/header.ts';
 import { writeAtomic } from '../trainer/atomic.ts';
 import type { OutputFile } from '../compile.ts';
 import { usage } from './failure.ts';
@@ -32,7 +32,7 @@ export async function writeFiles(folder: string, files: readonly OutputFile[]): 
       if (error.code === 'EISDIR') throw usage(`${join(folder, file.path)} is a folder`);
       throw error;
     });
-    if (before !== null && !before.startsWith(headerStart))
+    if (before !== null && !isOwn(before))
       throw usage(
         `${join(folder, file.path)} was not written by pegen (it does not begin with its header)`,
         'move it away, or give another --out',

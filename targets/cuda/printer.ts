@@ -16,6 +16,7 @@ export const cuda: Target = {
   name: 'cuda',
   extension: '.cu',
   reserved: reserved.cuda,
+  comment: '//',
   prelude,
   kernel: printKernel,
 };

@@ -19,6 +19,7 @@ export const wgsl: Target = {
   name: 'wgsl',
   extension: '.wgsl',
   reserved: reserved.wgsl,
+  comment: '//',
   prelude: '',
   kernel: printKernel,
 };
