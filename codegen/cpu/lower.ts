@@ -6,6 +6,7 @@ import type { Draft, Setting } from '../simt/draft.ts';
 import { lowerNest } from '../simt/lower.ts';
 import { fromLanes } from './from-lanes.ts';
 import { lowerColumns } from './columns.ts';
+import { lowerContraction } from './contraction.ts';
 import { lowerMatrix } from './matrix.ts';
 import { lowerRows } from './rows.ts';
 import { lowerScan } from './scan.ts';
@@ -20,6 +21,8 @@ export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
       return [lowerStack(nest, setting)];
     case 'columns':
       return lowerColumns(nest, setting);
+    case 'contraction':
+      return lowerContraction(nest, setting);
     case 'scan':
       return lowerScan(nest, setting);
     case 'segments':

@@ -93,6 +93,7 @@ function forLibrary(nest: ContractionNest, options: PlanOptions, typeOf: TypeOf)
   if (!isWorth(nest.over)) return nest;
   const { tensor } = nest.root.definition;
   if (canBeDescribed(nest, tensor.axes, typeOf(tensor), typeOf)) return { ...nest, split: null, library: true };
+  if (options.machine === 'cpu') return nest;
   for (const axis of nest.over) {
     const rest = nest.over.filter((other) => other !== axis);
     if (typeof axis.extent !== 'number' || axis.extent > libraryParts || rest.length === 0 || !isWorth(rest)) continue;
@@ -139,6 +140,7 @@ type Axes = readonly Axis[];
 
 /** Too few tiles for the lanes of a device, and many terms to add: partial sums. */
 function splitOf(d: Reduce, batch: Axes, m: Axes, n: Axes, options: PlanOptions): ContractionNest['split'] {
+  if (options.machine === 'cpu') return null; // codegen/cpu/contraction-blocks.ts
   if (isLarge(options) && Math.min(pointsIn(m), pointsIn(n)) < sharedSide) {
     const along = (axes: Axes): number => Math.ceil(pointsIn(axes) / Math.min(pointsIn(axes), tileSide));
     return inParts(d.over, pointsIn(batch) * along(m) * along(n), options.chunk);

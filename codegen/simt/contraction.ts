@@ -144,7 +144,7 @@ function whole(nest: ContractionNest, setting: Setting): Draft {
 }
 
 /** What a library may do instead, with its operands where they lie here. `partial`: where the terms of the sum go. */
-function describedProduct(
+export function describedProduct(
   nest: ContractionNest,
   setting: Setting,
   buffers: readonly KernelBuffer[],
