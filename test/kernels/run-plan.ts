@@ -6,7 +6,7 @@ import { simulate } from '../../codegen/simulate.ts';
 import { evaluateSize } from '../../codegen/plan/size.ts';
 import type { BufferPlan, EntryPlan, Plan, Profile } from '../../codegen/plan/plan.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
-import type { KernelSizes } from '../../codegen/kernel.ts';
+import type { KernelBody, KernelSizes } from '../../codegen/kernel.ts';
 import type { Program } from '../../src/ir/ir.ts';
 
 export type Values = Record<string, ArrayLike<number>>;
@@ -18,6 +18,13 @@ export interface RunOptions {
   readonly subgroup?: number;
   readonly backwards?: boolean; // `vector` loops
   readonly only?: readonly string[]; // entries
+  /** In the simulator's place. */
+  readonly execute?: (
+    body: KernelBody,
+    groups: number,
+    buffers: Readonly<Record<string, Data>>,
+    sizes: KernelSizes,
+  ) => void;
 }
 
 export function wholeSizes(batch: number, tokens: number): KernelSizes {
@@ -100,7 +107,9 @@ export function runEntry(
     const chosen =
       kernel.variants.find(({ profile }) => profile === (options.profile ?? 'software')) ?? kernel.variants[0]!;
     const { order = 'forward', subgroup = 4, backwards = false } = options;
-    simulate(chosen.body, evaluateSize(chosen.groups, sizes), bound, sizes, { order, subgroup, backwards });
+    const groups = evaluateSize(chosen.groups, sizes);
+    if (options.execute) options.execute(chosen.body, groups, bound, sizes);
+    else simulate(chosen.body, groups, bound, sizes, { order, subgroup, backwards });
   }
   for (const { buffer, aliases } of entry.outputs) {
     values.set(buffer.name, storage.get(buffer.name)!);

@@ -9,10 +9,11 @@ import type { PrecisionFlag } from '../device.ts';
 import { failed, usage } from '../failure.ts';
 import { showDiagnostics } from '../show.ts';
 import { readSource } from '../source-file.ts';
+import type { Language } from '../../../targets/device.ts';
 
 interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag {
   readonly out: string;
-  readonly target: 'wgsl' | 'cuda' | 'all';
+  readonly target: Language | 'all';
   readonly emit: 'all' | 'kernels' | 'ts';
 }
 
@@ -21,7 +22,9 @@ export function addBuild(command: Command): void {
     .argument('<files...>', '.pe files')
     .option('--out <folder>', 'where to', '.')
     .addOption(
-      new Option('--target <name>', 'the language of the kernels').choices(['wgsl', 'cuda', 'all']).default('wgsl'),
+      new Option('--target <name>', 'the language of the kernels')
+        .choices(['wgsl', 'cuda', 'wasm', 'all'])
+        .default('wgsl'),
     )
     .addOption(new Option('--emit <what>', 'which files').choices(['all', 'kernels', 'ts']).default('all'));
   addPrecisionFlag(addGeometryFlags(addEncodingFlags(command)))
@@ -32,9 +35,10 @@ Examples:
   $ pegen build examples/carope.pe --out out/
   $ pegen build mine.pe --heads 12 --head-dim 64 --layers 12 --context 1024
   $ pegen build mine.pe --target cuda --precision bf16 --out out/
-  $ pegen build mine.pe --emit ts
+  $ pegen build mine.pe --target wasm --emit ts
 
-NAME.webgpu.ts (or NAME.cuda.ts) has everything in it; NAME.wgsl (NAME.cu) has the same kernels, to be read.
+NAME.webgpu.ts (NAME.cuda.ts, NAME.wasm.ts) has everything in it; NAME.wgsl (NAME.cu, NAME.wat) has the same
+kernels, to be read.
 Files are written only when they change, and never over a file that pegen did not write.`,
     )
     .action(run);
@@ -43,9 +47,12 @@ Files are written only when they change, and never over a file that pegen did no
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
   const options = await compileOptionsOf(flags);
   const { precision = 'f32' } = flags;
-  const targets = flags.target === 'all' ? (['wgsl', 'cuda'] as const) : [flags.target];
+  const targets = flags.target === 'all' ? (['wgsl', 'cuda', 'wasm'] as const) : [flags.target];
   if (precision === 'bf16' && flags.target !== 'cuda')
-    throw usage('WGSL has no bf16 storage', 'say --target cuda, or leave --precision out');
+    throw usage(
+      `${flags.target === 'wasm' ? 'WebAssembly' : 'WGSL'} has no bf16 storage`,
+      'say --target cuda, or leave --precision out',
+    );
   const { compile } = await import('../../compile.ts');
   const { writeFiles } = await import('../write-files.ts');
   const { formatTypeScript } = await import('../../../codegen/glue/format.ts');

@@ -21,8 +21,10 @@ interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag {
   readonly emit?: Emit;
 }
 
-const emits = ['tokens', 'ast', 'ir', 'grad', 'plan', 'wgsl', 'cuda', 'ts'] as const;
+const emits = ['tokens', 'ast', 'ir', 'grad', 'plan', 'wgsl', 'cuda', 'wat', 'ts'] as const;
 type Emit = (typeof emits)[number];
+/** What a stage is of, whatever --target says. */
+const languages: Readonly<Partial<Record<Emit, Language>>> = { wgsl: 'wgsl', cuda: 'cuda', wat: 'wasm' };
 
 export function addExplain(command: Command): void {
   command
@@ -30,7 +32,9 @@ export function addExplain(command: Command): void {
     .option('--chip <name>', 'the chip that floors are computed for (a wrong name lists them)', 'h100')
     .option('--batch <n>', 'sequences at once', wholeNumber(1), 8)
     .option('--tokens <n>', 'tokens of a sequence (default: the context)', wholeNumber(1))
-    .addOption(new Option('--target <name>', 'the language of the kernels').choices(['wgsl', 'cuda']).default('wgsl'))
+    .addOption(
+      new Option('--target <name>', 'the language of the kernels').choices(['wgsl', 'cuda', 'wasm']).default('wgsl'),
+    )
     .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits));
   addPrecisionFlag(addGeometryFlags(addEncodingFlags(command)))
     .addHelpText(
@@ -55,10 +59,13 @@ async function run(what: string, flags: Flags): Promise<void> {
   const name = chipNames.find((known) => known === flags.chip.toLowerCase().replaceAll('-', '_'));
   if (name === undefined) throw usage(`no chip is called ${flags.chip}`, `one of ${chipNames.join(', ')}`);
   const source = await readSource(what);
-  const target = flags.emit === 'cuda' || flags.emit === 'wgsl' ? flags.emit : flags.target;
+  const target = (flags.emit && languages[flags.emit]) ?? flags.target;
   const { precision = 'f32' } = flags;
   if (precision === 'bf16' && target !== 'cuda')
-    throw usage('WGSL has no bf16 storage', 'say --target cuda, or leave --precision out');
+    throw usage(
+      `${target === 'wasm' ? 'WebAssembly' : 'WGSL'} has no bf16 storage`,
+      'say --target cuda, or leave --precision out',
+    );
   const options = { ...(await compileOptionsOf(flags)), target, precision };
   if (flags.emit !== undefined) return emit(flags.emit, source, options);
 
@@ -128,7 +135,7 @@ async function emit(stage: Emit, source: Source, options: CompileOptions): Promi
     const { planText } = await import('../../explain/plan-text.ts');
     console.log(plansOf(plan).map(planText).join('\n\n'));
   }
-  if (stage === 'wgsl' || stage === 'cuda') process.stdout.write(files.find(({ path }) => !path.endsWith('.ts'))!.text);
+  if (languages[stage] !== undefined) process.stdout.write(files.find(({ path }) => !path.endsWith('.ts'))!.text);
   if (stage === 'ts') {
     const { formatTypeScript } = await import('../../../codegen/glue/format.ts');
     process.stdout.write(await formatTypeScript(files.find(({ path }) => path.endsWith('.ts'))!.text));
