@@ -61,10 +61,10 @@ function within(statements: readonly Statement[], outer: Bindings, state: State)
         return groupsOf({ ...statement, body }, inner, state) ?? [{ ...statement, mode: 'serial', body }];
       }
       case 'if':
-        // oxlint-disable-next-line unicorn/no-thenable -- a branch, as in kernel.ts
         return [
           {
             ...statement,
+            // oxlint-disable-next-line unicorn/no-thenable -- a branch, as in kernel.ts
             then: within(statement.then, names, state),
             otherwise: within(statement.otherwise, names, state),
           },
