@@ -35,7 +35,6 @@ import { countOf, pointsOf, takeApart } from '../simt/grid.ts';
 import { partialBuffer } from '../simt/partial-sums.ts';
 import { indexAt, type Grid, type Scope } from '../simt/scope.ts';
 import { sizeExpression } from '../simt/size-expression.ts';
-import { addTo } from '../simt/variable.ts';
 import { blocksOf, chunksOf, itemsOf, type Blocks } from './contraction-blocks.ts';
 import { panelAt, panelPoints, panelsFor, panelStride, writePanels, type Factor } from './panels.ts';
 import { tileColumns, tileRows, tileVectors, writeTile } from './tile.ts';
@@ -149,11 +148,17 @@ function writeBlock(scope: Scope, nest: ContractionNest, blocks: Blocks): Summed
     };
     const shape = { stride, steps: count };
     writePanels(scope, {
-      ...{ ...shape, array: lefts, points: block.rows, multiple: isMultiple(nest.m, blocks.m) ? panelPoints : 1 },
+      ...shape,
+      array: lefts,
+      points: block.rows,
+      multiple: isMultiple(nest.m, blocks.m) ? panelPoints : 1,
       value: factor(nest.left, nest.m, block.row),
     });
     writePanels(scope, {
-      ...{ ...shape, array: rights, points: block.columns, multiple: isMultiple(nest.n, blocks.n) ? panelPoints : 1 },
+      ...shape,
+      array: rights,
+      points: block.columns,
+      multiple: isMultiple(nest.n, blocks.n) ? panelPoints : 1,
       value: factor(nest.right, nest.n, block.column),
     });
     each(scope, 'panel', upTo(block.columns, tileColumns), tileColumns, (panel) =>
@@ -164,7 +169,11 @@ function writeBlock(scope: Scope, nest: ContractionNest, blocks: Blocks): Summed
         const sum = (row: number, vector: number): Expression =>
           add(multiply(add(tile, i32(row)), i32(width)), add(panel, i32(4 * vector)));
         writeTile(scope, {
-          ...{ rows: tileRows, vectors: tileVectors, lanes: 4, from: i32(0), step: panelPoints },
+          rows: tileRows,
+          vectors: tileVectors,
+          lanes: 4,
+          from: i32(0),
+          step: panelPoints,
           to: multiply(count, i32(panelPoints)),
           left: (row, k) => element(lefts, add(add(left, k), i32(row))),
           right: (k, vector) => element(rights, add(add(right, k), i32(4 * vector)), 'f32x4'),

@@ -83,7 +83,12 @@ export function writeProduct(scope: Scope, product: Product): void {
       const at = (r: number): Expression => add(row, i32(r));
       const across = (vector: number): Expression => add(column, i32(vector * lanes));
       writeTile(scope, {
-        ...{ rows, vectors, lanes, from, to, step: 1 },
+        rows,
+        vectors,
+        lanes,
+        from,
+        to,
+        step: 1,
         left: (r, k) => product.left(at(r), k),
         right: (k, vector) => product.right(k, across(vector), lanes),
         start: (r, vector) => product.start?.(at(r), across(vector), lanes) ?? null,
