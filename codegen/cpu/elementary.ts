@@ -55,10 +55,13 @@ export const exponential = define(
     letOf(
       'near',
       add(
-        add(f32(1), r),
-        multiply(
-          multiply(r, r),
-          polynomial(r, [0.5, 0.166665181517601, 0.04166620597243309, 0.008368908427655697, 0.001395052415318787]),
+        f32(1),
+        add(
+          r,
+          multiply(
+            multiply(r, r),
+            polynomial(r, [0.5, 0.166665181517601, 0.04166620597243309, 0.008368908427655697, 0.001395052415318787]),
+          ),
         ),
       ),
     ),
