@@ -3,7 +3,7 @@
 
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { gemmOf, type Gemm } from '../../targets/cuda/device/gemm.ts';
+import { gemmOf, type Gemm } from '../../targets/gemm.ts';
 import type { CudaDevice } from '../../targets/cuda/device/index.ts';
 import type { Kernel, MatrixProduct, Operand, StorageType } from '../../targets/device.ts';
 import { bytesOfElement, wholeSequence } from '../../targets/device.ts';

@@ -6,7 +6,7 @@ import { bytesOfElement, DeviceError, type Kernel, type MatrixProduct, type Stor
 import type { Driver } from './driver.ts';
 import type { Failures } from './errors.ts';
 import type { Foreign, ForeignFunction, ForeignType, Library } from './foreign.ts';
-import { gemmOf, type Gemm, type StoredMatrix } from './gemm.ts';
+import { gemmOf, type Gemm, type StoredMatrix } from '../../gemm.ts';
 import { searchLibrary } from './library.ts';
 import type { PlannedProduct, Products } from './products.ts';
 

@@ -2,7 +2,7 @@
 // where an operand lies in a way that the library has no words for. Pure. Batches that lie evenly become part of m or n or
 // one strided batch; what is left is a call each.
 
-import type { MatrixProduct, Operand } from '../../device.ts';
+import type { MatrixProduct, Operand } from './device.ts';
 
 /** A factor as it is stored: `rows` x `columns`, the elements of a column side by side. */
 export interface StoredMatrix {
