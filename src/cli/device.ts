@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import type { Device } from '../../targets/device.ts';
 import type { CompileOptions } from '../options.ts';
 import { CommandFailure, exitCodes } from './failure.ts';
+import { wholeNumber } from './flags.ts';
 import type { DeviceName } from './open-device.ts';
 
 type Precision = CompileOptions['precision'];
@@ -12,21 +13,24 @@ type Precision = CompileOptions['precision'];
 export interface DeviceFlags {
   readonly device: DeviceName;
   readonly emulate?: boolean;
+  readonly threads?: number;
 }
 
 export interface PrecisionFlag {
   readonly precision?: Precision;
 }
 
-const names: readonly DeviceName[] = ['auto', 'cuda', 'webgpu', 'swiftshader'];
+const names: readonly DeviceName[] = ['auto', 'cuda', 'webgpu', 'cpu', 'swiftshader'];
 
-const addEmulate = (command: Command): Command =>
-  command.option('--emulate', 'CUDA kernels on this CPU, through g++: to check them without a GPU');
+const addMore = (command: Command): Command =>
+  command
+    .option('--threads <n>', 'of the CPU (default: as many as it runs at once)', wholeNumber(1))
+    .option('--emulate', 'CUDA kernels on this CPU, through g++: to check them without a GPU');
 
 export const addDeviceFlags = (command: Command): Command =>
-  addEmulate(
+  addMore(
     command.addOption(
-      new Option('--device <name>', 'auto: CUDA, else a hardware WebGPU adapter, else the software driver')
+      new Option('--device <name>', 'auto: CUDA, else a hardware WebGPU adapter, else the CPU')
         .choices(names)
         .default('auto'),
     ),
@@ -34,7 +38,7 @@ export const addDeviceFlags = (command: Command): Command =>
 
 /** The same where the float64 interpreter will do. */
 export const addVerifyDeviceFlags = (command: Command): Command =>
-  addEmulate(
+  addMore(
     command.addOption(
       new Option('--device <name>', 'reference: the float64 interpreter; else the kernels')
         .choices(['reference', ...names])
@@ -56,12 +60,12 @@ export interface DeviceUse {
 }
 
 export async function withDevice<Result>(
-  { device: name, emulate = false }: DeviceFlags,
+  { device: name, emulate = false, threads }: DeviceFlags,
   use: (device: Device) => Promise<Result>,
   { precision = 'f32', quiet = false }: DeviceUse = {},
 ): Promise<Result> {
   const { openDevice } = await import('./open-device.ts');
-  const { device, why } = await openDevice({ device: name, emulate, precision, quiet });
+  const { device, why } = await openDevice({ device: name, emulate, precision, threads: threads ?? null, quiet });
   if (!quiet) console.error(`device: ${device.description}, ${why}`);
   try {
     return await use(device);

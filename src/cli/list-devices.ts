@@ -1,5 +1,6 @@
 // What can run kernels here, best first, and for what cannot, why and what to install.
 
+import { threadsOfEnvironment } from './open-device.ts';
 import type { DeviceName } from './open-device.ts';
 
 export type Listed =
@@ -23,6 +24,14 @@ export type Listed =
       readonly kernels: string; // the profile
       readonly bytes: number; // of the largest binding
       readonly timestamps: boolean;
+    }
+  | {
+      readonly device: 'cpu';
+      readonly available: true;
+      readonly adapter: string; // the CPU's name
+      readonly threads: number;
+      readonly bytes: number; // of memory at most
+      readonly library: string | null; // of matrix products
     }
   | { readonly device: 'reference'; readonly available: true; readonly adapter: string }
   | { readonly device: Exclude<DeviceName, 'auto'>; readonly available: false; readonly why: string };
@@ -52,7 +61,9 @@ export async function listDevices(emulate: boolean): Promise<readonly Listed[]> 
     available: true,
     adapter: 'the float64 interpreter: check and verify only',
   };
-  return [...(await cuda(emulate)), ...webgpu, reference, ...missing];
+  const hardware = adapters.flatMap((each, index) => (each.software ? [] : [webgpu[index]!]));
+  const software = webgpu.filter((each) => !hardware.includes(each));
+  return [...(await cuda(emulate)), ...hardware, await cpu(), ...software, reference, ...missing];
 }
 
 /** A row for each GPU; --device cuda takes the first, and CUDA_VISIBLE_DEVICES says which that is. */
@@ -73,4 +84,12 @@ async function cuda(emulate: boolean): Promise<readonly Listed[]> {
     emulated: emulate,
     bf16: capability >= 80,
   }));
+}
+
+async function cpu(): Promise<Listed> {
+  const { describeMachine, mostBytes } = await import('../../targets/wasm/device/index.ts');
+  const { name, threads, vectors } = describeMachine();
+  if (!vectors) return { device: 'cpu', available: false, why: 'WebAssembly has no SIMD instructions here' };
+  const count = threadsOfEnvironment() ?? threads;
+  return { device: 'cpu', available: true, adapter: name, threads: count, bytes: mostBytes, library: null };
 }

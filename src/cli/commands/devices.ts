@@ -58,6 +58,17 @@ function cells(each: Extract<Listed, { available: true }>): readonly string[] {
         `${memory(each.bytes)} a binding`,
         `f32; ${each.kernels} kernels${each.timestamps ? '' : ', no timestamps'}`,
       ];
+    case 'cpu':
+      return [
+        each.device,
+        each.adapter,
+        memory(each.bytes),
+        [
+          'f32; WebAssembly SIMD',
+          each.threads === 1 ? '1 thread' : `${each.threads} threads`,
+          each.library ?? 'matrix products by own kernels',
+        ].join('; '),
+      ];
     case 'reference':
       return [each.device, each.adapter, '', 'float64'];
     default:
@@ -66,4 +77,4 @@ function cells(each: Extract<Listed, { available: true }>): readonly string[] {
 }
 
 const memory = (bytes: number): string =>
-  bytes >= 2 ** 33 ? `${Math.round(bytes / 2 ** 30)} GiB` : `${Math.floor(bytes / 2 ** 20)} MiB`;
+  bytes >= 2 ** 32 ? `${Math.round(bytes / 2 ** 30)} GiB` : `${Math.floor(bytes / 2 ** 20)} MiB`;

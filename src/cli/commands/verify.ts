@@ -15,7 +15,7 @@ import type { Case } from '../../verify/case.ts';
 import type { VerifiedEncoding } from '../../verify/embedding.ts';
 import type { Runner } from '../../verify/run.ts';
 
-interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, Pick<DeviceFlags, 'emulate'> {
+interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, Pick<DeviceFlags, 'emulate' | 'threads'> {
   readonly vectors?: readonly string[];
   readonly write?: string;
   readonly device: DeviceFlags['device'] | 'reference';
@@ -83,7 +83,7 @@ async function run(path: string, flags: Flags): Promise<void> {
     device === 'reference'
       ? await compare([{ plan: 'reference', runner: reference }], flags.tolerance ?? 1e-8)
       : await withDevice(
-          { device, emulate },
+          { ...flags, device },
           async (opened) => {
             const { deviceRunner } = await import('../../verify/device-runner.ts');
             const { precision = 'f32' } = flags;

@@ -32,6 +32,8 @@ export interface CpuDevice extends Device {
 
 export const mostThreads = 256;
 const mostPages = 65536;
+/** Of memory. */
+export const mostBytes = mostPages * pageBytes;
 
 /** Throws DeviceError 'unavailable' where WebAssembly has no vectors. */
 export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
@@ -40,7 +42,7 @@ export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
     throw new DeviceError('unavailable', 'WebAssembly has no SIMD instructions here; use a newer browser or Node');
   const shared = machine.shared && choice.shared !== false;
   const threads = shared ? checkedThreads(choice.threads ?? Math.min(machine.threads, mostThreads)) : 1;
-  const pages = Math.max(1, Math.min(mostPages, Math.floor((choice.memory ?? mostPages * pageBytes) / pageBytes)));
+  const pages = Math.max(1, Math.min(mostPages, Math.floor((choice.memory ?? mostBytes) / pageBytes)));
   const reserved = shared ? reserveMemory(pages) : { memory: null, maximum: pages };
   const jobs = await startJobs({
     threads,

@@ -11,9 +11,9 @@ export interface Team {
   share(items: number, chunk: number, work: (begin: number, end: number) => void): void;
 }
 
-/** Looks at a word in memory: about 30 us at most, and 1 us. */
-const mostSpins = 20_000;
-const fewestSpins = 500;
+/** Looks at a word in memory, about 30 ns each: what a sleep costs at most. */
+const mostSpins = 3000;
+const fewestSpins = 100;
 
 export function createTeam(control: Int32Array, thread: number, threads: number): Team {
   if (threads === 1)

@@ -5,8 +5,8 @@ import type { Profile } from '../../device.ts';
 import { DeviceError } from '../../device.ts';
 
 export interface AdapterChoice {
-  /** auto: the system's adapter, else SwiftShader (Node only). */
-  readonly adapter?: 'auto' | 'system' | 'swiftshader';
+  /** auto: the system's adapter, else SwiftShader (Node only); hardware: the system's, unless it is a software driver. */
+  readonly adapter?: 'auto' | 'system' | 'hardware' | 'swiftshader';
   /** Which variants of kernels to run; the default follows from the adapter. */
   readonly profile?: Profile;
   /** checked: the driver checks every index once more, as browsers always do; the default is trusted. */
@@ -53,16 +53,20 @@ export async function findAdapter({
   adapter: wanted = 'auto',
   bounds = 'trusted',
 }: AdapterChoice): Promise<Found | null> {
-  if (inBrowser()) {
-    const adapter = await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' });
-    return adapter === null ? null : { adapter, summary: summarise(adapter, 'browser') };
-  }
+  const hardware = wanted === 'hardware';
+  const summed = (adapter: GPUAdapter | null, source: AdapterSummary['source']): Found | null => {
+    if (adapter === null) return null;
+    const summary = summarise(adapter, source);
+    return hardware && summary.software ? null : { adapter, summary };
+  };
+  if (inBrowser())
+    return summed(await navigator.gpu.requestAdapter({ powerPreference: 'high-performance' }), 'browser');
   const { systemAdapter, swiftShaderAdapter } = await import('./node.ts');
   if (wanted !== 'swiftshader') {
-    const adapter = await systemAdapter(bounds);
-    if (adapter !== null) return { adapter, summary: summarise(adapter, 'system') };
+    const found = summed(await systemAdapter(bounds, hardware), 'system');
+    if (found !== null) return found;
   }
-  if (wanted === 'system') return null;
+  if (wanted === 'system' || hardware) return null;
   const adapter = await swiftShaderAdapter(bounds);
   return adapter === null ? null : { adapter, summary: summarise(adapter, 'swiftshader') };
 }
@@ -74,7 +78,9 @@ export async function openAdapter(choice: AdapterChoice): Promise<Opened> {
       'unavailable',
       inBrowser()
         ? 'this browser gives no WebGPU adapter; turn on hardware acceleration, or use another browser'
-        : 'no WebGPU adapter: there is no Vulkan driver, and the software driver was not found; ' +
+        : choice.adapter === 'hardware'
+          ? 'no hardware adapter: install the Vulkan driver of the GPU'
+          : 'no WebGPU adapter: there is no Vulkan driver, and the software driver was not found; ' +
             'install the npm package @sparticuz/chromium (Linux, x64), which carries it',
     );
   }

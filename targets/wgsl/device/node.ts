@@ -37,19 +37,27 @@ async function adapterOf(gpu: GPU | null): Promise<GPUAdapter | null> {
   }
 }
 
-/** Of the driver that the machine has; null without a question to Dawn, which would complain, where it has none. */
-export async function systemAdapter(bounds: Bounds): Promise<GPUAdapter | null> {
+/**
+ * Of the driver that the machine has; null without a question to Dawn, which takes a while and would complain, where it has
+ * none. `hardware`: drivers that are known for software are none.
+ */
+export async function systemAdapter(bounds: Bounds, hardware: boolean): Promise<GPUAdapter | null> {
   if (process.platform === 'linux') {
-    if (!hasVulkanDriver()) return null;
+    if (!vulkanDrivers().some((name) => !hardware || !softwareDriver.test(name))) return null;
     // A container may have a driver but no loader; then the software driver's will do.
     loadLoader((await swiftShaderFiles())?.loader ?? null);
   }
   return adapterOf(await createGpu(bounds));
 }
 
-/** Whether any driver describes itself where the Vulkan loader looks. */
-function hasVulkanDriver(): boolean {
-  if (['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'].some((name) => process.env[name])) return true;
+const softwareDriver = /(^|\/)(lvp_icd|vk_swiftshader_icd)[^/]*$/;
+
+/** What describes drivers, where the Vulkan loader looks. */
+function vulkanDrivers(): readonly string[] {
+  const named = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES', 'VK_ADD_DRIVER_FILES'].flatMap(
+    (name) => process.env[name]?.split(':').filter(Boolean) ?? [],
+  );
+  if (named.length > 0) return named;
   const env = (name: string, otherwise: string): readonly string[] => (process.env[name] || otherwise).split(':');
   const roots = [
     ...env('XDG_CONFIG_HOME', join(homedir(), '.config')),
@@ -58,11 +66,11 @@ function hasVulkanDriver(): boolean {
     ...env('XDG_DATA_HOME', join(homedir(), '.local/share')),
     ...env('XDG_DATA_DIRS', '/usr/local/share:/usr/share'),
   ];
-  return roots.some((root) => {
+  return roots.flatMap((root) => {
     try {
-      return readdirSync(join(root, 'vulkan', 'icd.d')).some((name) => name.endsWith('.json'));
+      return readdirSync(join(root, 'vulkan', 'icd.d')).filter((name) => name.endsWith('.json'));
     } catch {
-      return false;
+      return [];
     }
   });
 }

@@ -1,0 +1,107 @@
+// A matrix product and where its operands lie -> slices of it, each a product of a column-major library, in bytes of memory.
+// How it is cut depends on its shape alone, never on the threads: whoever does a slice, the bits are the same.
+
+import { bytesOfElement, type MatrixProduct } from '../../../device.ts';
+import { gemmOf, type StoredMatrix } from '../../../gemm.ts';
+
+/** Columns of `rows` elements side by side, `leading` elements apart; op(A) is its transpose where `transposed`. */
+export interface Matrix {
+  readonly address: number;
+  readonly leading: number;
+  readonly rows: number;
+  readonly columns: number;
+}
+
+export interface Factor extends Matrix {
+  readonly transposed: boolean;
+}
+
+/** out[m, n] = scale * op(a)[m, k] * op(b)[k, n], added to out where `accumulate`. */
+export interface Slice {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  readonly scale: number;
+  readonly accumulate: boolean;
+  readonly a: Factor;
+  readonly b: Factor;
+  readonly out: Matrix;
+}
+
+/** Whether slices may also be of rows of the column-major result, which then do not lie side by side. */
+export type Cuts = 'columns' | 'both';
+
+const bytes = bytesOfElement.f32;
+
+/** `addresses` of the bindings. null: a layout that libraries have no words for, or too little to be worth calls. */
+export function slicesOf(product: MatrixProduct, addresses: readonly number[], cuts: Cuts): readonly Slice[] | null {
+  const gemm = gemmOf(product);
+  if (gemm === null) return null;
+  const { shape, calls } = gemm;
+  const { m, n, k, a, b } = shape;
+  if (2 * m * n * k < leastWork) return null;
+  const of = { left: product.left.binding, right: product.right.binding };
+  const slices: Slice[] = [];
+  const alongM = cuts === 'both' && m > n;
+  const pieces = piecesOf(alongM ? m : n, calls.length * shape.batch);
+  for (const call of calls) {
+    for (let batch = 0; batch < shape.batch; batch += 1) {
+      const factor = (matrix: StoredMatrix, skipped: number, kept: Partial<Factor>): Factor => ({
+        transposed: matrix.transposed,
+        rows: matrix.rows,
+        columns: matrix.columns,
+        leading: matrix.leading,
+        ...kept,
+        address: addresses[of[matrix.operand]]! + bytes * (call[matrix.operand] + batch * matrix.stride + skipped),
+      });
+      const out = addresses[product.out.binding]! + bytes * (call.out + batch * shape.stride);
+      for (const [begin, end] of pieces) {
+        const size = end - begin;
+        const common = { k, scale: product.scale, accumulate: product.accumulate };
+        const cutA = alongM ? cut(a, begin, size, a.transposed) : whole;
+        const cutB = alongM ? whole : cut(b, begin, size, !b.transposed);
+        slices.push({
+          ...common,
+          m: alongM ? size : m,
+          n: alongM ? n : size,
+          a: factor(a, cutA.skipped, cutA.kept),
+          b: factor(b, cutB.skipped, cutB.kept),
+          out: {
+            address: out + bytes * (alongM ? begin : begin * shape.leading),
+            leading: shape.leading,
+            rows: alongM ? size : m,
+            columns: alongM ? n : size,
+          },
+        });
+      }
+    }
+  }
+  return slices;
+}
+
+/** Fewer operations than this a call of a library does no faster than a kernel of our own. */
+const leastWork = 2 ** 17;
+
+const whole = { skipped: 0, kept: {} } as const;
+
+/** A part of a stored matrix: some of its columns, or some of its rows. */
+const cut = (matrix: StoredMatrix, begin: number, size: number, ofColumns: boolean) =>
+  ofColumns
+    ? { skipped: begin * matrix.leading, kept: { columns: size } }
+    : { skipped: begin, kept: { rows: size } };
+
+/** Points of a slice that a library needs to be as fast as with more; a slice begins at a multiple of `step`. */
+const [few, fair, step] = [64, 128, 16];
+const [someSlices, mostSlices] = [4, 16];
+
+/** Begin and end of each slice of an axis; `products` of the same shape are cut alike. */
+function piecesOf(extent: number, products: number): readonly (readonly [begin: number, end: number])[] {
+  const most = Math.max(1, Math.floor(mostSlices / products));
+  const some = Math.min(someSlices, Math.floor(extent / few));
+  const count = Math.max(1, Math.min(most, Math.max(some, Math.floor(extent / fair))));
+  const size = Math.ceil(extent / count / step) * step;
+  return Array.from({ length: Math.ceil(extent / size) }, (_, index) => [
+    index * size,
+    Math.min(extent, (index + 1) * size),
+  ]);
+}
