@@ -257,6 +257,29 @@ describe('branches', () => {
     expectSame(body, [1, 4, 8]);
   });
 
+  it('that no step takes read nothing, not even what would be read for all alike', () => {
+    const far = load('input', add(i32(room), sizeOf('batch')));
+    const body = kernel([
+      over(i32(8), [
+        varOf('x', f32(1)),
+        ...when(less(load('input', v), f32(-100)), [assign('x', far)]),
+        store('output', v, local('x', 'f32')),
+      ]),
+    ]);
+    expectSame(body, [1]);
+  });
+
+  it('set what is the same for all steps that take them', () => {
+    const body = kernel([
+      over(tokens, [
+        varOf('x', f32(1)),
+        ...when(less(load('input', v), f32(0)), [assign('x', f32(5))]),
+        store('output', v, local('x', 'f32')),
+      ]),
+    ]);
+    expectSame(body);
+  });
+
   it('with loops of differing lengths, or private memory, are left as they are', () => {
     const body = kernel(
       [
@@ -272,6 +295,26 @@ describe('branches', () => {
     const wide = expectSame(body);
     expect([...expressions(wide)].some((e) => e.type === 'f32x4')).toBe(false);
   });
+});
+
+it('negative numbers are divided towards zero', () => {
+  const at = subtract(v, i32(9));
+  const parts = [build.quotient(at, i32(4)), build.remainder(at, i32(4)), build.quotient(at, i32(3))];
+  const body = kernel([
+    over(tokens, [store('output', v, build.toF32(parts.reduce((sum, each) => add(multiply(sum, i32(16)), each))))]),
+  ]);
+  expectSame(body);
+});
+
+it('components that differ are not taken for the same', () => {
+  const body = kernel([
+    build.letOf('all', load('input', i32(0), 'f32x4')),
+    ...[0, 1, 2, 3].map((c) => store('total', i32(c), multiply(build.extract(local('all', 'f32x4'), c), f32(2)))),
+    store('total', i32(4), build.extract(local('all', 'f32x4'), 1)),
+  ]);
+  expect(verifyKernel(inVectors(body, true))).toEqual([]);
+  expect(bits(run(inVectors(body, true), 1))).toEqual(bits(run(body, 1)));
+  expect(run(body, 1).total!.slice(0, 5)).toEqual(Float32Array.of(-12, 2, -10, 4, 1));
 });
 
 it('the innermost loop that can be one of vectors is', () => {
