@@ -12,7 +12,7 @@ export interface Jobs {
   /** Whether all that was posted is done, so that the host may touch memory itself. */
   idle(): boolean;
   /** To all threads. */
-  tell(message: Extract<ToThread, { kind: 'module' | 'record' | 'forget' }>): void;
+  tell(message: Extract<ToThread, { kind: 'module' | 'library' | 'record' | 'forget' }>): void;
   run(id: number, scratch: number, stride: number): void;
   lead(job: Exclude<LeaderJob, { kind: 'read' }>): void;
   /** Waits for what was posted, too. */

@@ -1,6 +1,8 @@
 // What the page or process (the host) and its threads say to each other, and the few words of memory through which threads
 // keep step. Every thread gets messages in the order in which they were posted; the first thread is the leader.
 
+import type { FoundLibrary, Work } from './products/work.ts';
+
 /** Jobs go to all threads, or to the leader alone where `leader` is said. */
 export type ToThread =
   | {
@@ -12,7 +14,15 @@ export type ToThread =
       readonly control: Int32Array;
     }
   | { readonly kind: 'module'; readonly id: number; readonly module: WebAssembly.Module }
-  | { readonly kind: 'record'; readonly id: number; readonly commands: Int32Array }
+  /** Comes before the first record, where a library does matrix products. */
+  | { readonly kind: 'library'; readonly found: FoundLibrary }
+  | {
+      readonly kind: 'record';
+      readonly id: number;
+      readonly commands: Int32Array;
+      /** Matrix products by the library, in slices. */
+      readonly products: readonly (readonly Work[])[];
+    }
   | { readonly kind: 'forget'; readonly id: number }
   /** `reply`: the number of the reply with the leader's clock, or null. Scratch of thread n is at scratch + n * stride. */
   | {
@@ -42,6 +52,8 @@ export const commandWords = 6;
 /** `what` of a launch is the number of its module (x: the call); of others one of these (y: where to). */
 export const clearCommand = -1;
 export const copyCommand = -2;
+/** x: which of the record's products; its items are slices. */
+export const productCommand = -3;
 
 /** Bytes that one item of a clear or copy moves. */
 export const movedBytes = 2 ** 18;

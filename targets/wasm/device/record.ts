@@ -8,7 +8,9 @@ import type { Operation } from '../../tape.ts';
 import type { Jobs } from './jobs.ts';
 import type { Kernels } from './kernels.ts';
 import type { CpuBuffer, Memory } from './memory.ts';
-import { clearCommand, commandWords, copyCommand, movedBytes } from './protocol.ts';
+import { planProduct } from './products/library.ts';
+import type { PlannedWork, ProductLibrary } from './products/work.ts';
+import { clearCommand, commandWords, copyCommand, movedBytes, productCommand } from './protocol.ts';
 
 export interface CpuRecorded extends Recorded {
   readonly id: number;
@@ -17,6 +19,8 @@ export interface CpuRecorded extends Recorded {
   /** Bytes of private memory that each thread needs. */
   readonly scratch: number;
   readonly held: readonly CpuBuffer[];
+  /** Matrix products by the library. */
+  readonly products: readonly PlannedWork[];
 }
 
 export interface Recorder {
@@ -32,7 +36,12 @@ const mostItems = 2 ** 30;
 const chunksOfShare = 16;
 const sizesWords = 5;
 
-export function createRecorder(jobs: Jobs, kernels: Kernels, memory: Memory): Recorder {
+export function createRecorder(
+  jobs: Jobs,
+  kernels: Kernels,
+  memory: Memory,
+  library: ProductLibrary | null,
+): Recorder {
   const records = new Map<number, CpuRecorded>();
   let last = 0;
 
@@ -45,6 +54,10 @@ export function createRecorder(jobs: Jobs, kernels: Kernels, memory: Memory): Re
       kernel.name,
       kernel.source,
     );
+  };
+  const planned = ({ kernel, sizes }: Launch, addresses: readonly number[]): PlannedWork | null => {
+    if (library === null || kernel.product === null || kernel.bindings.some(({ type }) => type !== 'f32')) return null;
+    return planProduct(library, kernel.product(sizes), addresses);
   };
   const chunkOf = (items: number): number => Math.max(1, Math.floor(items / (jobs.threads * chunksOfShare)));
 

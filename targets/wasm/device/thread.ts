@@ -3,11 +3,14 @@
 
 import { createTeam, type Team } from './lockstep.ts';
 import type { Move } from './move.ts';
-import { clearCommand, commandWords, copyCommand, mostText, movedBytes, word } from './protocol.ts';
+import { openOnThread } from './products/library.ts';
+import type { Multiply } from './products/work.ts';
+import { clearCommand, commandWords, copyCommand, mostText, movedBytes, productCommand, word } from './protocol.ts';
 import type { FromThread, LeaderJob, ToThread } from './protocol.ts';
 
 type Begin = Extract<ToThread, { kind: 'begin' }>;
 type Run = Extract<ToThread, { kind: 'run' }>;
+type Record = Pick<Extract<ToThread, { kind: 'record' }>, 'commands' | 'products'>;
 type Items = (begin: number, end: number, call: number, scratch: number) => void;
 
 /** The number of the module with `fill` and `copy`. */
@@ -20,8 +23,9 @@ export function createThread(
   const memory = given instanceof WebAssembly.Memory ? given : new WebAssembly.Memory(given);
   const team = createTeam(control, thread, threads);
   const launches: Items[] = []; // by module
-  const records = new Map<number, Int32Array>();
+  const records = new Map<number, Record>();
   let move: Move | null = null;
+  let multiply: Multiply | null = null;
   const isLeader = thread === 0;
 
   const instantiate = (id: number, module: WebAssembly.Module): void => {
@@ -31,7 +35,7 @@ export function createThread(
   };
 
   const run = ({ id, scratch, stride, reply }: Run): void => {
-    const commands = records.get(id)!;
+    const { commands, products } = records.get(id)!;
     const count = commands.length / commandWords;
     const times = reply !== null && isLeader ? new Float64Array(count + 1) : null;
     const own = scratch + thread * stride;
@@ -39,7 +43,12 @@ export function createThread(
     if (times !== null) times[0] = performance.now();
     for (let command = 0; command < count; command += 1) {
       if (Atomics.load(control, word.failed) === 0 && Atomics.load(control, word.stop) === 0)
-        guarded(control, command, () => execute(command * commandWords, commands, own, launches, move!, team));
+        guarded(control, command, () => {
+          const at = command * commandWords;
+          if (commands[at] !== productCommand) return execute(at, commands, own, launches, move!, team);
+          const works = products[commands[at + 1]!]!;
+          team.share(works.length, 1, (begin, end) => works.slice(begin, end).forEach((work) => multiply!(work, own)));
+        });
       team.meet();
       if (times !== null) times[command + 1] = performance.now();
     }
@@ -71,14 +80,24 @@ export function createThread(
     }
   };
 
+  const reported = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      post({ kind: 'failed', record: -1, command: -1, text: `${what}: ${messageOf(error)}` });
+    }
+  };
+
   return (job) => {
     switch (job.kind) {
       case 'begin':
         return;
       case 'module':
         return instantiate(job.id, job.module);
+      case 'library':
+        return reported('library', () => (multiply = openOnThread(job.found, memory, move!.copy)));
       case 'record':
-        records.set(job.id, job.commands);
+        records.set(job.id, job);
         return;
       case 'forget':
         records.delete(job.id);
@@ -87,11 +106,7 @@ export function createThread(
         run(job);
         break;
       default:
-        try {
-          lead(job);
-        } catch (error) {
-          post({ kind: 'failed', record: -1, command: -1, text: `${job.kind}: ${messageOf(error)}` });
-        }
+        reported(job.kind, () => lead(job));
     }
     if (isLeader) Atomics.add(control, word.done, 1);
   };

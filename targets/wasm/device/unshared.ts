@@ -24,6 +24,10 @@ function memoryFlags(module: Uint8Array): number | null {
       scale *= 128;
     }
   };
+  const skipName = (): void => {
+    const length = unsigned(); // which moves `at`
+    at += length;
+  };
   const skipLimits = (): void => {
     const flags = module[at++]!;
     unsigned();
@@ -38,8 +42,8 @@ function memoryFlags(module: Uint8Array): number | null {
     }
     const count = unsigned();
     for (let index = 0; index < count; index += 1) {
-      at += unsigned(); // its module's name
-      at += unsigned(); // its own
+      skipName(); // of the module
+      skipName();
       const kind = module[at++];
       if (kind === 2) return at;
       if (kind === 0) unsigned();

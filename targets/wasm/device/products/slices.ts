@@ -86,9 +86,7 @@ const whole = { skipped: 0, kept: {} } as const;
 
 /** A part of a stored matrix: some of its columns, or some of its rows. */
 const cut = (matrix: StoredMatrix, begin: number, size: number, ofColumns: boolean) =>
-  ofColumns
-    ? { skipped: begin * matrix.leading, kept: { columns: size } }
-    : { skipped: begin, kept: { rows: size } };
+  ofColumns ? { skipped: begin * matrix.leading, kept: { columns: size } } : { skipped: begin, kept: { rows: size } };
 
 /** Points of a slice that a library needs to be as fast as with more; a slice begins at a multiple of `step`. */
 const [few, fair, step] = [64, 128, 16];
