@@ -4,7 +4,7 @@
 import type { Expression } from '../../codegen/kernel.ts';
 import { add, call, i32 } from '../../codegen/kernel-build.ts';
 import { get, number, type Value } from './ast.ts';
-import { plus, times, type Frame, type Known, type Place } from './frame.ts';
+import { addressLocal, plus, times, type Frame, type Known, type Place } from './frame.ts';
 
 export interface Address {
   readonly address: Value;
@@ -26,16 +26,35 @@ export type Evaluate = (expression: Expression, frame: Frame) => Value;
 export function addressOf(place: Place, index: Expression, evaluate: Evaluate, frame: Frame): Address {
   const { constant, terms } = linear(index, frame);
   const bytes = Math.imul(constant, place.bytes);
-  const ordered = terms.toSorted((a, b) => depthOf(a.of, frame) - depthOf(b.of, frame));
-  const sum = ordered.reduce<Value>(
-    (all, { of, factor }) => plus(all, times(evaluate(of, frame), Math.imul(factor, place.bytes))),
-    get(place.address),
-  );
+  const scaled = terms.map(({ of, factor }) => ({ of, factor: Math.imul(factor, place.bytes) }));
+  const sum = sumOf(place.address, scaled, frame.loops.length, evaluate, frame);
   // An offset is added without wrapping around: the sum before it must be an address by itself.
   const isInside = terms.every(({ of, factor }) => factor > 0 && nonNegative(of, frame));
   if (bytes >= 0 && (isInside || bytes <= nearStart)) return { address: sum, offset: bytes };
   return { address: plus(sum, number(bytes)), offset: 0 };
 }
+
+/** What does not change in the innermost `depth` loops is added before them, once for all that is at the same place. */
+function sumOf(base: string, terms: readonly Term[], depth: number, evaluate: Evaluate, frame: Frame): Value {
+  const isOutside = ({ of }: Term): boolean => depthOf(of, frame) < depth;
+  const outside = terms.filter(isOutside);
+  const inside = terms.filter((term) => !isOutside(term));
+  const add = (sum: Value, { of, factor }: Term): Value => plus(sum, times(evaluate(of, frame), factor));
+  if (outside.length === 0 || depth <= itemsDepth) return terms.reduce(add, get(base));
+  const { before, addresses } = frame.loops[depth - 1]!;
+  const key = [base, ...outside.map(({ of, factor }) => `${factor} ${keyOf(of)}`)].join(' + ');
+  let name = addresses.get(key);
+  if (name === undefined) {
+    const value = sumOf(base, outside, depth - 1, evaluate, frame);
+    name = addressLocal(base, frame);
+    before.push({ kind: 'set', name, value });
+    addresses.set(key, name);
+  }
+  return inside.reduce(add, get(name));
+}
+
+/** Within the loop over items nothing is known that is dear. */
+const itemsDepth = 1;
 
 /** Nothing that a kernel names lies before this address (the first bytes of memory). */
 const nearStart = 128;
@@ -71,20 +90,38 @@ const sameLeaf = (a: Expression, b: Expression): boolean =>
   (a.kind === 'local' && b.kind === 'local' && a.name === b.name) ||
   (a.kind === 'size' && b.kind === 'size' && a.size === b.size);
 
-/** How many loops are around the place where it changes. */
+/** How many loops are around the place where it is set. What may trap or changes otherwise stays where it is. */
 function depthOf(e: Expression, frame: Frame): number {
   switch (e.kind) {
     case 'literal':
     case 'size':
       return 0;
     case 'workgroup':
-      return 1;
+      return itemsDepth;
     case 'local':
-      return frame.known.get(e.name)?.depth ?? frame.depth;
+      return frame.known.get(e.name)?.depth ?? frame.loops.length;
     case 'call':
-      return Math.max(...e.args.map((each) => depthOf(each, frame)));
+      return e.op === 'quotient' || e.op === 'remainder'
+        ? frame.loops.length
+        : Math.max(...e.args.map((each) => depthOf(each, frame)));
     default:
-      return frame.depth;
+      return frame.loops.length;
+  }
+}
+
+/** Equal where two expressions of what stays the same are. */
+function keyOf(e: Expression): string {
+  switch (e.kind) {
+    case 'literal':
+      return String(e.value);
+    case 'size':
+      return `${e.size}.size`;
+    case 'local':
+      return e.name;
+    case 'call':
+      return `${e.op}(${e.args.map(keyOf).join(', ')})`;
+    default:
+      return e.kind;
   }
 }
 
@@ -124,9 +161,8 @@ export function nonNegative(e: Expression, frame: Frame): boolean {
 
 /** What is known of a local that is bound to a value. */
 export function knownOf(value: Expression, frame: Frame): Known {
-  const depth = value.type === 'i32' || value.type === 'i32x4' ? depthOf(value, frame) : frame.depth;
   return {
-    depth,
+    depth: frame.loops.length,
     nonNegative: value.type === 'i32' && nonNegative(value, frame),
     form: isForm(value, frame) ? value : null,
   };

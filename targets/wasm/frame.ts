@@ -11,18 +11,26 @@ export interface Place {
 
 /** A local of the kernel that does not change while it is in scope. */
 export interface Known {
-  /** Loops around the place where it is computed. */
+  /** Loops around the place where it is set. */
   readonly depth: number;
   readonly nonNegative: boolean;
   /** What it stands for, where that is cheap to compute again as part of an address. */
   readonly form: Expression | null;
 }
 
+/** A loop that is being written. */
+export interface OpenLoop {
+  /** What is set before it. */
+  readonly before: Action[];
+  /** The locals that hold addresses, by what they are made of. */
+  readonly addresses: Map<string, string>;
+}
+
 export interface Frame {
   /** Where actions go. */
   actions: Action[];
-  /** Loops around it. */
-  depth: number;
+  /** Loops around it: over items, and those of the kernel from the outside in. */
+  readonly loops: OpenLoop[];
   /** In front of names while a helper is written in place. */
   prefix: string;
   /** In the order of their first use. */
@@ -42,7 +50,7 @@ export function openFrame(given: Pick<Frame, 'places' | 'registers' | 'apply'>):
   return {
     ...given,
     actions: [],
-    depth: 0,
+    loops: [],
     prefix: '',
     locals: new Map(),
     temporaries: { i32: 0, f32: 0, v128: 0 },
@@ -76,6 +84,14 @@ export const sizeLocal = (size: KernelSize, frame: Frame): Value => {
 
 export const elementLocal = (array: string, index: number, type: WasmType, frame: Frame): string =>
   localOf(`${array}.${index}`, type, frame);
+
+/** A new local for an address at a place. */
+export function addressLocal(place: string, frame: Frame): string {
+  let count = 1;
+  while (frame.locals.has(`${place}.${count}`)) count += 1;
+  frame.locals.set(`${place}.${count}`, 'i32');
+  return `${place}.${count}`;
+}
 
 export function temporary(type: WasmType, frame: Frame): string {
   const name = `${type[0]!}.${frame.temporaries[type]}`;

@@ -11,6 +11,7 @@ import { get, number, op, type Action, type Local, type Value, type WasmFunction
 import { valueOf } from './expressions.ts';
 import { collect, localsOf, openFrame, plus, times, type Frame, type Place } from './frame.ts';
 import { openHelpers } from './helpers.ts';
+import { withoutUnread } from './unread.ts';
 import { endOfItem, writeStatements } from './statements.ts';
 
 /** In the order in which they lie at `call`. */
@@ -27,9 +28,9 @@ export function moduleOf(body: KernelBody): WasmModule {
   const helpers = openHelpers();
   const registers = arraysInRegisters(body, statements);
   const frame = openFrame({ places: placesOf(body, registers), registers, apply: helpers.apply });
-  frame.depth = 1;
+  frame.loops.push({ before: [], addresses: new Map() });
   const item = collect(frame, () => writeStatements(statements, frame));
-  frame.depth = 0;
+  frame.loops.pop();
   const run: WasmFunction = {
     name: 'run',
     exported: true,
@@ -41,7 +42,7 @@ export function moduleOf(body: KernelBody): WasmModule {
   const named: readonly Local[] = [...frame.sizes].map((size): Local => ({ name: `${size}.size`, type: 'i32' }));
   const addresses = [...frame.places.values()].map(({ address }): Local => ({ name: address, type: 'i32' }));
   const locals = [{ name: 'item.number', type: 'i32' } as const, ...named, ...addresses, ...localsOf(frame)];
-  return { functions: [{ ...run, locals }, ...helpers.functions] };
+  return { functions: [{ ...run, locals }, ...helpers.functions].map(withoutUnread) };
 }
 
 /** Unrolled loops, iteration by iteration. */

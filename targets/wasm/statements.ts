@@ -8,7 +8,7 @@ import { unroll } from '../../codegen/unroll.ts';
 import { get, number, op, type Action, type Value } from './ast.ts';
 import { addressOf, knownOf, nonNegative } from './addresses.ts';
 import { placeOf, valueOf } from './expressions.ts';
-import { collect, elementLocal, held, localOf, releasing, wasmType, type Frame } from './frame.ts';
+import { collect, elementLocal, held, localOf, releasing, wasmType, type Frame, type OpenLoop } from './frame.ts';
 import type { StoreOp } from './operations.ts';
 import { storeVector } from './vectors.ts';
 
@@ -107,20 +107,22 @@ function writeLoop(loop: Loop, frame: Frame): void {
   const isFixed = !changes(to, loop.body);
   const limit = isFixed ? held(valueOf(to, frame), 'i32', frame) : null;
   const positive = nonNegative(from, frame);
+  const open: OpenLoop = { before: [], addresses: new Map() };
   const body = collect(frame, () => {
-    frame.depth += 1;
-    if (frame.prefix === '') frame.known.set(loop.variable, { depth: frame.depth, nonNegative: positive, form: null });
+    frame.loops.push(open);
+    const known = { depth: frame.loops.length, nonNegative: positive, form: null };
+    if (frame.prefix === '') frame.known.set(loop.variable, known);
     writeStatements(loop.body, frame);
-    frame.depth -= 1;
     const next: Value = { kind: 'tee', name: variable, value: op('i32.add', get(variable), number(step)) };
     const condition = op('i32.lt_s', next, limit ?? valueOf(to, frame));
     frame.actions.push({ kind: 'branch', label: loop.variable, condition });
+    frame.loops.pop();
   });
-  const action: Action = { kind: 'loop', label: loop.variable, body };
-  if (from.kind === 'literal' && to.kind === 'literal') frame.actions.push(action);
+  const actions: readonly Action[] = [...open.before, { kind: 'loop', label: loop.variable, body }];
+  if (from.kind === 'literal' && to.kind === 'literal') frame.actions.push(...actions);
   else {
     const condition = op('i32.lt_s', get(variable), limit ?? valueOf(to, frame));
-    frame.actions.push({ kind: 'if', condition, yes: [action], no: [] });
+    frame.actions.push({ kind: 'if', condition, yes: actions, no: [] });
   }
 }
 
