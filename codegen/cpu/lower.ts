@@ -12,6 +12,7 @@ import { lowerRows } from './rows.ts';
 import { lowerScan } from './scan.ts';
 import { lowerSegments } from './segments.ts';
 import { lowerStack } from './stack.ts';
+import { lowerStrips } from './strips.ts';
 
 export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
   switch (nest.kind) {
@@ -29,6 +30,8 @@ export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
       return lowerSegments(nest, setting);
     case 'matrix':
       return [lowerMatrix(nest, setting)];
+    case 'strips':
+      return [lowerStrips(nest, setting)];
     default:
       return fromSimt(nest, setting);
   }

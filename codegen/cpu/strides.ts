@@ -6,7 +6,7 @@ import { axesOf, readsOf } from '../../src/ir/visit.ts';
 import { scalarsOfRoot, type Root } from '../plan/nest.ts';
 import type { Setting } from '../simt/draft.ts';
 
-type Change = 'same' | 'neighbour' | 'far';
+export type Change = 'same' | 'neighbour' | 'far';
 
 /** By how much an index grows with an axis; null: not evenly. */
 function growth(s: Scalar, axis: Axis): number | null {
@@ -31,7 +31,7 @@ function growth(s: Scalar, axis: Axis): number | null {
   }
 }
 
-function changeOf(index: readonly Scalar[], axis: Axis): Change {
+export function changeOf(index: readonly Scalar[], axis: Axis): Change {
   const steps = index.map((one) => growth(one, axis));
   if (steps.every((step) => step === 0)) return 'same';
   return steps.at(-1) === 1 && steps.slice(0, -1).every((step) => step === 0) ? 'neighbour' : 'far';

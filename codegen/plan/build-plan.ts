@@ -14,6 +14,7 @@ import { planOptions } from './options.ts';
 import { pack } from './pack.ts';
 import type { BufferPlan, EntryPlan, HostTable, KernelPlan, LearnedPlan, Plan, PlanOptions, Slot } from './plan.ts';
 import { assignStages, type Stage } from './stages.ts';
+import { makeAgain } from './strips-again.ts';
 import { bufferOf, storageTypes } from './storage.ts';
 import { tabulate } from './tabulate.ts';
 
@@ -26,10 +27,16 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const slots = assignSlots(all, { late: wanted });
   const stageOf = assignStages(all, slots);
   const { tables: turns, turns: turnOf } = tabulate(all.definitions, hostTensors(all, stageOf));
-  const { roots, parts } = withinLimit({ program: all, stages: stageOf, turns: turnOf, options });
+  const { roots: placed, parts } = withinLimit({ program: all, stages: stageOf, turns: turnOf, options });
   const stageOfRoot = (root: Root): Stage => stageByTensor.get(root.definition.tensor)!;
   const stageByTensor = new Map([...stageOf].map(([d, stage]) => [d.tensor, stage]));
   for (const [part, whole] of parts) stageByTensor.set(part, stageByTensor.get(whole)!);
+  const inStage = (stage: Stage): readonly Root[] => placed.filter((root) => stageOfRoot(root) === stage);
+  const returned = new Set(resultsOf(all, 'forward', stageByTensor, options).values());
+  const again = makeAgain(inStage('forward'), inStage('backward'), returned, options);
+  const others = placed.filter((root) => stageOfRoot(root) !== 'backward');
+  const roots = again.copies.size === 0 ? placed : [...others, ...again.backward];
+  for (const copy of again.copies.values()) stageByTensor.set(copy, 'backward');
 
   const typeOf = storageTypes({ program: all, roots, stageOf: (tensor) => stageByTensor.get(tensor), options });
 
@@ -37,15 +44,18 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const kernelNames = createNames();
   const packs = new Map(pack(all, (tensor) => stageByTensor.get(tensor) === 'backward', typeOf, options));
   const shared = new Set([...packs.values()].map((packed) => packed.buffer.name));
-  const nameOf = ({ name }: Tensor): string => (shared.has(name) ? names.allocate(name) : name);
+  const named = new Set([...all.inputs, ...all.definitions.map((d) => d.tensor), ...parts.keys()]);
+  const nameOf = (tensor: Tensor): string =>
+    shared.has(tensor.name) || (tensor.origin.kind === 'defined' && !named.has(tensor))
+      ? names.allocate(tensor.name)
+      : tensor.name;
   const buffers = new Map<Tensor, BufferPlan>();
   const buffer = (tensor: Tensor): BufferPlan => {
     const known = packs.get(tensor)?.buffer ?? buffers.get(tensor) ?? bufferOf(tensor, nameOf(tensor), typeOf(tensor));
     buffers.set(tensor, known);
     return known;
   };
-  for (const tensor of [...all.inputs, ...all.definitions.map((d) => d.tensor), ...parts.keys()])
-    names.allocate(tensor.name);
+  for (const tensor of named) names.allocate(tensor.name);
 
   const accumulate = accumulated(all, slots.boundaries, stageByTensor, options);
   const narrow = new Set<Tensor>();

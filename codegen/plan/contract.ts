@@ -14,7 +14,7 @@ import { extentSize, nominal } from './size.ts';
 type Reduce = Extract<Definition, { kind: 'reduce' }>;
 
 /** The factors of a product, a sign and division by constants among them. */
-function factorsOf(body: Scalar): readonly Scalar[] {
+export function factorsOf(body: Scalar): readonly Scalar[] {
   if (body.kind !== 'call') return [body];
   if (body.op === 'multiply') return body.args.flatMap(factorsOf);
   if (body.op === 'negate') return [real(-1), ...factorsOf(body.args[0]!)];
@@ -24,7 +24,7 @@ function factorsOf(body: Scalar): readonly Scalar[] {
   return [body];
 }
 
-const times = (factors: readonly Scalar[]): Scalar => factors.reduce((all, factor) => call('multiply', all, factor));
+export const times = (factors: readonly Scalar[]): Scalar => factors.reduce((all, factor) => call('multiply', all, factor));
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 

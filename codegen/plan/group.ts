@@ -21,6 +21,7 @@ import { placesIn } from './same-point.ts';
 import { asSegments, sortedPlaces } from './segments.ts';
 import { nominal } from './size.ts';
 import { stacked } from './stack.ts';
+import { cutStrips, isStrips } from './strips.ts';
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
@@ -91,11 +92,13 @@ function nestOf(given: Root, options: PlanOptions, typeOf?: TypeOf): Nest {
 
 /** `needed`: tensors that are read outside these roots. */
 export function group(
-  roots: readonly Root[],
+  given: readonly Root[],
   needed: ReadonlySet<Tensor>,
   options: PlanOptions,
   typeOf?: TypeOf,
 ): readonly Nest[] {
+  const steps = cutStrips(given, needed, options);
+  const roots = steps.flatMap((step) => (isStrips(step) ? membersOf(step) : [step]));
   const readers = new Map<Tensor, Root[]>();
   for (const root of roots) {
     for (const tensor of readBy(root)) readers.set(tensor, [...(readers.get(tensor) ?? []), root]);
@@ -105,7 +108,13 @@ export function group(
   const nests: Nest[] = [];
   const sorted = sortedPlaces();
   const placeOf = new Map<Tensor, number>();
-  for (const root of roots) {
+  for (const step of steps) {
+    if (isStrips(step)) {
+      const place = nests.push(step) - 1;
+      for (const tensor of madeBy(step)) placeOf.set(tensor, place);
+      continue;
+    }
+    const root = step;
     const nest = asSegments(root, sorted) ?? nestOf(root, options, typeOf);
     const after = Math.max(-1, ...[...readBy(root)].map((tensor) => placeOf.get(tensor) ?? -1));
     let home = -1;
@@ -199,6 +208,7 @@ type Escapes = (tensor: Tensor, members: readonly Root[]) => boolean;
 export function staysInside(nest: Nest, tensor: Tensor): boolean {
   if (nest.kind === 'contraction') return nest.split === null;
   if (nest.kind === 'stack') return nest.parts.some((part) => staysInside(part, tensor));
+  if (nest.kind === 'strips') return nest.inside.has(tensor);
   if (nest.kind !== 'rows' || tensor.axes.length !== nest.grid.length) return false;
   const made = nest.members.find((root) => root.definition.tensor === tensor);
   return made !== undefined && made.definition.kind !== 'softmax' && made.definition.kind !== 'rotate';

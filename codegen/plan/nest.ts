@@ -88,7 +88,67 @@ export interface StackNest {
   readonly parts: readonly RowsNest[];
 }
 
-export type Nest = RowsNest | ColumnsNest | ContractionNest | ScanNest | MatrixNest | SegmentsNest | StackNest;
+/** Axes that all members of strips share; heads and `within` where heads go apart. */
+export interface StripFrame {
+  readonly batch: Axis | null;
+  /** Key heads, and the query heads of one. */
+  readonly head: Axis | null;
+  readonly within: Axis | null;
+  readonly query: Axis;
+}
+
+export type StripRule =
+  | { readonly kind: 'map'; readonly body: Scalar }
+  | { readonly kind: 'sum'; readonly terms: readonly Scalar[] }
+  | { readonly kind: 'prod' | 'argmax' | 'scatter'; readonly body: Scalar }
+  | { readonly kind: 'softmax'; readonly where: Scalar; readonly body: Scalar }
+  | {
+      readonly kind: 'scan';
+      readonly reverse: boolean;
+      readonly exclusive: boolean;
+      readonly factor: Scalar;
+      readonly term: Scalar;
+      readonly initial: 0 | 1;
+    };
+
+/**
+ * One definition over the axes of the frame and its own. strip: one value for each query and key; row: for each query;
+ * sum: over the queries.
+ */
+export interface StripMember {
+  readonly root: Root;
+  readonly place: 'strip' | 'row' | 'sum';
+  readonly rule: StripRule;
+  /** Of keys, that strips are read and made along. */
+  readonly keys: Axis | null;
+  /** Results beside the frame's, and what is reduced: keys among one of them. */
+  readonly axes: readonly Axis[];
+  readonly over: readonly Axis[];
+  /** Of the result in its tensor. */
+  readonly index: readonly Scalar[];
+  /** Points without it take no part. */
+  readonly where: Scalar | null;
+  /** Keys after the last query of a block are left out; a strip has, or `padded` is given, zeros there. */
+  readonly causal: boolean;
+  readonly padded: boolean;
+}
+
+/**
+ * Blocks of queries, one after the other: what has a query and a key is a strip of `rows` queries, in memory of the item's
+ * own. An item has a batch and a key head, or a block of its own where nothing is summed over queries.
+ */
+export interface StripsNest {
+  readonly kind: 'strips';
+  readonly frame: StripFrame;
+  readonly rows: number;
+  readonly blocks: 'items' | 'inside';
+  readonly members: readonly StripMember[];
+  /** Made and read here alone. */
+  readonly inside: ReadonlySet<Tensor>;
+}
+
+export type Nest =
+  RowsNest | ColumnsNest | ContractionNest | ScanNest | MatrixNest | SegmentsNest | StackNest | StripsNest;
 
 export function membersOf(nest: Nest): readonly Root[] {
   switch (nest.kind) {
@@ -99,6 +159,8 @@ export function membersOf(nest: Nest): readonly Root[] {
       return [nest.root, ...nest.epilogue];
     case 'stack':
       return nest.parts.flatMap((part) => part.members);
+    case 'strips':
+      return nest.members.map(({ root }) => root);
     case 'scan':
     case 'matrix':
     case 'segments':

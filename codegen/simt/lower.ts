@@ -26,6 +26,8 @@ export function lowerNest(nest: Nest, setting: Setting): readonly Draft[] {
       return [lowerStack(nest, setting)];
     case 'segments':
       return lowerSegments(nest, setting);
+    case 'strips':
+      throw new Error('strips of queries are walked by a CPU');
     default:
       return nest satisfies never;
   }

@@ -1,9 +1,24 @@
 // One kernel while it is being written: a stack of blocks that statements go to, names, bindings, and where tensors lie.
 // Lowering writes expressions as trees; share.ts binds what is used twice once the kernel is complete.
 
-import type { Axis, Extent, Tensor } from '../../src/ir/ir.ts';
+import type { Axis, Extent, Scalar, Tensor } from '../../src/ir/ir.ts';
 import type { Binding, Expression, KernelBody, Size, Statement, ValueType } from '../kernel.ts';
-import { add, i32, letOf, load, local, multiply, sizeOf, store, subtract, toI32, varOf } from '../kernel-build.ts';
+import {
+  add,
+  element,
+  i32,
+  letOf,
+  load,
+  local,
+  multiply,
+  sizeOf,
+  store,
+  storeElement,
+  subtract,
+  toI32,
+  varOf,
+} from '../kernel-build.ts';
+import { expandOp } from '../math.ts';
 import type { BufferPlan } from '../plan/plan.ts';
 
 /** whole: first = 0 and keys = capacity = tokens, as in training. decode: token rows start at `first`. */
@@ -20,6 +35,14 @@ export interface Place {
 
 /** Tensors that share a buffer; all others have theirs alone. */
 export type Places = ReadonlyMap<Tensor, Place>;
+
+/** A tensor of which an item has a block of queries in memory of its own: some of its axes, the query innermost. */
+export interface Strip {
+  readonly array: string;
+  readonly axes: readonly number[];
+  readonly query: number;
+  readonly rows: number;
+}
 
 /** Points that lanes are numbered by: flat index = row-major over `axes`. */
 export interface Grid {
@@ -54,8 +77,18 @@ export interface Scope {
   readonly neighbours: Set<string>;
   readonly storage: Storage;
   readonly places: Places;
+  /** Scalars whose values along an axis private memory has. */
+  readonly held: Map<Scalar, Held>;
+  /** An operation on these arguments, as the machine does it best. */
+  readonly expand: typeof expandOp;
+  readonly strips: Map<Tensor, Strip>;
+  /** Rows in the block by the indices of their queries. */
+  readonly rowOf: Map<Expression, Expression>;
   finish(name: string): KernelBody;
 }
+
+/** Values in private memory: by the index along an axis of a number extent, or the one at an index. */
+export type Held = { readonly array: string } & ({ readonly along: Axis } | { readonly index: Expression });
 
 export interface ScopeOptions {
   readonly mode: Mode;
@@ -64,6 +97,7 @@ export interface ScopeOptions {
   readonly places: Places;
   readonly bindings: readonly KernelBuffer[];
   readonly names: (wanted: string) => string;
+  readonly expand?: typeof expandOp;
 }
 
 /** A binding and the buffer behind it, decided before the kernel is written. */
@@ -73,7 +107,7 @@ export interface KernelBuffer {
 }
 
 export function openScope(options: ScopeOptions): Scope {
-  const { mode, lanes, storage, places, bindings, names } = options;
+  const { mode, lanes, storage, places, bindings, names, expand = expandOp } = options;
   const stack: Statement[][] = [[]];
   const hints = new Map<Expression, string>();
   const shared: { name: string; type: ValueType; size: number }[] = [];
@@ -94,9 +128,13 @@ export function openScope(options: ScopeOptions): Scope {
     lanes,
     storage,
     places,
+    held: new Map(),
+    expand,
     hints,
     grids: [],
     neighbours: new Set(),
+    strips: new Map(),
+    rowOf: new Map(),
     fresh: names,
     emit,
     block(build) {
@@ -227,14 +265,32 @@ function storageOf(scope: Scope, tensor: Tensor): BufferPlan {
   return buffer;
 }
 
+/** The flat offset in a strip. */
+function addressIn(scope: Scope, strip: Strip, tensor: Tensor, index: readonly Expression[]): Expression {
+  const row = scope.rowOf.get(index[strip.query]!);
+  if (row === undefined) throw new Error(`'${tensor.name}' is read at another query than the point's`);
+  const flat = strip.axes.reduce<Expression>((all, n) => {
+    const axis = tensor.axes[n]!;
+    return add(multiply(all, extentOf(axis.extent)), positionAt(scope, axis, index[n]!));
+  }, i32(0));
+  return add(multiply(flat, i32(strip.rows)), row);
+}
+
 /** The value of a tensor; of one this kernel also writes it is bound at once, so that a later store cannot change it. */
 export function loadAt(scope: Scope, tensor: Tensor, index: readonly Expression[]): Expression {
   const type = tensor.type === 'real' ? 'f32' : 'i32';
+  const strip = scope.strips.get(tensor);
+  if (strip !== undefined) {
+    const value = element(strip.array, addressIn(scope, strip, tensor, index), type);
+    return scope.hint(value, tensor.name);
+  }
   const value = load(scope.buffer(tensor, false), address(scope, tensor, index), type);
   return scope.isWritten(tensor) ? scope.bind(tensor.name, value) : scope.hint(value, tensor.name);
 }
 
 export function storeAt(scope: Scope, tensor: Tensor, index: readonly Expression[], value: Expression): void {
   const stored = value.type === 'bool' ? toI32(value) : value;
+  const strip = scope.strips.get(tensor);
+  if (strip !== undefined) return scope.emit(storeElement(strip.array, addressIn(scope, strip, tensor, index), stored));
   scope.emit(store(scope.buffer(tensor, true), address(scope, tensor, index), stored));
 }
