@@ -49,27 +49,55 @@ export interface Writing {
 
 export function writeSteps(statements: readonly Statement[], writing: Writing, mask: Expression | null): Statement[] {
   const held = new Map<StoreTo, StoreTo>(); // the first store of a pair, by the second
-  return statements.flatMap((statement, n): readonly Statement[] => {
-    if (statement.kind !== 'store' && statement.kind !== 'store-element') return writeStep(statement, writing, mask);
+  const write = (statement: Statement, n: number, place: Place): readonly Statement[] => {
+    if (statement.kind !== 'store' && statement.kind !== 'store-element') return writeStep(statement, writing, place);
     const first = held.get(statement);
-    if (first !== undefined) return storePair(first, statement, writing);
-    const second = mask === null ? secondOf(statement, statements.slice(n + 1), writing) : null;
-    if (second === null) return storeSteps(statement, writing, mask);
+    if (first !== undefined) return storePair(first, statement, writing, place);
+    const second = mask === null ? secondOf(statement, statements.slice(n + 1), writing, place) : null;
+    if (second === null) return storeSteps(statement, place);
     const name = writing.fresh('beside');
-    const value = widen(shapeOf(statement.value, placeOf(writing, mask)));
+    const value = widen(shapeOf(statement.value, place));
     writing.shapes.set(name, { kind: 'each', value: local(name, value.type) });
     held.set(second, { ...statement, value: local(name, componentOf(value.type)) });
     return [letOf(name, value)];
+  };
+  return statements.flatMap((statement, n) => {
+    const before: Statement[] = [];
+    const written = write(statement, n, placeOf(writing, mask, before));
+    return [...before, ...written];
   });
 }
 
-function placeOf(writing: Writing, mask: Expression | null): Place {
+/** `before` takes the statements that an expression needs. */
+function placeOf(writing: Writing, mask: Expression | null, before: Statement[]): Place {
   const { shapes, bindings, buffers, wide, pairs } = writing;
   const isPaired = (e: Access): Half | null => {
     const { key, constant } = slotOf(nameOf(e), e.index, bindings);
     return pairs.get(key)?.get(constant) ?? null;
   };
-  return { shapes, bindings, mask, buffers, isPaired, wide };
+  const inPlace = (of: KernelFunction, args: readonly Shape[]): Shape => {
+    const varying = of.parameters.flatMap(({ name }, n) => (args[n]!.kind === 'same' ? [] : [name]));
+    const inner: Writing = {
+      ...writing,
+      region: analyse(of.body, varying)!,
+      rename: (name) => writing.fresh(`${name}_x4`),
+      pairs: new Map(),
+      accumulators: new Map(),
+      shapes: new Map(of.parameters.map(({ name }, n) => [name, bound(name, args[n]!, writing, before)])),
+      bindings: new Map(),
+    };
+    before.push(...writeSteps(of.body, inner, mask));
+    return shapeOf(of.value, placeOf(inner, mask, before));
+  };
+  return { shapes, bindings, mask, buffers, isPaired, wide, inPlace };
+}
+
+/** An argument by a name, unless it is the same in all steps: that is bound outside of the loop. */
+function bound(wanted: string, shape: Shape, writing: Writing, before: Statement[]): Shape {
+  if (shape.kind !== 'each' || isName(shape.value)) return shape;
+  const name = writing.fresh(`${wanted}_x4`);
+  before.push(letOf(name, shape.value));
+  return { kind: 'each', value: local(name, shape.value.type) };
 }
 
 const nameOf = (e: Access | StoreTo): string =>
@@ -77,9 +105,9 @@ const nameOf = (e: Access | StoreTo): string =>
 
 const isName = (e: Expression): boolean => e.kind === 'local' || e.kind === 'literal' || e.kind === 'size';
 
-function writeStep(statement: Statement, writing: Writing, mask: Expression | null): readonly Statement[] {
+function writeStep(statement: Statement, writing: Writing, place: Place): readonly Statement[] {
   const { region, shapes, bindings, accumulators } = writing;
-  const place = placeOf(writing, mask);
+  const { mask } = place;
   switch (statement.kind) {
     case 'let': {
       const shape = shapeOf(statement.value, place);
@@ -117,7 +145,7 @@ function writeStep(statement: Statement, writing: Writing, mask: Expression | nu
     }
     case 'store':
     case 'store-element':
-      return storeSteps(statement, writing, mask);
+      return storeSteps(statement, place);
     case 'for': {
       const [from, to] = [onlyValue(shapeOf(statement.from, place)), onlyValue(shapeOf(statement.to, place))];
       const variable = writing.rename(statement.variable);
@@ -129,6 +157,8 @@ function writeStep(statement: Statement, writing: Writing, mask: Expression | nu
       return [loop(variable, from, to, writeSteps(statement.body, writing, mask), { step: statement.step, mode })];
     }
     case 'if': {
+      const parted = uniformPart(statement, place);
+      if (parted !== null) return writeStep(parted, writing, place);
       const shape = shapeOf(statement.condition, place);
       if (shape.kind === 'same') {
         const then = writeSteps(statement.then, writing, mask);
@@ -154,6 +184,24 @@ function writeStep(statement: Statement, writing: Writing, mask: Expression | nu
       return statement satisfies never;
   }
 }
+
+/** `if (a and b)` as a branch in a branch, where a is the same in all steps. */
+function uniformPart(statement: Extract<Statement, { kind: 'if' }>, place: Place): Statement | null {
+  const { condition, then, otherwise } = statement;
+  if (condition.kind !== 'call' || condition.op !== 'and' || otherwise.length > 0) return null;
+  const [a, b] = condition.args as [Expression, Expression];
+  const [first, second] = [a, b].map((each) => shapeOf(each, { ...place, inPlace: unknown }).kind === 'same');
+  if (first === second) return null;
+  // oxlint-disable-next-line unicorn/no-thenable -- a branch, as in kernel.ts
+  const inner: Statement = { kind: 'if', condition: first ? b : a, then, otherwise };
+  // oxlint-disable-next-line unicorn/no-thenable -- as above
+  return { kind: 'if', condition: first ? a : b, then: [inner], otherwise };
+}
+
+const unknown = (of: KernelFunction): Shape => ({
+  kind: 'each',
+  value: local('unknown', vectorOf(componentOf(of.result))),
+});
 
 function setWhere(mask: Expression | null, variable: Expression & { kind: 'local' }, value: Expression): Statement {
   return assign(variable.name, mask === null ? value : select(mask, value, variable));
@@ -183,18 +231,17 @@ function storeAt(to: StoreTo, index: Expression, value: Expression, mask?: Expre
   return to.kind === 'store' ? store(to.buffer, index, value, mask) : storeElement(to.array, index, value, mask);
 }
 
-function storeSteps(statement: StoreTo, writing: Writing, mask: Expression | null): Statement[] {
-  const place = placeOf(writing, mask);
+function storeSteps(statement: StoreTo, place: Place): Statement[] {
   const index = shapeOf(statement.index, place);
   const value = widen(shapeOf(statement.value, place));
   const at = index.kind === 'steps' && index.stride === 1 ? index.first : widen(index);
-  return [storeAt(statement, at, value, mask ?? undefined)];
+  return [storeAt(statement, at, value, place.mask ?? undefined)];
 }
 
 /** The store to the element beside that of this one, in every step; nothing between them reads what they write. */
-function secondOf(first: StoreTo, after: readonly Statement[], writing: Writing): StoreTo | null {
+function secondOf(first: StoreTo, after: readonly Statement[], writing: Writing, place: Place): StoreTo | null {
   const bindings = new Map(writing.bindings);
-  const index = shapeOf(first.index, placeOf(writing, null));
+  const index = shapeOf(first.index, { ...place, inPlace: unknown });
   if (index.kind !== 'steps' || index.stride !== 2) return null;
   const { key, constant } = slotOf(nameOf(first), first.index, bindings);
   const touches = (e: Expression): boolean =>
@@ -212,8 +259,7 @@ function secondOf(first: StoreTo, after: readonly Statement[], writing: Writing)
 }
 
 /** Both halves of four pairs: two accesses. */
-function storePair(one: StoreTo, other: StoreTo, writing: Writing): Statement[] {
-  const place = placeOf(writing, null);
+function storePair(one: StoreTo, other: StoreTo, writing: Writing, place: Place): Statement[] {
   const constant = (to: StoreTo): number => slotOf(nameOf(to), to.index, writing.bindings).constant;
   const [first, second] = constant(one) < constant(other) ? [one, other] : [other, one];
   const index = shapeOf(first.index, place);
@@ -290,7 +336,7 @@ export function wideFunctions(): (of: KernelFunction) => KernelFunction {
       bindings: new Map(),
     };
     const body = writeSteps(of.body, writing, null);
-    const value = widen(shapeOf(of.value, placeOf(writing, null)));
+    const value = widen(shapeOf(of.value, placeOf(writing, null, body)));
     const result = { name: `${of.name}_x4`, parameters, result: value.type, body, value };
     made.set(of, result);
     return result;

@@ -41,6 +41,8 @@ export interface Place {
   /** Whether the element beside this one (`by` 1 or -1) is read in every step as well. */
   readonly isPaired: (access: Access) => 'first' | 'second' | null;
   readonly wide: (of: KernelFunction) => KernelFunction;
+  /** Writes a helper out where it stands, so that what is the same in all steps is computed once. */
+  readonly inPlace: (of: KernelFunction, args: readonly Shape[]) => Shape;
 }
 
 const same = (value: Expression): Shape => ({ kind: 'same', value });
@@ -79,6 +81,7 @@ export function shapeOf(e: Expression, place: Place): Shape {
     case 'apply': {
       const args = e.args.map((arg) => shapeOf(arg, place));
       if (args.every(({ kind }) => kind === 'same')) return same(apply(e.of, ...args.map(onlyValue)));
+      if (args.some(({ kind }) => kind === 'same')) return place.inPlace(e.of, args);
       return each(apply(place.wide(e.of), ...args.map((arg) => safe(widen(arg), place))));
     }
     default:

@@ -96,7 +96,8 @@ function groupsOf(statement: Loop, outer: Bindings, state: State): readonly Stat
   const names = new Map<string, Bound>(outer);
   const before: Statement[] = [];
   const bind = (wanted: string, value: Expression): Expression => {
-    if (value.kind === 'literal' || value.kind === 'size') return value;
+    const isFixed = value.kind === 'local' && names.has(value.name);
+    if (value.kind === 'literal' || value.kind === 'size' || isFixed) return value;
     const name = state.fresh(wanted);
     before.push(letOf(name, value));
     names.set(name, { kind: 'let', value });

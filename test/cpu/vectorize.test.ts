@@ -3,6 +3,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { withoutAliases } from '../../codegen/cpu/aliases.ts';
 import { vectorize } from '../../codegen/cpu/vectorize.ts';
 import type { Expression, KernelBody, Statement } from '../../codegen/kernel.ts';
 import * as build from '../../codegen/kernel-build.ts';
@@ -12,6 +13,7 @@ import { createNames } from '../../codegen/names.ts';
 import { simulate } from '../../codegen/simulate.ts';
 import { withoutUnused } from '../../codegen/unused.ts';
 import { share } from '../../codegen/simt/share.ts';
+import { expandOp } from '../../codegen/math.ts';
 import { buffersOf, cases, kernelOf } from '../simulator/elementary.ts';
 import { randomKernel, room } from './random-kernel.ts';
 
@@ -39,8 +41,8 @@ function kernel(statements: readonly Statement[], more: Partial<KernelBody> = {}
 function inVectors(body: KernelBody, shared = false): KernelBody {
   const names = createNames([...nestedIn(body.statements)].flatMap((s) => ('name' in s ? [s.name] : [])));
   const options = { bindings: body.bindings, fresh: (wanted: string) => names.allocate(wanted) };
-  const made = vectorize(body.statements, options);
-  const statements = shared ? withoutUnused(share(made, { ...options, hints: new Map() })) : made;
+  const made = vectorize(shared ? withoutAliases(body.statements) : body.statements, options);
+  const statements = shared ? withoutAliases(withoutUnused(share(made, { ...options, hints: new Map() }))) : made;
   return { ...body, statements };
 }
 
@@ -330,6 +332,33 @@ it('the innermost loop that can be one of vectors is', () => {
   ]);
   const outer = expectSame(inner(3), [1]);
   expect(loadsOf(outer).some(({ index }) => index.type === 'i32x4')).toBe(true);
+});
+
+it('what a helper does alike in all steps is done once, outside', () => {
+  const body = kernel([
+    build.letOf('base', load('input', i32(9))),
+    over(i32(16), [store('output', v, expandOp('power', [local('base', 'f32'), build.toF32(v)]))]),
+  ]);
+  expectSame(body, [1]);
+  const [loop_] = loopsOf(inVectors(body, true));
+  const inside = [...expressions({ ...body, statements: loop_!.body })].filter((e) => e.kind === 'apply');
+  expect(inside.map((e) => e.of.name)).toEqual(['exp_f32_x4']);
+});
+
+it('names of names go, names of what changes stay', () => {
+  const [a, b, c] = ['a', 'b', 'c'].map((name) => local(name, 'f32')) as [Expression, Expression, Expression];
+  const body = kernel([
+    varOf('a', f32(1)),
+    build.letOf('b', a),
+    build.letOf('c', b),
+    build.letOf('d', f32(2)),
+    assign('a', f32(3)),
+    store('total', i32(0), add(multiply(add(a, c), local('d', 'f32')), b)),
+  ]);
+  const fewer = { ...body, statements: withoutAliases(body.statements) };
+  expect(fewer.statements.map((each) => ('name' in each ? each.name : each.kind))).toEqual(['a', 'b', 'a', 'store']);
+  expect(run(fewer, 1).total![0]).toBe(9);
+  expect(run(body, 1).total![0]).toBe(9);
 });
 
 describe('every operation on vectors', () => {
