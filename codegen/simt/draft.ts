@@ -3,6 +3,7 @@
 
 import type { Definition, Tensor } from '../../src/ir/ir.ts';
 import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
+import { withoutAliases } from '../cpu/aliases.ts';
 import { vectorize, type VectorizeOptions } from '../cpu/vectorize.ts';
 import type { KernelBody, Statement } from '../kernel.ts';
 import { createNames } from '../names.ts';
@@ -107,8 +108,8 @@ export function writeBody(
 
 /** `vector` loops as vectors; what they compute twice or in every step alike is bound once, as before. */
 function inVectors(statements: readonly Statement[], options: VectorizeOptions): readonly Statement[] {
-  const made = vectorize(statements, options);
-  return withoutUnused(share(made, { ...options, hints: new Map() }));
+  const made = vectorize(withoutAliases(statements), options);
+  return withoutAliases(withoutUnused(share(made, { ...options, hints: new Map() })));
 }
 
 /** Variants with the same body are one. */
