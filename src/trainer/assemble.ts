@@ -10,6 +10,7 @@ import { compileOperations } from './modules.ts';
 import type { CompileProgram } from './modules.ts';
 import { layOut } from './parameters.ts';
 import type { Layout } from './parameters.ts';
+import { longestChunk } from './vocabulary.ts';
 import { prepareModel } from './session.ts';
 import { initialWeights, openStore } from './store.ts';
 
@@ -19,13 +20,14 @@ export interface Assembled {
   readonly vocabulary: number; // rows of the embedding table
 }
 
-/** With initial weights. */
+/** With initial weights. `chunk`: words whose logits are made at once. */
 export async function assemble(
   device: Device,
   encoding: EncodingModules,
   configuration: Configuration,
   vocabulary: number,
   compile: CompileProgram,
+  chunk = longestChunk(device, configuration),
 ): Promise<Assembled> {
   for (const layer of new Set(encoding.layers)) positionValues(layer, 1); // refuses what a text cannot supply
   const { heads, kv_heads, width } = configuration;
@@ -33,7 +35,7 @@ export async function assemble(
   refuseTooLarge(configuration, vocabulary, layout, device);
   const sizes = { width, heads, kv_heads, head_dim: width / heads, vocabulary };
   const { precision } = configuration;
-  const choice = { gradientOfX: bringsGradientOfX(encoding), precision };
+  const choice = { gradientOfX: bringsGradientOfX(encoding), precision, chunk };
   const operations = await compileOperations(sizes, layout, choice, compile);
   const store = await openStore(device, layout, precision);
   store.write('weight', initialWeights(layout));

@@ -74,14 +74,14 @@ async function summarise(
   trained: Trained,
 ): Promise<RunSummary> {
   const { choice, configuration, data } = request;
-  const { model, layout, vocabulary } = prepared;
+  const { model, layout } = prepared;
   const { context } = configuration;
   const lengths = [context, 2 * context];
   const evaluations = [];
   for (const tokens of lengths) {
-    evaluations.push(await evaluate(device, model, configuration, vocabulary, data.tokens.heldOut, tokens));
+    evaluations.push(await evaluate(device, model, configuration, data.tokens.heldOut, tokens));
   }
-  const reader = openReader(device, model, 1, context, vocabulary);
+  const reader = openReader(device, model, 1, context);
   const text = await sample(reader, data.tokenizer, request.sample);
   reader.free();
   return {

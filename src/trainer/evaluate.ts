@@ -18,7 +18,6 @@ export async function evaluate(
   device: Device,
   model: Model,
   configuration: Configuration,
-  vocabulary: number,
   text: Uint16Array,
   tokens: number,
 ): Promise<Evaluation> {
@@ -26,7 +25,7 @@ export async function evaluate(
   const count = Math.max(1, Math.round(configuration.evaluate * share));
   const batch = Math.max(1, Math.min(count, Math.round(configuration.batch * share)));
   const starts = evaluationStarts(text, count, tokens);
-  const reader = openReader(device, model, batch, tokens, vocabulary);
+  const reader = openReader(device, model, batch, tokens);
   let total = 0;
   for (let from = 0; from < starts.length; from += batch) {
     const own = starts.slice(from, from + batch);

@@ -1,10 +1,13 @@
 // What a run needs on the device, before anything is compiled: its largest tensors against the device's largest binding,
 // and a refusal that says by how much each is too large and which flag makes it smaller.
 
+import { targetPlan } from '../options.ts';
 import { bytesOfElement } from '../../targets/device.ts';
+import type { Device } from '../../targets/device.ts';
 import type { Configuration } from './configuration.ts';
 import { TrainerError } from './error.ts';
 import type { Layout } from './parameters.ts';
+import { chunksOf, longestChunk } from './vocabulary.ts';
 
 interface Need {
   readonly what: string;
@@ -16,8 +19,18 @@ interface Need {
 /** Bytes of a number of the activations, and of the matrices that products read. */
 const bytesOf = ({ precision }: Configuration): number => bytesOfElement[precision];
 
+export type Room = Pick<Device, 'language' | 'maxBufferBytes'>;
+
+/** Words whose logits are in memory at once. */
+const wordsAtOnce = (room: Room, configuration: Configuration, vocabulary: number): number =>
+  chunksOf(vocabulary, longestChunk(room, configuration))[0]!.words;
+
+/** Attention's scores are whole in memory. */
+const keepsScores = ({ language }: Room, { precision }: Configuration): boolean =>
+  targetPlan(language, precision).blockwise !== true;
+
 /** The tensors that can be too large for one binding, largest first. */
-function largestNeeds(configuration: Configuration, vocabulary: number, layout: Layout): readonly Need[] {
+function largestNeeds(configuration: Configuration, vocabulary: number, layout: Layout, room: Room): readonly Need[] {
   const { batch: B, context: T, heads: H, width: C } = configuration;
   const narrow = bytesOf(configuration);
   const need = (what: string, shape: readonly number[], flags: string, bytes = bytesOfElement.f32): Need => ({
@@ -28,8 +41,9 @@ function largestNeeds(configuration: Configuration, vocabulary: number, layout: 
   });
   return [
     need('the embedding table', [vocabulary, C], '--width or --vocabulary'),
-    need('the logits of a micro-batch', [B, T, vocabulary], '--batch, --context or --vocabulary', narrow),
-    need('the attention scores of a micro-batch', [B, H, T, T], '--context, --batch or --heads'),
+    ...(keepsScores(room, configuration)
+      ? [need('the attention scores of a micro-batch', [B, H, T, T], '--context, --batch or --heads')]
+      : []),
     need('the hidden layer of the MLP', [B, T, 4 * C], '--batch, --context or --width', narrow),
     need('the matrices, which the optimizer takes as one', [layout.size.decayed], '--layers, --width or --vocabulary'),
   ].sort((a, b) => b.bytes - a.bytes);
@@ -42,17 +56,19 @@ export interface Estimate {
 
 /**
  * Activations: what backward reads of each block (two norms, query, key and value, attended, two residual streams, the MLP
- * before and after GELU, the weights of attention); the scores of one block, their gradient, and logits with theirs.
+ * before and after GELU, the weights of attention where they are kept); the scores of one block, their gradient, and a
+ * chunk of logits with theirs.
  */
-export function estimate(configuration: Configuration, vocabulary: number, layout: Layout): Estimate {
+export function estimate(configuration: Configuration, vocabulary: number, layout: Layout, room: Room): Estimate {
   const { batch: B, context: T, heads: H, kv_heads: K, width: C, layers: L, precision } = configuration;
   const bytes = bytesOf(configuration);
   const { decayed, plain, fixed } = layout.size;
   const parameters = 4 * (4 * (decayed + plain) + fixed) + (precision === 'bf16' ? bytes * decayed : 0);
   const projected = (C / H) * (H + 2 * K);
-  const scores = B * H * T * T;
+  const scores = keepsScores(room, configuration) ? B * H * T * T : 0;
+  const words = wordsAtOnce(room, configuration, vocabulary);
   const block = B * T * (2 * C + projected + C + 2 * C + 2 * 4 * C) + scores;
-  return { parameters, activations: bytes * (L * block + 2 * B * T * vocabulary) + 2 * 4 * scores };
+  return { parameters, activations: bytes * (L * block + 2 * B * T * words) + 2 * 4 * scores };
 }
 
 /** 154.4 MB (10^6 bytes), or GB. */
@@ -69,14 +85,16 @@ export function refuseTooLarge(
   configuration: Configuration,
   vocabulary: number,
   layout: Layout,
-  device: { readonly description: string; readonly maxBufferBytes: number },
+  device: Room & Pick<Device, 'description'>,
 ): void {
-  const tooLarge = largestNeeds(configuration, vocabulary, layout).filter(({ bytes }) => bytes > device.maxBufferBytes);
+  const tooLarge = largestNeeds(configuration, vocabulary, layout, device).filter(
+    ({ bytes }) => bytes > device.maxBufferBytes,
+  );
   if (tooLarge.length === 0) return;
   const lines = tooLarge.map(
     ({ what, shape, bytes, flags }) => `  ${what} ${shape}: ${inWords(bytes)} (lower ${flags})`,
   );
-  const { parameters, activations } = estimate(configuration, vocabulary, layout);
+  const { parameters, activations } = estimate(configuration, vocabulary, layout, device);
   throw new TrainerError(
     'memory',
     [

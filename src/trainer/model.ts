@@ -1,12 +1,13 @@
 // GPT-2 (Radford et al. 2019): pre-norm blocks, GELU in tanh form, output tied to the embedding table; the position
 // embedding replaced by an encoding. Written against Tape: what is recorded here runs on any device.
-// tokens [B, T] -> hidden [B, T, C] through the blocks -> logits [B, T, V], losses [B, T], their mean.
+// tokens [B, T] -> hidden [B, T, C] through the blocks -> losses [B, T] and their mean, or logits [V] after one token.
 
 import type { Buffer, Buffers, Tape } from '../../targets/device.ts';
 import { blockBackward, blockForward } from './block.ts';
 import type { BlockRecord, LayerBuffers } from './block.ts';
 import { callEntry, makes, output, wants } from './call.ts';
 import type { EncodingModules } from './encoding.ts';
+import { headBackward, headForward } from './head.ts';
 import { matrices } from './modules.ts';
 import type { Operations } from './modules.ts';
 import { weightsAs } from './store.ts';
@@ -24,17 +25,23 @@ export interface ShapeBuffers {
   readonly tokens_order: Buffer; // [B, T] i32, places in `tokens` by token
   readonly tokens_start: Buffer; // [V + 1] i32, where each token's places begin
   readonly targets: Buffer; // [B, T] i32
+  readonly firsts: readonly Buffer[]; // the first word of each chunk of the vocabulary, i32
   /** By layer: learned tensors, gradients, tables, position, what `step` made and `finish` will take. */
   readonly layers: readonly Buffers[];
   /** The same for `embed`. */
   readonly embed: Buffers;
 }
 
-export interface ModelRecord {
+/** What forward leaves up to the last block. */
+interface StreamRecord {
   readonly words: Buffers;
   readonly embed: Buffers | null;
   readonly blocks: readonly BlockRecord[];
-  readonly head: Buffers;
+  readonly hidden: Buffer; // [B, T, C]
+}
+
+export interface ModelRecord extends StreamRecord {
+  readonly head: Buffers; // losses, output, and what backward needs
 }
 
 function layerBuffers(store: Store, layer: number, encoding: Buffers): LayerBuffers {
@@ -72,8 +79,7 @@ const headWeights = (store: Store): Buffers =>
     matrices.head,
   );
 
-/** tokens -> logits, losses, output (the mean loss), and what backward needs. */
-export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelRecord {
+function throughBlocks(tape: Tape, model: Model, at: ShapeBuffers): StreamRecord {
   const { operations, encoding, store } = model;
   const words = { ...embedWeights(store), tokens: at.tokens };
   let hidden = output(callEntry(tape, operations.embed, 'forward', words), 'embedding'); // [B, T, C]
@@ -91,16 +97,27 @@ export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelR
     blocks.push(made.record);
     hidden = made.hidden;
   });
-  const given = { ...headWeights(store), hidden, targets: at.targets };
-  const head = callEntry(tape, operations.head, 'forward', given);
-  return { words, embed, blocks, head: { ...given, ...head } };
+  return { words, embed, blocks, hidden };
+}
+
+/** tokens -> losses, output (the mean loss), and what backward needs. */
+export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelRecord {
+  const record = throughBlocks(tape, model, at);
+  const given = { ...headWeights(model.store), hidden: record.hidden, targets: at.targets };
+  return { ...record, head: headForward(tape, model.operations.head, given, at.firsts) };
+}
+
+/** The logits [V] after token `place` (an integer on the device) of the only row. */
+export function modelNext(tape: Tape, model: Model, at: ShapeBuffers, place: Buffer): Buffer {
+  const { hidden } = throughBlocks(tape, model, at);
+  const given = { ...headWeights(model.store), hidden, place };
+  return output(callEntry(tape, model.operations.next, 'forward', given), 'logits');
 }
 
 /** Adds the gradient of `seed` times the mean loss to every parameter's gradient. */
 export function modelBackward(tape: Tape, model: Model, at: ShapeBuffers, record: ModelRecord, seed: Buffer): void {
   const { operations, encoding } = model;
-  const head = callEntry(tape, operations.head, 'backward', { ...record.head, d_output: seed });
-  let gradient = output(head, 'd_hidden'); // [B, T, C]
+  let gradient = headBackward(tape, operations.head, record.head, seed, at.firsts); // [B, T, C]
   for (let layer = encoding.layers.length - 1; layer >= 0; layer -= 1) {
     const { module } = encoding.layers[layer]!;
     gradient = blockBackward(tape, operations, module, record.blocks[layer]!, gradient);

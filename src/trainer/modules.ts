@@ -5,14 +5,19 @@ import type { Module } from '../../targets/device.ts';
 import type { Program } from '../ir/ir.ts';
 import type { Configuration } from './configuration.ts';
 import { embed } from './ops/embed.ts';
+import { modulesOfHead } from './head.ts';
+import type { Head } from './head.ts';
+import { chunkLosses, chunkScores, chunkShare, lastNorm } from './ops/head-chunks.ts';
 import { head } from './ops/head.ts';
 import { mix } from './ops/mix.ts';
 import { mlp } from './ops/mlp.ts';
+import { nextWord } from './ops/next-word.ts';
 import { clip, squares, tally, update } from './ops/optimizer.ts';
 import { project } from './ops/project.ts';
 import type { Sizes } from './ops/sizes.ts';
 import type { Layout, Pool } from './parameters.ts';
 import { rowLength } from './ops/optimizer.ts';
+import { chunksOf } from './vocabulary.ts';
 
 /** Compiles and loads one program. */
 export type CompileProgram = (program: Program, options: Partial<PlanOptions>) => Promise<Module>;
@@ -22,7 +27,8 @@ export interface Operations {
   readonly project: Module;
   readonly mix: Module;
   readonly mlp: Module;
-  readonly head: Module;
+  readonly head: Head;
+  readonly next: Module;
   readonly tally: Module;
   readonly clip: Module;
   readonly squares: Readonly<Record<Exclude<Pool, 'fixed'>, Module>>;
@@ -46,8 +52,17 @@ function differentiated(
 
 const plain = (program: Program): Partial<PlanOptions> => ({ outputs: [...program.results.keys()], gradients: [] });
 
+/** A program and what it is compiled with. */
+type Compilation = readonly [Program, Partial<PlanOptions>];
+
+const alone = (program: Program) => [program, plain(program)] as const;
+
 const narrowIn = ({ name }: Program): readonly string[] =>
   Object.hasOwn(matrices, name) ? matrices[name as keyof typeof matrices] : [];
+
+/** A program whose weights' gradients are added to the caller's, matrices as `matrices` says. */
+const weights = (program: Program, names: readonly string[], streams: readonly string[], seeds: readonly string[]) =>
+  [program, differentiated(program, streams, names, { seeds, narrow: narrowIn(program) })] as const;
 
 const projectWeights = ['norm_weight', 'norm_bias', 'attention_weight', 'attention_bias'];
 
@@ -58,6 +73,9 @@ export const matrices = {
   mix: ['weight'],
   mlp: ['up_weight', 'down_weight'],
   head: ['table'],
+  chunk_scores: ['table'],
+  chunk_share: ['table'],
+  next_word: ['table'],
 } as const;
 
 /** What else than sizes the operations depend on. */
@@ -65,6 +83,8 @@ export interface OperationChoice {
   /** Some layer's encoding reads x, and brings its gradient. */
   readonly gradientOfX: boolean;
   readonly precision: Configuration['precision'];
+  /** Words whose logits are made at once; all of them by default. */
+  readonly chunk?: number;
 }
 
 /**
@@ -73,8 +93,6 @@ export interface OperationChoice {
  */
 export function operationPrograms(sizes: Sizes, layout: Layout, { gradientOfX, precision }: OperationChoice) {
   const rows = (pool: Pool): number => layout.size[pool] / rowLength;
-  const weights = (program: Program, names: readonly string[], streams: readonly string[], seeds: readonly string[]) =>
-    [program, differentiated(program, streams, names, { seeds, narrow: narrowIn(program) })] as const;
   const projection = () => {
     const program = project(sizes);
     const seeds = gradientOfX ? ['x', 'qkv'] : ['qkv'];
@@ -82,7 +100,6 @@ export function operationPrograms(sizes: Sizes, layout: Layout, { gradientOfX, p
     const more = { seeds, accumulate, narrow: matrices.project };
     return [program, differentiated(program, ['hidden'], projectWeights, more)] as const;
   };
-  const alone = (program: Program) => [program, plain(program)] as const;
   const moving = (pool: keyof Operations['update']): readonly [Program, Partial<PlanOptions>] => {
     const inPlace = ['parameter', 'first', 'second'];
     const narrow = pool === 'decayed' && precision === 'bf16' ? ['parameter_narrow'] : [];
@@ -105,6 +122,53 @@ export function operationPrograms(sizes: Sizes, layout: Layout, { gradientOfX, p
   };
 }
 
+/** With logits of a chunk of words at a time, `words` at most. */
+export function chunkPrograms(
+  sizes: Sizes,
+  words: number,
+): Readonly<Record<'norm' | 'scores' | 'losses' | 'share', Compilation>> {
+  const scores = chunkScores(sizes, words);
+  const share = chunkShare(sizes, words);
+  const ofShare = {
+    accumulate: ['x', 'table'],
+    outputs: ['logits'],
+    inPlace: ['logits'],
+    narrow: matrices.chunk_share,
+  };
+  return {
+    norm: weights(lastNorm(sizes), ['norm_weight', 'norm_bias'], ['hidden'], ['x']),
+    scores: [scores, { ...plain(scores), inPlace: ['normaliser', 'aim'], narrow: matrices.chunk_scores }],
+    losses: alone(chunkLosses()),
+    share: [share, differentiated(share, ['x'], ['table'], { seeds: ['output'], ...ofShare })],
+  };
+}
+
+/** The logits after one token. */
+export function nextProgram(sizes: Sizes): Compilation {
+  const program = nextWord(sizes);
+  return [program, { ...plain(program), narrow: matrices.next_word }];
+}
+
+async function compileHead(sizes: Sizes, longest: number, compile: CompileProgram): Promise<Head> {
+  const chunks = chunksOf(sizes.vocabulary, longest);
+  const widths = [...new Set(chunks.map(({ words }) => words))];
+  const programs = new Map(widths.map((words) => [words, chunkPrograms(sizes, words)]));
+  const each = async (name: 'scores' | 'share'): Promise<ReadonlyMap<number, Module>> => {
+    const made = new Map<number, Module>();
+    for (const [words, own] of programs) made.set(words, await compile(...own[name]));
+    return made;
+  };
+  const { norm, losses } = programs.get(widths[0]!)!;
+  return {
+    kind: 'chunks',
+    chunks,
+    norm: await compile(...norm),
+    losses: await compile(...losses),
+    scores: await each('scores'),
+    shares: await each('share'),
+  };
+}
+
 export async function compileOperations(
   sizes: Sizes,
   layout: Layout,
@@ -113,12 +177,17 @@ export async function compileOperations(
 ): Promise<Operations> {
   const programs = operationPrograms(sizes, layout, choice);
   const made = async (name: keyof typeof programs): Promise<Module> => compile(...programs[name]);
+  const longest = choice.chunk ?? sizes.vocabulary;
+  const isWhole = sizes.vocabulary <= longest;
   const modules = {
     embed: await made('embed'),
     project: await made('project'),
     mix: await made('mix'),
     mlp: await made('mlp'),
-    head: await made('head'),
+    head: isWhole
+      ? ({ kind: 'whole', module: await made('head') } as const)
+      : await compileHead(sizes, longest, compile),
+    next: await compile(...nextProgram(sizes)),
     tally: await made('tally'),
     clip: await made('clip'),
   };
@@ -138,7 +207,8 @@ export const operationModules = (operations: Operations): Module[] => [
   operations.project,
   operations.mix,
   operations.mlp,
-  operations.head,
+  ...modulesOfHead(operations.head),
+  operations.next,
   operations.tally,
   operations.clip,
   ...Object.values(operations.squares),

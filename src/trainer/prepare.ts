@@ -44,7 +44,8 @@ export async function prepareModelOn(
   const { precision } = configuration;
   refusePrecision(device, precision);
   const load = createLoader(scripts);
-  const { encoding, diagnostics } = await compileEncoding(choice, configuration, load, {}, target);
+  const plan = device.library === true ? { library: true } : {};
+  const { encoding, diagnostics } = await compileEncoding(choice, configuration, load, plan, target);
   if (encoding === null) throw new EncodingRefused(diagnostics);
   for (const { attend, embed } of new Set(encoding.layers)) {
     refuseLookingAhead(attend, 'output', choice.source);
@@ -55,7 +56,7 @@ export async function prepareModelOn(
     encoding,
     configuration,
     vocabulary,
-    programCompiler(load, {}, { target, precision }),
+    programCompiler(load, plan, { target, precision }),
   );
   return { ...prepared, warnings: diagnostics };
 }

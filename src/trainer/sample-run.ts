@@ -24,10 +24,10 @@ export async function sampleFrom(
   tokenizer.encode(options.prompt); // an impossible prompt is refused before anything is compiled
   const choice = { source, encoding, params };
   const prepared = await prepareModelOn(device, choice, configuration, tokenizer.size, scripts);
-  const { model, vocabulary } = prepared;
+  const { model } = prepared;
   try {
     restore(checkpoint, model.store, false);
-    const reader = openReader(device, model, 1, configuration.context, vocabulary);
+    const reader = openReader(device, model, 1, configuration.context);
     const text = await sample(reader, tokenizer, options);
     reader.free();
     return text;

@@ -8,7 +8,7 @@ import type { Batch } from './batches.ts';
 import { callEntry, output, settle } from './call.ts';
 import type { Configuration } from './configuration.ts';
 import { kernelsOf, operationModules } from './modules.ts';
-import { modelBackward, modelForward } from './model.ts';
+import { modelBackward, modelForward, modelNext } from './model.ts';
 import type { Model, ShapeBuffers } from './model.ts';
 import { updateScalars } from './ops/optimizer.ts';
 import { afterStep, finishStep, openShape, writeBatch } from './shape.ts';
@@ -97,13 +97,9 @@ export async function openTrainer(device: Device, model: Model, configuration: C
   };
 }
 
-export const readAll = (device: Device, from: Buffer): Promise<Float32Array> =>
-  readSome(device, from, 0, from.elements);
-
-/** `elements` numbers from the one at `at` on. */
-async function readSome(device: Device, from: Buffer, at: number, elements: number): Promise<Float32Array> {
+export async function readAll(device: Device, from: Buffer): Promise<Float32Array> {
   const bytes = bytesOfElement[from.type];
-  const data = await device.read(from.storage!, (from.offset + at) * bytes, elements * bytes);
+  const data = await device.read(from.storage!, from.offset * bytes, from.elements * bytes);
   return from.type === 'bf16' ? fromBf16(new Uint16Array(data)) : new Float32Array(data);
 }
 
@@ -149,12 +145,17 @@ export interface Reader {
   free(): void;
 }
 
-export function openReader(device: Device, model: Model, batch: number, tokens: number, vocabulary: number): Reader {
+export function openReader(device: Device, model: Model, batch: number, tokens: number): Reader {
   const shape = openShape(device, model, batch, tokens);
+  const place = wholeBuffer(device.allocate(bytesOfElement.i32, 'place'), 'i32');
   const lists = new Map<string, ReadingList>();
   /** What is never asked for takes no memory. */
   const run = async (name: 'losses' | 'logits'): Promise<Buffer> => {
-    const list = lists.get(name) ?? (await recordReading(device, model, shape, name));
+    const list =
+      lists.get(name) ??
+      (await recordReading(device, model, shape, (tape, at) =>
+        name === 'losses' ? output(modelForward(tape, model, at).head, 'losses') : modelNext(tape, model, at, place),
+      ));
     lists.set(name, list);
     device.run(list.recorded);
     return list.result;
@@ -168,13 +169,15 @@ export function openReader(device: Device, model: Model, batch: number, tokens: 
     },
     async logits(ids, at) {
       device.write(shape.tokens.storage!, 0, ids);
-      return readSome(device, await run('logits'), at * vocabulary, vocabulary);
+      device.write(place.storage!, 0, Int32Array.of(at));
+      return readAll(device, await run('logits'));
     },
     free() {
       for (const { recorded, result } of lists.values()) {
         device.release(recorded);
         device.free(result.storage!);
       }
+      device.free(place.storage!);
       shape.free();
     },
   };
@@ -189,13 +192,13 @@ async function recordReading(
   device: Device,
   model: Model,
   shape: Shape,
-  name: 'losses' | 'logits',
+  read: (tape: Tape, at: ShapeBuffers) => Buffer,
 ): Promise<ReadingList> {
   const made: Buffer[] = [];
   const recorded = await device.record((tape) => {
     const at = afterStep(tape, model, shape, (_, result) => result);
-    const from = output(modelForward(tape, model, at).head, name);
-    const result = wholeBuffer(device.allocate(from.elements * bytesOfElement[from.type], name), from.type);
+    const from = read(tape, at);
+    const result = wholeBuffer(device.allocate(from.elements * bytesOfElement[from.type], from.name), from.type);
     made.push(result);
     tape.copy(from, result);
   }, shape.sizes);

@@ -67,11 +67,24 @@ export function openShape(device: Device, model: Model, batch: number, tokens: n
     tokens_order: integers('tokens_order', batch * tokens),
     tokens_start: integers('tokens_start', vocabulary + 1),
     targets: integers('targets', batch * tokens),
+    firsts: firstWords(device, model, integers),
     layers: atLayer,
     embed: { ...weightsAs(model.store, learnedNames(layers[0]!.module, 0, 'embed')), ...tablesOf(layers[0]!) },
     sums: sumsOf.flatMap((sums) => Object.values(sums ?? {})),
     free: () => owned.forEach((buffer) => device.free(buffer)),
   };
+}
+
+/** Each chunk's first word, in one buffer; none where the head takes all words at once. */
+function firstWords(device: Device, { operations }: Model, integers: (name: string, elements: number) => Buffer) {
+  if (operations.head.kind === 'whole') return [];
+  const { chunks } = operations.head;
+  const apart = 64; // views begin at multiples of 256 bytes
+  const all = integers('first_words', chunks.length * apart);
+  return chunks.map(({ first }, n): Buffer => {
+    device.write(all.storage!, n * apart * bytesOfElement.i32, Int32Array.of(first));
+    return { ...all, offset: n * apart, elements: 1 };
+  });
 }
 
 /** The next lists run on this batch. */

@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { output } from '../../src/trainer/call.ts';
 import { bringsGradientOfX, encodingParameters } from '../../src/trainer/encoding.ts';
 import type { EncodingModules } from '../../src/trainer/encoding.ts';
-import { modelBackward, modelForward } from '../../src/trainer/model.ts';
+import { modelBackward, modelForward, modelNext } from '../../src/trainer/model.ts';
 import type { Model } from '../../src/trainer/model.ts';
 import { compileOperations } from '../../src/trainer/modules.ts';
 import { layOut } from '../../src/trainer/parameters.ts';
@@ -17,43 +17,54 @@ import type { Fixture } from './fixture.ts';
 import { exactly, interpretedDevice, interpretedModule } from './interpreted.ts';
 import { learnedAbsolute, rope } from './small-encodings.ts';
 
-export async function fixtureModel(device: Device, fixture: Fixture, name: string): Promise<Model> {
+export async function fixtureModel(device: Device, fixture: Fixture, name: string, chunk: number): Promise<Model> {
   const { layers, heads, kv_heads, width, context } = fixture.configuration;
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, width, vocabulary: fixture.vocabulary };
   const layer = name === 'rope' ? rope(sizes) : learnedAbsolute(sizes, context);
   const encoding: EncodingModules = { name, layers: Array.from({ length: layers }, () => layer) };
   const layout = layOut(fixture.configuration, fixture.vocabulary, encodingParameters(encoding));
   const compile = async (...args: Parameters<typeof interpretedModule>) => interpretedModule(...args);
-  const choice = { gradientOfX: bringsGradientOfX(encoding), precision: 'f32' } as const;
+  const choice = { gradientOfX: bringsGradientOfX(encoding), precision: 'f32', chunk } as const;
   const operations = await compileOperations(sizes, layout, choice, compile);
   const store = await openStore(device, layout);
   store.write('weight', fixtureWeights(fixture));
   return { operations, encoding, store };
 }
 
-describe.each(['rope', 'learned_absolute'])('GPT-2 with %s', (name) => {
+describe.each([
+  ['rope', 'all words at once', 13],
+  ['rope', 'a few words at a time', 4],
+  ['learned_absolute', 'all words at once', 13],
+] as const)('GPT-2 with %s, %s', (name, _, chunk) => {
   let fixture: Fixture;
   beforeAll(async () => {
     fixture = await readFixture(name);
   });
 
-  it('has the logits, loss and gradients of PyTorch', async () => {
+  it('has the losses, logits and gradients of PyTorch', async () => {
     const device = interpretedDevice();
-    const model = await fixtureModel(device, fixture, name);
+    const model = await fixtureModel(device, fixture, name, chunk);
     const shape = openShape(device, model, fixture.configuration.batch, fixture.configuration.context);
     writeBatch(device, shape, fixture);
     const seed = wholeBuffer(device.allocate(4, 'seed'));
     device.write(seed.storage!, 0, Float32Array.of(1));
-    let logits = seed;
-    let loss = seed;
+    let [losses, loss, next] = [seed, seed, seed];
+    const place = wholeBuffer(device.allocate(4, 'place'), 'i32');
+    device.write(place.storage!, 0, Int32Array.of(5));
     const recorded = await device.record((tape) => {
       const record = modelForward(tape, model, shape);
-      logits = output(record.head, 'logits');
-      loss = output(record.head, 'output');
+      [losses, loss] = [output(record.head, 'losses'), output(record.head, 'output')];
       modelBackward(tape, model, shape, record, seed);
+      next = modelNext(tape, model, shape, place);
     }, shape.sizes);
     device.run(recorded);
-    expect(relativeError(exactly(logits), fixture.stored.get('logits')!.data)).toBeLessThan(1e-6);
+    const logits = fixture.stored.get('logits')!.data; // [B, T, V]
+    const rows = Array.from(fixture.targets, (_, n) => logits.subarray(n * 13, (n + 1) * 13));
+    const expected = rows.map(
+      (row, n) => Math.log(row.reduce((sum, x) => sum + Math.exp(x), 0)) - row[fixture.targets[n]!]!,
+    );
+    expect(relativeError(exactly(losses), expected)).toBeLessThan(1e-6);
+    expect(relativeError(exactly(next), rows[5]!)).toBeLessThan(1e-6);
     expect(relativeError(exactly(loss), fixture.stored.get('loss')!.data)).toBeLessThan(1e-6);
     const { layout } = model.store;
     const names = [...layout.parameters.keys()];
@@ -66,7 +77,7 @@ describe.each(['rope', 'learned_absolute'])('GPT-2 with %s', (name) => {
 
   it.each([1, 2])('has the losses of ten AdamW steps, in %i micro-batches', async (accumulate) => {
     const device = interpretedDevice();
-    const model = await fixtureModel(device, fixture, name);
+    const model = await fixtureModel(device, fixture, name, chunk);
     const { context } = fixture.configuration;
     const batch = fixture.configuration.batch / accumulate;
     const trainer = await openTrainer(device, model, { ...fixture.configuration, batch, accumulate });

@@ -126,29 +126,42 @@ describe('what is refused', () => {
   it('GPT-2 124M where a binding holds 128 MiB, with every number and flag', () => {
     const configuration = configure(presets['gpt2-124m']!);
     const layout = layOut(configuration, 50257, []);
-    const device = { description: 'a small adapter', maxBufferBytes: 128 * 2 ** 20 };
+    const device = { description: 'a small adapter', maxBufferBytes: 128 * 2 ** 20, language: 'wgsl' } as const;
     const refused = (): void => refuseTooLarge(configuration, 50257, layout, device);
     expect(refused).toThrow(/at most 128 MiB/);
     expect(refused).toThrow(/the embedding table \[50257, 768\]: 154\.4 MB \(lower --width or --vocabulary\)/);
     expect(refused).toThrow(/attention scores of a micro-batch \[4, 12, 1024, 1024\]: 201\.3 MB/);
     expect(parameterCounts(layout).model).toBe(124439808 - 1024 * 768); // GPT-2's, less its position embedding
-    expect(inWords(estimate(configuration, 50257, layout).parameters)).toBe('1.98 GB');
+    expect(inWords(estimate(configuration, 50257, layout, device).parameters)).toBe('1.98 GB');
     expect(() => refuseTooLarge(configure({}), 98, layOut(defaults, 98, []), device)).not.toThrow();
   });
 
   it('half of it for activations in bf16, and a copy of the matrices more', () => {
+    const large = { language: 'cuda', maxBufferBytes: 2 ** 36 } as const;
     const bytes = (precision: 'f32' | 'bf16') => {
       const configuration = configure({ ...presets['gpt2-124m'], batch: 32, precision });
-      return estimate(configuration, 50304, layOut(configuration, 50304, []));
+      return estimate(configuration, 50304, layOut(configuration, 50304, []), large);
     };
     const [wide, narrow] = [bytes('f32'), bytes('bf16')];
     const scores = 2 * 4 * 32 * 12 * 1024 * 1024; // in float32 either way
     expect(narrow.activations - scores).toBe((wide.activations - scores) / 2);
     expect(narrow.parameters - wide.parameters).toBe(2 * 123_568_128); // all matrices: [50304, 768] and 12 blocks
-    const small = { description: 'a card', maxBufferBytes: 1e9 };
-    const configuration = configure({ ...presets['gpt2-124m'], batch: 16, precision: 'bf16' });
-    const refused = (): void => refuseTooLarge(configuration, 50304, layOut(configuration, 50304, []), small);
-    expect(refused).toThrow(/the logits of a micro-batch \[16, 1024, 50304\]: 1\.65 GB/);
+  });
+
+  it('not the logits, which are made in chunks, nor scores where attention is blockwise', () => {
+    const configuration = configure({ ...presets['gpt2-124m'], batch: 16 });
+    const layout = layOut(configuration, 50304, []);
+    const room = { description: 'a machine', maxBufferBytes: 9e8 }; // the logits would take 3.3 GB
+    const on = (language: 'wgsl' | 'wasm') => () =>
+      refuseTooLarge(configuration, 50304, layout, { ...room, maxBufferBytes: 8e8, language });
+    expect(on('wgsl')).toThrow(/attention scores of a micro-batch \[16, 12, 1024, 1024\]: 805\.3 MB/);
+    expect(on('wasm')).not.toThrow();
+    expect(() => refuseTooLarge(configuration, 50304, layout, { ...room, language: 'wgsl' })).not.toThrow();
+    const activations = (language: 'wgsl' | 'wasm', maxBufferBytes: number) =>
+      estimate(configuration, 50304, layout, { language, maxBufferBytes }).activations;
+    const whole = 2 * 4 * 16 * 1024 * 50304;
+    const scores = 4 * (12 + 2) * 16 * 12 * 1024 * 1024; // of twelve blocks, and one with its gradient
+    expect(activations('wgsl', 4e9) - activations('wasm', 4e9)).toBe((whole * 5) / 6 + scores);
   });
 
   it.each([

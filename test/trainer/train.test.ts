@@ -60,11 +60,11 @@ describe('training', () => {
     expect(trained.curve.map(({ step }) => step)).toEqual([1, ...Array.from({ length: 40 }, (_, n) => 2 * n + 2)]);
     expect(events.filter(({ kind }) => kind === 'step').length).toBe(41);
     for (const tokens of [4, 8]) {
-      const held = await evaluate(device, prepared.model, configuration, 3, data.tokens.heldOut, tokens);
+      const held = await evaluate(device, prepared.model, configuration, data.tokens.heldOut, tokens);
       expect(held.windows).toBe(16 / tokens);
       expect(held.perplexity).toBeLessThan(1.6);
     }
-    const reader = openReader(device, prepared.model, 1, 4, 3);
+    const reader = openReader(device, prepared.model, 1, 4);
     const text = await sample(reader, data.tokenizer, { prompt: 'ab', tokens: 7, temperature: 0, top: 0, seed: 1 });
     expect(text).toBe('abcabcabc');
     reader.free();

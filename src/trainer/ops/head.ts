@@ -1,10 +1,12 @@
 // The end of the model: last layer norm, logits against the embedding table (tied), cross-entropy.
 // hidden [B, T, C], targets [B, T] integers -> logits [B, T, V], losses [B, T], output = their mean.
 
-import { at, axis, call, given, program, read, readAt, reduce, defined, size } from '../../ir/build.ts';
+import { at, axis, call, given, program, read, readAt } from '../../ir/build.ts';
 import type { Axis, Definition, Program, Tensor } from '../../ir/ir.ts';
 import { mapped, point, stream, summed, weight } from './axes.ts';
 import { layerNorm } from './layer-norm.ts';
+import { logSumExp } from './log-sum-exp.ts';
+import { meanOver } from './mean-loss.ts';
 import type { Sizes } from './sizes.ts';
 
 export function head(sizes: Sizes): Program {
@@ -30,29 +32,19 @@ export function head(sizes: Sizes): Program {
   });
 }
 
-/** -log softmax(logits)[target] at each token and its mean. The largest logit is subtracted; no gradient flows through it. */
+/** -log softmax(logits)[target] at each token and its mean. */
 function crossEntropy(
   logits: Tensor, // [B, T, V]
   targets: Tensor, // [B, T]
 ): { readonly losses: Tensor; readonly mean: Tensor; readonly definitions: readonly Definition[] } {
-  const [batch, token, word] = logits.axes as [Axis, Axis, Axis];
-  const largest = defined('largest', [batch, token], 'integer');
-  const logit = point(logits, batch, token, word);
-  const top = read(logits, [at(batch), at(token), point(largest, batch, token)], 0);
-  const shifted = call('subtract', logit, call('detach', top));
-  const total = summed('total', [batch, token], [word], call('exp', shifted));
+  const [batch, token] = logits.axes as [Axis, Axis, Axis];
+  const normaliser = logSumExp(logits);
   const aim = read(logits, [at(batch), at(token), point(targets, batch, token)], 0);
-  const normaliser = call('add', call('log', point(total.out, batch, token)), call('detach', top));
-  const losses = mapped('losses', [batch, token], call('subtract', normaliser, aim));
-  const count = call('real', call('multiply', size('batch'), size('tokens')));
-  const sum = summed('loss_total', [], [batch, token], readAt(losses.out));
-  const mean = mapped('output', [], call('divide', readAt(sum.out), count));
+  const losses = mapped('losses', [batch, token], call('subtract', normaliser.value, aim));
+  const mean = meanOver(batch, token, readAt(losses.out));
   return {
     losses: losses.out,
     mean: mean.out,
-    definitions: [
-      reduce('argmax', largest, [word], logit),
-      ...[total, losses, sum, mean].flatMap((part) => part.definitions),
-    ],
+    definitions: [...normaliser.definitions, ...losses.definitions, ...mean.definitions],
   };
 }

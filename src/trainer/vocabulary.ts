@@ -1,0 +1,44 @@
+// How many words of the vocabulary the head takes at once. A device and sizes come in, chunks of the table's rows go out;
+// logits are never larger than one chunk of them, [B, T, words].
+
+import { bytesOfElement } from '../../targets/device.ts';
+import type { Device } from '../../targets/device.ts';
+import type { Configuration } from './configuration.ts';
+
+export interface Chunk {
+  readonly first: number; // word
+  readonly words: number;
+}
+
+/** Rows of the table at a multiple of these begin where views of it may: at 256 bytes, for an even width in bf16 too. */
+const apart = 64;
+
+/** Where the caches are a CPU's, logits of a chunk stay in them; GPT-2's 50304 words are six of these. */
+const longestOnCpu = 8384;
+
+/** Words whose logits the device takes at once. Windows up to four times the context are evaluated, of one row at least. */
+export function longestChunk(
+  device: Pick<Device, 'language' | 'maxBufferBytes'>,
+  { batch, context, precision }: Pick<Configuration, 'batch' | 'context' | 'precision'>,
+): number {
+  const row = bytesOfElement[precision] * Math.max(batch, 4) * context;
+  const fits = Math.floor(device.maxBufferBytes / row / apart) * apart;
+  return Math.max(apart, device.language === 'wasm' ? Math.min(longestOnCpu, fits) : fits);
+}
+
+/**
+ * The vocabulary in chunks of one width, the last perhaps narrower; one where it is no longer than `longest`. Where some
+ * number of chunks (up to twice the least) divides it evenly, they are that many.
+ */
+export function chunksOf(vocabulary: number, longest: number): readonly Chunk[] {
+  if (vocabulary <= longest) return [{ first: 0, words: vocabulary }];
+  const step = Math.min(apart, longest);
+  const least = Math.ceil(vocabulary / longest);
+  const evenly = Array.from({ length: least }, (_, n) => least + n).find((n) => vocabulary % (n * step) === 0);
+  const words = Math.ceil(vocabulary / (evenly ?? least) / step) * step;
+  const count = Math.ceil(vocabulary / words);
+  return Array.from({ length: count }, (_, n) => ({
+    first: n * words,
+    words: Math.min(words, vocabulary - n * words),
+  }));
+}
