@@ -19,7 +19,8 @@ export function encodeModule({ functions }: WasmModule): Uint8Array<ArrayBuffer>
     return signatures.indexOf(key);
   });
   const exported = functions.filter((of) => of.exported);
-  const bytes: number[] = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+  const header = [0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00];
+  const bytes: number[] = [];
   section(bytes, 1, list(signatures.map((key) => [...key].map((letter) => letter.charCodeAt(0)))));
   // 0x02: a memory; 0x03: shared, with a maximum.
   section(bytes, 2, list([[...text('env'), ...text('memory'), 0x02, 0x03, ...unsigned(1), ...unsigned(mostPages)]]));
@@ -28,7 +29,18 @@ export function encodeModule({ functions }: WasmModule): Uint8Array<ArrayBuffer>
   section(bytes, 10, list(functions.map((of) => sized(encodeFunction(of, indices)))));
   const names = list(functions.map(({ name }, index) => [...unsigned(index), ...text(name)]));
   section(bytes, 0, [...text('name'), 0x01, ...sized(names)]);
-  return Uint8Array.from(bytes);
+  return Uint8Array.from([...header, ...fusedSection(bytes), ...bytes]);
+}
+
+/** Added to an instruction that a device may replace (device/fused.ts); a byte forgets it. */
+const replaceable = 0x100;
+
+/** Where products and the sums that they are added to stand, in the bytes after this section: 32 bits each. */
+function fusedSection(bytes: readonly number[]): readonly number[] {
+  const places = bytes.flatMap((byte, at) => (byte >= replaceable ? [...wordOf('i32', at)] : []));
+  const made: number[] = [];
+  if (places.length > 0) section(made, 0, [...text('fused'), ...places]);
+  return made;
 }
 
 const signature = ({ parameters, result }: WasmFunction): readonly number[] => [
@@ -76,7 +88,7 @@ function actions(all: readonly Action[], writer: Writer): void {
   for (const action of all) {
     switch (action.kind) {
       case 'set':
-        value(action.value, writer);
+        if (!addedProduct(action, writer)) value(action.value, writer);
         out.push(codes['local.set'], ...indexOf(writer.locals, action.name));
         break;
       case 'store':
@@ -187,6 +199,25 @@ function value(of: Value, writer: Writer): void {
     default:
       of satisfies never;
   }
+}
+
+/** sum = sum + a * b, with the factors first, so that one instruction may take all three. */
+function addedProduct({ name, value: sum }: Extract<Action, { kind: 'set' }>, writer: Writer): boolean {
+  if (sum.kind !== 'op' || sum.op !== 'f32x4.add') return false;
+  const [before, product] = sum.args;
+  if (before?.kind !== 'get' || before.name !== name) return false;
+  if (product?.kind !== 'op' || product.op !== 'f32x4.mul') return false;
+  product.args.forEach((each) => value(each, writer));
+  replaceableCode(writer.out, plainOps['f32x4.mul']);
+  value(before, writer);
+  replaceableCode(writer.out, plainOps['f32x4.add']);
+  return true;
+}
+
+function replaceableCode(out: number[], of: number): void {
+  const at = out.length;
+  code(out, of);
+  out[at]! += replaceable;
 }
 
 /** An instruction without what follows it. */

@@ -1,5 +1,5 @@
 // Matrix products on a CPU: every way that factors lie, blocks that are not full, what comes after a sum, sums in chunks; in
-// the simulator against the interpreter.
+// the simulator and as WebAssembly, against the interpreter.
 
 import { describe, expect, it } from 'vitest';
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
@@ -7,6 +7,7 @@ import { at, axis, call, defined, given, map, program, read, readAt, real, reduc
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { checkCase, type Case } from '../kernels/check-plan.ts';
 import { largeProduct, projection } from '../kernels/programs.ts';
+import { runWasm } from '../wasm/run-kernel.ts';
 
 const input = (name: string, axes: readonly Axis[], type: 'real' | 'integer' = 'real'): Tensor =>
   given(name, axes, 'operand', type);
@@ -18,11 +19,23 @@ function one(name: string, inputs: readonly Tensor[], ...definitions: readonly D
 
 const cpu: Partial<PlanOptions> = { machine: 'cpu', maxBindings: 64, contract: 'always' };
 
-function errorOf(of: Program, more: Partial<Case> & { readonly plan?: Partial<PlanOptions> } = {}): number {
+interface More extends Partial<Case> {
+  readonly plan?: Partial<PlanOptions>;
+}
+
+/** Of kernels that are what this file is about, as WebAssembly. */
+function errorAsWasm(of: Program, { plan = {}, ...rest }: More = {}): number {
+  const options = { ...cpu, ...plan };
+  const made = checkCase({ program: of, orders: ['forward'], options, run: { execute: runWasm }, ...rest });
+  expect(JSON.stringify(made.plan.kernels.map(({ variants }) => variants[0]!.body.scratch))).toContain('left_panels');
+  return made.worst;
+}
+
+/** In the simulator too. */
+function errorOf(of: Program, more: More = {}): number {
   const { plan = {}, ...rest } = more;
-  const { worst, plan: made } = checkCase({ program: of, orders: ['random'], options: { ...cpu, ...plan }, ...rest });
-  expect(JSON.stringify(made.kernels.map(({ variants }) => variants[0]!.body.scratch))).toContain('left_panels');
-  return worst;
+  const { worst } = checkCase({ program: of, orders: ['random'], options: { ...cpu, ...plan }, ...rest });
+  return Math.max(worst, errorAsWasm(of, more));
 }
 
 /** left [m, k] or [k, m] times right [k, n] or [n, k]. */
@@ -59,6 +72,19 @@ describe('a product of two matrices', () => {
   ])('%s', (_, leftFlipped, rightFlipped) => {
     for (const [m, n, k] of extents)
       expect(errorOf(plain(m, n, k, leftFlipped, rightFlipped)), `${m} x ${n} x ${k}`).toBeLessThan(2e-6);
+  });
+});
+
+describe('blocks that are full, and what is left of them', () => {
+  it.each([
+    [64, 128, 256, 'one of each'],
+    [130, 260, 515, 'several, and a little'],
+    [200, 72, 768, 'rows and steps'],
+    [31, 391, 40, 'columns'],
+  ])('%i x %i of %i: %s', (m, n, k) => {
+    for (const leftFlipped of [false, true])
+      for (const rightFlipped of [false, true])
+        expect(errorAsWasm(plain(m, n, k, leftFlipped, rightFlipped))).toBeLessThan(4e-6);
   });
 });
 

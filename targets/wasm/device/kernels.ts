@@ -4,6 +4,7 @@
 import { DeviceError } from '../../device.ts';
 import type { Kernel, KernelVariant } from '../../device.ts';
 import { bestVariant, variantsText } from '../../variants.ts';
+import { fused, hasFused } from './fused.ts';
 import type { Jobs } from './jobs.ts';
 import { moveModule } from './move.ts';
 import { moveId } from './thread.ts';
@@ -16,9 +17,11 @@ export interface Kernels {
   moduleOf(kernel: Kernel): number;
 }
 
-export async function createKernels(jobs: Jobs, shared: boolean): Promise<Kernels> {
+/** `shared`: memory is; `fuses`: products are added to sums in one instruction. */
+export async function createKernels(jobs: Jobs, shared: boolean, fuses = hasFused()): Promise<Kernels> {
   const compile = async (bytes: Uint8Array<ArrayBuffer>, id: number): Promise<number> => {
-    const module = await WebAssembly.compile(shared ? bytes : unshared(bytes));
+    const own = shared ? bytes : unshared(bytes);
+    const module = await WebAssembly.compile(fuses ? fused(own) : own);
     jobs.tell({ kind: 'module', id, module });
     return id;
   };
