@@ -6,4 +6,5 @@ import { openCpu, type CpuChoice, type CpuDevice } from '../../targets/wasm/devi
 
 export const script = pathToFileURL(resolve('dist/targets/wasm/device/worker.js'));
 
-export const openTestCpu = (choice: CpuChoice = {}): Promise<CpuDevice> => openCpu({ threads: 2, script, ...choice });
+export const openTestCpu = (choice: CpuChoice = {}): Promise<CpuDevice> =>
+  openCpu({ threads: 2, script, products: 'own', ...choice });

@@ -6,12 +6,17 @@ import { DeviceError } from '../../device.ts';
 import { bytesText } from '../../bytes.ts';
 import { recordOperations } from '../../tape.ts';
 import { startJobs } from './jobs.ts';
+import { hasFused } from './fused.ts';
 import { createKernels } from './kernels.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { createMemory, pageBytes, reserveMemory, type CpuBuffer } from './memory.ts';
 import { createRecorder, type CpuRecorded } from './record.ts';
+import { openLibrary } from './products/library.ts';
+import type { Chosen, Probe, ProductChoice } from './products/choose.ts';
 import { rounded } from './space.ts';
+import { inNode } from './start.ts';
 
+export type { Probe, ProductChoice } from './products/choose.ts';
 export { describeMachine, type Machine } from './machine.ts';
 
 export interface CpuChoice {
@@ -21,13 +26,21 @@ export interface CpuChoice {
   readonly memory?: number;
   /** Whether threads share memory; where they cannot there is one. */
   readonly shared?: boolean;
+  /** Whether products may be added to sums in one instruction, without rounding them, where the engine has it. */
+  readonly fused?: boolean;
   /** Where a bundler has put worker.js. */
   readonly script?: URL;
+  /** Who does matrix products; if not said, PEGEN_PRODUCTS says, or the fastest that is there. */
+  readonly products?: ProductChoice;
+  /** A kernel of our own to hold libraries against; without, any library is taken. */
+  readonly probe?: Probe;
 }
 
 export interface CpuDevice extends Device {
   readonly name: 'cpu';
   readonly threads: number;
+  /** Who does matrix products, and why: 'onnxruntime 1.30.0, 2.9 times as fast as our own'. */
+  readonly products: string;
 }
 
 export const mostThreads = 256;
@@ -43,6 +56,7 @@ export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
   const shared = machine.shared && choice.shared !== false;
   const threads = shared ? checkedThreads(choice.threads ?? Math.min(machine.threads, mostThreads)) : 1;
   const pages = Math.max(1, Math.min(mostPages, Math.floor((choice.memory ?? mostBytes) / pageBytes)));
+  const products = await chosenProducts(choice, shared);
   const reserved = shared ? reserveMemory(pages) : { memory: null, maximum: pages };
   const jobs = await startJobs({
     threads,
@@ -51,8 +65,10 @@ export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
     kernelOf: (record, command) => recorder.get(record)?.kernels[command] ?? null,
   });
   const memory = createMemory(jobs, reserved.memory, reserved.maximum);
-  const kernels = await createKernels(jobs, shared);
-  const recorder = createRecorder(jobs, kernels, memory);
+  const kernels = await createKernels(jobs, shared, choice.fused !== false && hasFused());
+  const library = products.found === null ? null : openLibrary(products.found, reserved.memory!);
+  if (products.found !== null) jobs.tell({ kind: 'library', found: products.found });
+  const recorder = createRecorder(jobs, kernels, memory, library);
 
   // Private memory of the threads: as much as the record needs that needs most.
   let stride = 0;
@@ -74,7 +90,9 @@ export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
   return {
     name: 'cpu',
     language: 'wasm',
-    description: description(machine, threads, shared),
+    description: description(machine, threads, shared, products.found),
+    library: library !== null,
+    products: products.why,
     profile: 'software',
     maxBufferBytes: memory.limit,
     threads,
@@ -132,7 +150,10 @@ export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
       const times = await timed(recorded);
       return (times.at(-1)! - times[0]!) / 1000;
     },
-    close: () => jobs.close(),
+    async close() {
+      await jobs.close();
+      library?.close();
+    },
   };
 }
 
@@ -144,11 +165,21 @@ function checkedThreads(threads: number): number {
   throw new DeviceError('limit', `${threads} threads; a CPU device has 1 to ${mostThreads}`);
 }
 
-/** 'CPU: AMD EPYC 7763, 2 threads (WebAssembly SIMD)'. */
-function description({ name }: Machine, threads: number, shared: boolean): string {
+/** Libraries are called in Node, on memory that the host sees too. */
+async function chosenProducts({ products, probe }: CpuChoice, shared: boolean): Promise<Chosen> {
+  if (!inNode() || !shared) return { found: null, why: 'own kernels' };
+  const { chooseProducts, productChoices } = await import('./products/choose.ts');
+  const wanted = products ?? process.env['PEGEN_PRODUCTS'] ?? 'auto';
+  const known = productChoices.find((each) => each === (wanted === '' ? 'auto' : wanted));
+  if (known !== undefined) return chooseProducts({ wanted: known, probe: probe ?? null });
+  throw new DeviceError('unavailable', `PEGEN_PRODUCTS is ${wanted}; it is one of ${productChoices.join(', ')}`);
+}
+
+/** 'CPU: AMD EPYC 7763, 2 threads (WebAssembly SIMD, matrix products by onnxruntime 1.30.0)'. */
+function description({ name }: Machine, threads: number, shared: boolean, found: Chosen['found']): string {
   const count = threads === 1 ? '1 thread' : `${threads} threads`;
   const why = shared ? '' : ', since the page is not cross-origin isolated';
-  return `CPU: ${name}, ${count}${why} (WebAssembly SIMD)`;
+  return `CPU: ${name}, ${count}${why} (WebAssembly SIMD${found === null ? '' : `, matrix products by ${found.description}`})`;
 }
 
 function checkInside(buffer: DeviceBuffer, offset: number, bytes: number, what: string): void {

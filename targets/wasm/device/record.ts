@@ -36,12 +36,7 @@ const mostItems = 2 ** 30;
 const chunksOfShare = 16;
 const sizesWords = 5;
 
-export function createRecorder(
-  jobs: Jobs,
-  kernels: Kernels,
-  memory: Memory,
-  library: ProductLibrary | null,
-): Recorder {
+export function createRecorder(jobs: Jobs, kernels: Kernels, memory: Memory, library: ProductLibrary | null): Recorder {
   const records = new Map<number, CpuRecorded>();
   let last = 0;
 
@@ -67,10 +62,11 @@ export function createRecorder(
         each.kind === 'launch' ? itemsOf(each) > 0 : bytesOf(bufferOf(each)) > 0,
       );
       const launches = operations.filter((each) => each.kind === 'launch');
-      const scratch = launches.reduce(
+      let scratch = launches.reduce(
         (most, { kernel, sizes }) => Math.max(most, kernels.variant(kernel).scratch?.(sizes) ?? 0),
         0,
       );
+      const products: PlannedWork[] = [];
       const plan = planMemory(all);
       const held: CpuBuffer[] = [];
       try {
@@ -105,6 +101,11 @@ export function createRecorder(
             case 'launch': {
               const at = call;
               call += 4 * (sizesWords + operation.buffers.length);
+              const work = planned(operation, operation.buffers.map(address));
+              if (work !== null) {
+                scratch = Math.max(scratch, work.scratch);
+                return row(productCommand, products.push(work) - 1, 0, 0, work.works.length);
+              }
               return row(kernels.moduleOf(operation.kernel), at, 0, 0, itemsOf(operation));
             }
             case 'clear': {
@@ -123,12 +124,13 @@ export function createRecorder(
         last += 1;
         const commands = new Int32Array(rows.length * commandWords);
         commands.set(rows.flat());
-        jobs.tell({ kind: 'record', id: last, commands });
+        jobs.tell({ kind: 'record', id: last, commands, products: products.map(({ works }) => works) });
         const recorded: CpuRecorded = {
           id: last,
           kernels: operations.map((each) => (each.kind === 'launch' ? each.kernel : null)),
           scratch,
           held,
+          products,
           launches: launches.length,
           bytes: plan.bytes,
         };
@@ -136,12 +138,14 @@ export function createRecorder(
         return recorded;
       } catch (error) {
         held.forEach(memory.free);
+        products.forEach((each) => library!.free(each));
         throw error;
       }
     },
     release(recorded) {
       if (!records.delete(recorded.id)) return;
       jobs.tell({ kind: 'forget', id: recorded.id });
+      recorded.products.forEach((each) => library!.leave(each));
       recorded.held.forEach(memory.free);
     },
     get: (id) => records.get(id),

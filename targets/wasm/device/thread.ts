@@ -4,7 +4,7 @@
 import { createTeam, type Team } from './lockstep.ts';
 import type { Move } from './move.ts';
 import { openOnThread } from './products/library.ts';
-import type { Multiply } from './products/work.ts';
+import type { Multiplier } from './products/work.ts';
 import { clearCommand, commandWords, copyCommand, mostText, movedBytes, productCommand, word } from './protocol.ts';
 import type { FromThread, LeaderJob, ToThread } from './protocol.ts';
 
@@ -25,7 +25,7 @@ export function createThread(
   const launches: Items[] = []; // by module
   const records = new Map<number, Record>();
   let move: Move | null = null;
-  let multiply: Multiply | null = null;
+  let multiplier: Multiplier | null = null;
   const isLeader = thread === 0;
 
   const instantiate = (id: number, module: WebAssembly.Module): void => {
@@ -47,7 +47,9 @@ export function createThread(
           const at = command * commandWords;
           if (commands[at] !== productCommand) return execute(at, commands, own, launches, move!, team);
           const works = products[commands[at + 1]!]!;
-          team.share(works.length, 1, (begin, end) => works.slice(begin, end).forEach((work) => multiply!(work, own)));
+          team.share(works.length, 1, (begin, end) =>
+            works.slice(begin, end).forEach((work) => multiplier!.multiply(work, own)),
+          );
         });
       team.meet();
       if (times !== null) times[command + 1] = performance.now();
@@ -95,11 +97,13 @@ export function createThread(
       case 'module':
         return instantiate(job.id, job.module);
       case 'library':
-        return reported('library', () => (multiply = openOnThread(job.found, memory, move!.copy)));
+        return reported('library', () => (multiplier = openOnThread(job.found, memory, move!.copy)));
       case 'record':
         records.set(job.id, job);
         return;
       case 'forget':
+        // Threads keep step: when the leader is here, nobody is before it.
+        if (isLeader) for (const work of records.get(job.id)!.products.flat()) multiplier?.free(work);
         records.delete(job.id);
         return;
       case 'run':
