@@ -3,6 +3,7 @@
 // The expression is a DAG: shared scalars are shared objects, and simt/share.ts binds what is used twice.
 
 import type { Axis, Scalar, Tensor } from '../src/ir/ir.ts';
+import { at } from '../src/ir/scalar.ts';
 import { operations } from '../src/ir/ops.ts';
 import type { Expression } from './kernel.ts';
 import {
@@ -10,6 +11,7 @@ import {
   and,
   assign,
   bool,
+  element,
   f32,
   i32,
   lessEqual,
@@ -25,7 +27,6 @@ import {
   toF32,
   when,
 } from './kernel-build.ts';
-import { expandOp } from './math.ts';
 import { extentOf, loadAt, startOf, type Scope } from './simt/scope.ts';
 
 export interface Point {
@@ -82,6 +83,8 @@ function valueOf(setting: Setting, scalar: Scalar): Expression {
 }
 
 function evaluate(setting: Setting, s: Scalar): Expression {
+  const held = setting.scope.held.get(s);
+  if (held !== undefined) return element(held.array, 'along' in held ? evaluate(setting, at(held.along)) : held.index);
   switch (s.kind) {
     case 'constant':
       return s.type === 'real' ? f32(s.value) : s.type === 'integer' ? i32(s.value) : bool(s.value !== 0);
@@ -131,7 +134,7 @@ const isHistory = (scope: Scope, tensor: Tensor): boolean =>
   scope.mode === 'decode' && scope.storage.get(tensor)?.rows === 'history';
 
 /** An index that is a plain axis of the same extent never leaves the tensor. */
-function staysInside(index: Scalar, axis: Axis): boolean {
+export function staysInside(index: Scalar, axis: Axis): boolean {
   if (index.kind === 'constant')
     return typeof axis.extent === 'number' && index.value >= 0 && index.value < axis.extent;
   return index.kind === 'axis' && index.axis.extent === axis.extent;
@@ -146,7 +149,7 @@ function callOf(setting: Setting, s: Extract<Scalar, { kind: 'call' }>): Express
       return s.op === 'div' ? quotient(a!, b!) : remainder(a!, b!);
     }
   }
-  const value = expandOp(s.op, args);
+  const value = setting.scope.expand(s.op, args);
   return s.type === 'real' ? toF32(value) : value;
 }
 

@@ -46,12 +46,13 @@ export interface Range {
   readonly to: Expression;
 }
 
-/** All rows of an item, with the neighbours that are the item's. */
+/** All rows of an item, with the neighbours that are the item's. `before`: what is done once for several rows. */
 export function eachRow(
   scope: Scope,
   { rows, neighbours, perItem, piece }: Items,
   item: Expression,
   write: (row: Grid, range: Range) => void,
+  before: (rows: Range, row: Expression) => void = () => {},
 ): void {
   const all = countOf(neighbours);
   if (piece !== null) {
@@ -67,6 +68,7 @@ export function eachRow(
   const first = scope.bind('first_row', multiply(item, i32(perItem)));
   const end = scope.bind('end_row', minimum(add(first, i32(perItem)), countOf(rows)));
   const name = scope.fresh('row');
+  before({ from: first, to: end }, local(name, 'i32'));
   const body = scope.block(() => write(takeApart(scope, rows, local(name, 'i32')), range));
   scope.emit(loop(name, first, end, body));
 }

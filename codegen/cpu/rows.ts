@@ -5,15 +5,18 @@ import type { Axis, Definition } from '../../src/ir/ir.ts';
 import { domainOf } from '../../src/ir/visit.ts';
 import type { Expression } from '../kernel.ts';
 import { i32, local, loop, workgroupIndex } from '../kernel-build.ts';
+import { openPoint, type Point } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
-import type { Root, RowsNest } from '../plan/nest.ts';
+import { scalarsOfRoot, type Root, type RowsNest } from '../plan/nest.ts';
 import type { Size } from '../plan/plan.ts';
-import { nominal } from '../plan/size.ts';
+import { nominal, numberSize } from '../plan/size.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from '../simt/draft.ts';
-import { indicesAt } from '../simt/grid.ts';
+import { indicesAt, takeApart } from '../simt/grid.ts';
 import { nameOf, writeRows } from '../simt/rows.ts';
 import { loadAt, storeAt, type Grid, type Scope } from '../simt/scope.ts';
-import { countItems, eachNeighbour, eachRow, itemsOf, type Items } from './items.ts';
+import { openAhead, rowValues } from './ahead.ts';
+import { countItems, eachNeighbour, eachRow, itemsOf, type Items, type Range } from './items.ts';
+import { openPowers, powersOf } from './powers.ts';
 import { isFlat, jumps } from './strides.ts';
 
 type Rotate = Extract<Definition, { kind: 'rotate' }>;
@@ -46,12 +49,50 @@ export function partOf(nest: RowsNest, setting: Setting): Part {
   return {
     items: countItems(items),
     write(scope, item) {
-      eachRow(scope, items, item, (row, range) => {
+      const once = openOnce(scope, nest, { items, along });
+      const writeRow = (row: Grid, range: Range): void => {
+        once.inRow(row);
         if (along === 'inner') return writeRows(scope, nest, setting, row, { ...walk, mode: 'vector' });
         const mode = nest.inner.length === 0 ? 'vector' : 'serial';
         eachNeighbour(scope, items, row, range, (grid) => writeRows(scope, nest, setting, grid, { ...walk, mode }));
         if (range.from.kind === 'literal') passOthers(scope, nest.members, row);
-      });
+      };
+      eachRow(scope, items, item, writeRow, once.before);
+      scope.held.clear();
+    },
+  };
+}
+
+interface Once {
+  /** Values of rows, for several of them. */
+  before(rows: Range, row: Expression): void;
+  /** Powers along what vectors run along. */
+  inRow(row: Grid): void;
+}
+
+/** Rows that are worth vectors of their own. */
+const manyRows = 8;
+
+/** What depends on rows alone, or takes but a product from one point to the next. */
+function openOnce(scope: Scope, nest: RowsNest, { items, along }: Way): Once {
+  const made = new Set(nest.members.map(({ definition }) => definition.tensor));
+  const count = items.rows.length;
+  const rank = nest.grid.length + nest.inner.length;
+  const single = along === 'inner' ? nest.inner.length === 1 : nest.inner.length === 0 && items.neighbours.length === 1;
+  const parts = nest.members.map((root) => {
+    const axes = Array.from({ length: rank }, (_, place) => axisAt(root, place)).filter((axis) => axis !== undefined);
+    const last = axes[rank - 1];
+    const powers = single && items.piece === null && last !== undefined ? powersOf(root, last, made) : [];
+    const scalars = items.perItem < manyRows ? [] : rowValues(scalarsOfRoot(root), axes.slice(count), made);
+    const pointIn = (row: Grid): Point =>
+      openPoint(scope, root.hints).with(indicesAt(scope, axes.slice(0, count), row.local));
+    const pointAt = (row: Expression): Point => pointIn(takeApart(scope, items.rows, row));
+    return { scalars, pointAt, pointIn, fill: openPowers(scope, powers) };
+  });
+  return {
+    before: openAhead(scope, parts, numberSize(items.perItem)),
+    inRow(row) {
+      for (const { fill, pointIn } of parts) fill(pointIn(row));
     },
   };
 }

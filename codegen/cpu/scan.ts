@@ -31,6 +31,8 @@ import { extentOf, loadAt, type Grid, type Scope } from '../simt/scope.ts';
 import { wrapped } from '../simt/scan.ts';
 import { storeInto } from '../simt/store.ts';
 import { setTo } from '../simt/variable.ts';
+import { openAhead, rowValues } from './ahead.ts';
+import { openPowers, powersOf } from './powers.ts';
 import { countItems, eachNeighbour, eachRow, type Items, type Range } from './items.ts';
 
 type Scan = Extract<Definition, { kind: 'scan' }>;
@@ -46,7 +48,7 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
   const { tensor, along } = d;
   const place = tensor.axes.indexOf(along);
   const [before, after] = [tensor.axes.slice(0, place), tensor.axes.slice(place + 1)];
-  const items = channelsOf(before, after);
+  const items = channelsOf(nest, before, after);
   const carried = nest.carry === null ? [] : [{ buffer: setting.storage.get(nest.carry)!, write: false }];
   const wanted: Wanted[] = [...buffersOf([nest.root], setting), ...carried];
   const name = setting.kernelName(tensor.name);
@@ -72,8 +74,11 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
 /** The last axes together, until they fill a cache line; an item has a piece of them. */
-function channelsOf(before: readonly Axis[], after: readonly Axis[]): Items {
+function channelsOf({ root }: ScanNest, before: readonly Axis[], after: readonly Axis[]): Items {
   let count = Math.min(1, after.length);
+  // Powers along the last axis are made for all of it.
+  if (after.length > 0 && powersOf(root, after.at(-1)!).length > 0)
+    return { rows: [...before, ...after.slice(0, -1)], neighbours: after.slice(-1), perItem: 1, piece: null };
   while (count < after.length && pointsIn(after.slice(-count)) < fewest) count += 1;
   const neighbours = after.slice(after.length - count);
   const piece = pointsIn(neighbours) > most ? most : null;
@@ -130,13 +135,25 @@ function walkChannels(scope: Scope, nest: ScanNest, setting: Setting, channels: 
   const { row, range } = channels;
   const each = (write: (at: Expression, grid: Grid) => void): void =>
     eachNeighbour(scope, items, row, range, (grid, at) => write(subtract(at, range.from), grid));
+  const last = channels.neighbours.at(-1)!;
+  const isWhole = channels.neighbours.length === 1 && items.piece === null;
+  const pointAt = (token: Grid): Point =>
+    openPoint(scope, nest.root.hints).with(indicesAt(scope, token.axes, token.local));
+  const dear = {
+    scalars: rowValues([d.term, d.factor], channels.neighbours, new Set()),
+    pointAt: (step: Expression) => pointAt(rowAt(channels, d, positionOf(d, step))),
+  };
+  const ahead = openAhead(scope, [dear], numberSize(nest.chunk));
+  const fill = openPowers(scope, isWhole ? powersOf(nest.root, last) : []);
   each((at, grid) => scope.emit(storeElement(carried, at, carryIn(scope, nest, grid.local))));
   eachPiece(scope, nest, d, (from, to) => {
     if (sum !== null) each((at) => scope.emit(storeElement(sum, at, f32(0))));
     const step = scope.fresh(d.reverse ? 'step' : d.along.name);
+    ahead({ from, to }, local(step, 'i32'));
     const body = scope.block(() => {
       const position = positionOf(d, local(step, 'i32'));
       const token = rowAt(channels, d, d.reverse ? scope.bind(d.along.name, position) : position);
+      fill(pointAt(token));
       eachNeighbour(scope, { rows: token.axes, neighbours: items.neighbours }, token, range, (grid, neighbour) => {
         const at = subtract(neighbour, range.from);
         const point = openPoint(scope, nest.root.hints).with(indicesAt(scope, d.tensor.axes, grid.local));

@@ -112,6 +112,7 @@ interface Frame {
 /** Cheap enough to be written twice. */
 function isSlight(node: Node): boolean {
   const e = node.expression;
+  if (e.kind === 'splat' && e.value.kind === 'literal') return true;
   if (e.kind === 'load' || e.kind === 'apply' || isVector(e.type) || e.kind === 'across') return false;
   if (e.kind !== 'call') return true;
   if (e.op === 'to_f32' || e.op === 'negate' || e.op === 'not') return node.children[0]!.trivial;
