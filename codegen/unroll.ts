@@ -2,7 +2,7 @@
 // variable replaced by that value and what becomes constant folded.
 
 import type { Expression, Statement } from './kernel.ts';
-import { inside, mapExpressions } from './map-expressions.ts';
+import { inside } from './map-expressions.ts';
 import { apply, call, i32, when } from './kernel-build.ts';
 
 type Loop = Extract<Statement, { kind: 'for' }>;
@@ -38,7 +38,8 @@ export function replace(expression: Expression, name: string, by: Expression): E
   }
 }
 
-function replaceIn(statements: readonly Statement[], name: string, by: Expression): readonly Statement[] {
+/** Statements with a local replaced. */
+export function replaceIn(statements: readonly Statement[], name: string, by: Expression): readonly Statement[] {
   const inner = (each: Expression): Expression => replace(each, name, by);
   return statements.flatMap((statement): readonly Statement[] => {
     switch (statement.kind) {
@@ -47,9 +48,12 @@ function replaceIn(statements: readonly Statement[], name: string, by: Expressio
       case 'set':
         return [{ ...statement, value: inner(statement.value) }];
       case 'store':
+      case 'store-element': {
+        const mask = statement.mask === undefined ? {} : { mask: inner(statement.mask) };
+        return [{ ...statement, index: inner(statement.index), value: inner(statement.value), ...mask }];
+      }
       case 'store-shared':
-      case 'store-element':
-        return [mapExpressions(statement, (e) => replace(e, name, by))];
+        return [{ ...statement, index: inner(statement.index), value: inner(statement.value) }];
       case 'load-elements':
       case 'store-elements':
         return [{ ...statement, index: inner(statement.index) }];

@@ -46,8 +46,8 @@ function sumOf(base: string, terms: readonly Term[], depth: number, evaluate: Ev
   let name = addresses.get(key);
   if (name === undefined) {
     const value = sumOf(base, outside, depth - 1, evaluate, frame);
-    name = addressLocal(base, frame);
-    before.push({ kind: 'set', name, value });
+    name = value.kind === 'get' ? value.name : addressLocal(base, frame);
+    if (value.kind !== 'get') before.push({ kind: 'set', name, value });
     addresses.set(key, name);
   }
   return inside.reduce(add, get(name));

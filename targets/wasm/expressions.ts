@@ -5,7 +5,7 @@ import type { Expression, KernelFunction, ScalarType } from '../../codegen/kerne
 import { splat } from '../../codegen/kernel-build.ts';
 import { componentOf as scalarOf, isVector } from '../../codegen/kernel-ops.ts';
 import { get, number, op, type Value } from './ast.ts';
-import { addressOf } from './addresses.ts';
+import { addressOf, nonNegative } from './addresses.ts';
 import { callOf, component } from './calls.ts';
 import { elementLocal, localOf, sizeLocal, temporary, twice, wasmType, type Frame, type Place } from './frame.ts';
 import type { PlainOp } from './operations.ts';
@@ -78,6 +78,8 @@ function call(e: Extract<Expression, { kind: 'call' }>, frame: Frame): Value {
   if (e.op === 'exp') return applied(isVector(e.type) ? exponentialOfFour : exponential, e.args, frame);
   if (e.op === 'log') return applied(isVector(e.type) ? logarithmOfFour : logarithm, e.args, frame);
   const args = e.args.map((each) => valueOf(each, frame));
+  // By -1 is a case of its own.
+  if (e.op === 'quotient' && e.type === 'i32' && nonNegative(e.args[1]!, frame)) return op('i32.div_s', ...args);
   return callOf(e.op, type, isVector(e.type), args, frame);
 }
 

@@ -4,7 +4,6 @@
 import type { KernelBody, KernelSize, Statement } from '../../codegen/kernel.ts';
 import { ofSize } from '../../codegen/kernel-build.ts';
 import { isVector } from '../../codegen/kernel-ops.ts';
-import { unroll } from '../../codegen/unroll.ts';
 import { withoutUnused } from '../../codegen/unused.ts';
 import { eachExpression } from '../print.ts';
 import { get, number, op, type Action, type Local, type Value, type WasmFunction, type WasmModule } from './ast.ts';
@@ -12,6 +11,7 @@ import { valueOf } from './expressions.ts';
 import { collect, localsOf, openFrame, plus, times, type Frame, type Place } from './frame.ts';
 import { openHelpers } from './helpers.ts';
 import { withoutUnread } from './unread.ts';
+import { writeOut } from './write-out.ts';
 import { endOfItem, writeStatements } from './statements.ts';
 
 /** In the order in which they lie at `call`. */
@@ -24,7 +24,7 @@ const parameters: readonly Local[] = ['item.begin', 'item.end', 'call', 'scratch
 
 export function moduleOf(body: KernelBody): WasmModule {
   if (body.workgroup !== 1) throw new Error(`${body.name}: an item of work has one lane, not ${body.workgroup}`);
-  const statements = withoutUnused(writtenOut(body.statements));
+  const statements = withoutUnused(writeOut(body.statements));
   const helpers = openHelpers();
   const registers = arraysInRegisters(body, statements);
   const frame = openFrame({ places: placesOf(body, registers), registers, apply: helpers.apply });
@@ -43,21 +43,6 @@ export function moduleOf(body: KernelBody): WasmModule {
   const addresses = [...frame.places.values()].map(({ address }): Local => ({ name: address, type: 'i32' }));
   const locals = [{ name: 'item.number', type: 'i32' } as const, ...named, ...addresses, ...localsOf(frame)];
   return { functions: [{ ...run, locals }, ...helpers.functions].map(withoutUnread) };
-}
-
-/** Unrolled loops, iteration by iteration. */
-function writtenOut(statements: readonly Statement[]): readonly Statement[] {
-  return statements.flatMap((statement): readonly Statement[] => {
-    if (statement.kind === 'for' && statement.mode === 'unrolled')
-      return unroll(statement).flatMap(({ body }) => writtenOut(body));
-    if (statement.kind === 'for') return [{ ...statement, body: writtenOut(statement.body) }];
-    if (statement.kind === 'if') {
-      const [then, otherwise] = [writtenOut(statement.then), writtenOut(statement.otherwise)];
-      // oxlint-disable-next-line unicorn/no-thenable -- a branch, not a promise
-      return [{ ...statement, then, otherwise }];
-    }
-    return [statement];
-  });
 }
 
 /** Arrays whose elements are read and written one by one, at indices that are known. */

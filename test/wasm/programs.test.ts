@@ -27,7 +27,7 @@ interface Run {
 function check({ options, ...run }: Run): void {
   const { errors } = checkCase({
     ...run,
-    options: { ...targetPlan('wasm', 'f32'), blockwise: false, ...options },
+    options: { ...targetPlan('wasm', 'f32'), ...options },
     orders: ['forward'],
     run: { execute: runWasm },
   });
