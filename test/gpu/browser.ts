@@ -21,11 +21,19 @@ export interface TestBrowser {
 const dist = fileURLToPath(new URL('../../dist', import.meta.url));
 const types: Readonly<Record<string, string>> = { js: 'text/javascript', html: 'text/html', json: 'application/json' };
 
-export async function openTestBrowser(files: Readonly<Record<string, string>> = {}): Promise<TestBrowser | null> {
+/** `isolated`: the page may share memory with its workers. */
+export async function openTestBrowser(
+  files: Readonly<Record<string, string>> = {},
+  { isolated = false }: { readonly isolated?: boolean } = {},
+): Promise<TestBrowser | null> {
   if (process.platform !== 'linux' || process.arch !== 'x64') return null;
   const folder = await unpackChromium();
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://localhost').pathname));
+    if (isolated) {
+      response.setHeader('cross-origin-opener-policy', 'same-origin');
+      response.setHeader('cross-origin-embedder-policy', 'require-corp');
+    }
     response.setHeader('content-type', types[path.split('.').at(-1) ?? ''] ?? 'text/html');
     const own = files[path] ?? (path === '/' ? '<!doctype html><title>pegen</title>' : null);
     if (own !== null) response.end(own);
