@@ -38,7 +38,7 @@ const manyLanes = 128;
 /** Terms that a lane of a column sum adds, at least. */
 function isColumns(d: Extract<Definition, { kind: 'reduce' }>, options: PlanOptions): boolean {
   if (d.op !== 'sum') return false;
-  const isShared = options.lanes >= manyLanes && pointsIn(d.tensor.axes) >= manyRows;
+  const isShared = (options.lanes >= manyLanes || options.machine === 'cpu') && pointsIn(d.tensor.axes) >= manyRows;
   const rest = d.over.some(({ extent }) => typeof extent !== 'number' || (extent > manyTerms && !isShared));
   return rest && pointsIn(d.over) >= manyTerms && pointsIn(d.tensor.axes) <= fewResults;
 }
