@@ -2,7 +2,6 @@
 // prepares.
 
 import type { KernelBody, KernelSize } from '../kernel.ts';
-import { isVector } from '../kernel-ops.ts';
 import { createNames } from '../names.ts';
 import { libraryFunctions } from '../reserved.ts';
 import type { KernelPlan, KernelVariant, OperandPlan, Plan, ProductPlan, Size } from '../plan/plan.ts';
@@ -127,7 +126,7 @@ function variantText(variant: KernelVariant, constant: string, language: KernelT
 
 /** Private arrays and scratch memory, each from a multiple of 16 bytes on. */
 export function scratchBytes({ arrays, scratch = [] }: KernelBody): Size {
-  const held = arrays.map(({ type, size }) => numberSize((isVector(type) ? 4 : 1) * size));
+  const held = arrays.map(({ size }) => numberSize(size));
   const words = [...held, ...scratch.map(({ size }) => size)];
   return sum(words.map((each) => product([ceilDivide(each, 4), numberSize(16)])));
 }

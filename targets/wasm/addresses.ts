@@ -25,8 +25,8 @@ export type Evaluate = (expression: Expression, frame: Frame) => Value;
 
 export function addressOf(place: Place, index: Expression, evaluate: Evaluate, frame: Frame): Address {
   const { constant, terms } = linear(index, frame);
-  const bytes = Math.imul(constant, place.bytes);
-  const scaled = terms.map(({ of, factor }) => ({ of, factor: Math.imul(factor, place.bytes) }));
+  const bytes = Math.imul(constant, 4);
+  const scaled = terms.map(({ of, factor }) => ({ of, factor: Math.imul(factor, 4) }));
   const sum = sumOf(place.address, scaled, frame.loops.length, evaluate, frame);
   // An offset is added without wrapping around: the sum before it must be an address by itself.
   const isInside = terms.every(({ of, factor }) => factor > 0 && nonNegative(of, frame));

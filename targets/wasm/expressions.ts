@@ -102,14 +102,9 @@ function loadOf(e: Load, frame: Frame): Value {
     return get(elementLocal(name, e.index.value, wasmType(e.type), frame));
   }
   const place = placeOf(name, frame);
-  if (isVector(e.type) && place.bytes === 4) return loadVector(place, e.index, e.mask, valueOf, frame);
-  const type = wasmType(e.type);
-  const load = type === 'v128' ? 'v128.load' : `${type}.load`;
-  return {
-    kind: 'load',
-    op: load as 'i32.load' | 'f32.load' | 'v128.load',
-    ...addressOf(place, e.index, valueOf, frame),
-  };
+  if (isVector(e.type)) return loadVector(place, e.index, e.mask, valueOf, frame);
+  const load = e.type === 'f32' ? 'f32.load' : 'i32.load';
+  return { kind: 'load', op: load, ...addressOf(place, e.index, valueOf, frame) };
 }
 
 export function placeOf(name: string, frame: Frame): Place {

@@ -3,10 +3,9 @@
 import type { Expression, KernelFunction, KernelSize, ValueType } from '../../codegen/kernel.ts';
 import { get, number, op, type Action, type Local, type Value, type WasmType } from './ast.ts';
 
-/** Memory that a kernel names: the local that has its address, and the bytes of an element. */
+/** Memory that a kernel names, of elements of four bytes: the local that has its address. */
 export interface Place {
   readonly address: string;
-  readonly bytes: 4 | 16;
 }
 
 /** A local of the kernel that does not change while it is in scope. */
@@ -39,7 +38,7 @@ export interface Frame {
   readonly temporaries: Record<WasmType, number>;
   readonly known: Map<string, Known>;
   readonly places: ReadonlyMap<string, Place>;
-  /** Private arrays that are locals, an element each. */
+  /** Private arrays that are locals, one for each element or each four. */
   readonly registers: ReadonlySet<string>;
   readonly sizes: Set<KernelSize>;
   /** A helper of kernel IR on these values. */

@@ -1,7 +1,7 @@
 // A kernel as a WebAssembly module: `run(begin, end, call, scratch)` does the items of work begin to end - 1. At `call` lie the
 // sizes and the addresses of buffers (targets/device.ts), at `scratch` private arrays one after the other, each rounded up to 16 bytes.
 
-import type { KernelBody, KernelSize, Statement } from '../../codegen/kernel.ts';
+import type { Expression, KernelBody, KernelSize, Statement, ValueType } from '../../codegen/kernel.ts';
 import { ofSize } from '../../codegen/kernel-build.ts';
 import { isVector } from '../../codegen/kernel-ops.ts';
 import { withoutUnused } from '../../codegen/unused.ts';
@@ -45,37 +45,39 @@ export function moduleOf(body: KernelBody): WasmModule {
   return { functions: [{ ...run, locals }, ...helpers.functions].map(withoutUnread) };
 }
 
-/** Arrays whose elements are read and written one by one, at indices that are known. */
+/** Arrays whose elements are read and written one by one, or in the same fours, at indices that are known. */
 function arraysInRegisters({ arrays }: KernelBody, statements: readonly Statement[]): ReadonlySet<string> {
-  const elsewhere = new Set<string>();
-  const types = new Map(arrays.map(({ name, type }) => [name, type]));
-  const note = (array: string, index: { readonly kind: string }, vector: boolean): void => {
-    const whole = vector === isVector(types.get(array) ?? 'f32');
-    if (index.kind !== 'literal' || !whole) elsewhere.add(array);
+  const widths = new Map<string, number>(arrays.map(({ name }) => [name, 0]));
+  const note = (array: string, index: Expression, type: ValueType, mask: Expression | undefined): void => {
+    const width = isVector(type) ? 4 : 1;
+    const isKnown = index.kind === 'literal' && index.type === 'i32' && index.value % width === 0 && mask === undefined;
+    const before = widths.get(array);
+    widths.set(array, isKnown && (before === 0 || before === width) ? width : inMemory);
   };
   eachExpression(statements, (e) => {
-    if (e.kind === 'element') note(e.array, e.index, isVector(e.type));
+    if (e.kind === 'element') note(e.array, e.index, e.type, e.mask);
   });
   const stores = (all: readonly Statement[]): void => {
     for (const each of all) {
-      if (each.kind === 'store-element') note(each.array, each.index, isVector(each.value.type));
+      if (each.kind === 'store-element') note(each.array, each.index, each.value.type, each.mask);
       if (each.kind === 'for') stores(each.body);
       if (each.kind === 'if') [each.then, each.otherwise].forEach(stores);
     }
   };
   stores(statements);
-  return new Set(arrays.map(({ name }) => name).filter((name) => !elsewhere.has(name)));
+  return new Set(arrays.map(({ name }) => name).filter((name) => widths.get(name) !== inMemory));
 }
+
+const inMemory = -1;
 
 function placesOf({ bindings, arrays, scratch = [] }: KernelBody, registers: ReadonlySet<string>): Map<string, Place> {
   const places = new Map<string, Place>();
   for (const { name, type } of bindings) {
     if (type === 'bf16') throw new Error(`${name}: no bf16 on a CPU`);
-    places.set(name, { address: `${name}.at`, bytes: 4 });
+    places.set(name, { address: `${name}.at` });
   }
-  for (const { name, type } of arrays)
-    if (!registers.has(name)) places.set(name, { address: `${name}.at`, bytes: isVector(type) ? 16 : 4 });
-  for (const { name } of scratch) places.set(name, { address: `${name}.at`, bytes: 4 });
+  for (const { name } of arrays) if (!registers.has(name)) places.set(name, { address: `${name}.at` });
+  for (const { name } of scratch) places.set(name, { address: `${name}.at` });
   return places;
 }
 
@@ -90,10 +92,10 @@ function prologue(
   const buffers = bindings.map(({ name }, at) => set(`${name}.at`, word(sizesOfCall.length + at)));
   let next: Value = get('scratch');
   const own: Action[] = [];
-  for (const { name, type, size } of arrays) {
+  for (const { name, size } of arrays) {
     if (registers.has(name)) continue;
     own.push(set(`${name}.at`, next));
-    next = plus(get(`${name}.at`), number(rounded(size * (isVector(type) ? 16 : 4))));
+    next = plus(get(`${name}.at`), number(rounded(4 * size)));
   }
   for (const { name, size } of scratch) {
     own.push(set(`${name}.at`, next));

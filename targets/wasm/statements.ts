@@ -80,11 +80,11 @@ function writeStore(name: string, { kind, index, value, mask }: Store, frame: Fr
     return;
   }
   const place = placeOf(name, frame);
-  if (isVector(value.type) && place.bytes === 4) {
+  if (isVector(value.type)) {
     storeVector(place, index, valueOf(value, frame), mask, valueOf, frame);
     return;
   }
-  const store: StoreOp = type === 'v128' ? 'v128.store' : `${type}.store`;
+  const store: StoreOp = type === 'f32' ? 'f32.store' : 'i32.store';
   frame.actions.push({
     kind: 'store',
     op: store,

@@ -56,7 +56,7 @@ function addresses(
     return apart.map((each) => addressOf(place, each, evaluate, frame));
   const all = evaluate(index, frame);
   const inside = mask === null ? all : op('v128.and', all, mask);
-  const bytes = op('i32x4.shl', inside, number(place.bytes === 4 ? 2 : 4));
+  const bytes = op('i32x4.shl', inside, number(2));
   const vector = held(op('i32x4.add', bytes, op('i32x4.splat', get(place.address))), 'v128', frame);
   return parts.map((at) => ({ address: component('i32x4.extract_lane', at, vector), offset: 0 }));
 }

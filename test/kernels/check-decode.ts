@@ -9,7 +9,7 @@ import type { Geometry } from '../../src/check/checked.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
 import { inputsOf } from './check-plan.ts';
-import { hostTables, runEntry, worstError, type Values } from './run-plan.ts';
+import { hostTables, runEntry, worstError, type RunOptions, type Values } from './run-plan.ts';
 
 export const geometry: Geometry = {
   heads: 2,
@@ -41,7 +41,12 @@ function rows(tensor: Tensor, data: ArrayLike<number>, first: number, count: num
 }
 
 /** The worst error of the rows of `output`, over calls of so many tokens each. */
-export function decodeError(program: Program, steps: readonly number[], options: Partial<PlanOptions>): number {
+export function decodeError(
+  program: Program,
+  steps: readonly number[],
+  options: Partial<PlanOptions>,
+  run: RunOptions = {},
+): number {
   const plan = buildPlan(program, { gradients: ['query', 'key'], ...options });
   const wrong = verifyPlan(plan, options.maxBindings ?? 8);
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
@@ -60,8 +65,8 @@ export function decodeError(program: Program, steps: readonly number[], options:
     );
     const values = new Map(state);
     const all = { ...given, ...hostTables(plan, sizes, given) };
-    if (step !== undefined) runEntry(step, sizes, values, all);
-    runEntry(decode, sizes, values, all, { order: 'random' });
+    if (step !== undefined) runEntry(step, sizes, values, all, run);
+    runEntry(decode, sizes, values, all, { order: 'random', ...run });
     for (const { buffer, accumulate } of decode.inputs)
       if (accumulate) state.set(buffer.name, values.get(buffer.name)!);
     const wanted = rows(output, expected.get(output.name)!, first, count);

@@ -11,6 +11,7 @@ import { configure } from '../../src/trainer/configuration.ts';
 import { operationPrograms } from '../../src/trainer/modules.ts';
 import { layOut } from '../../src/trainer/parameters.ts';
 import { segmentsOf } from '../../src/trainer/segments.ts';
+import { decodeError, geometry as smallGeometry } from '../kernels/check-decode.ts';
 import { checkCase, randomValues } from '../kernels/check-plan.ts';
 import type { Values } from '../kernels/run-plan.ts';
 import { loadFile, root } from '../lower/load.ts';
@@ -54,16 +55,22 @@ function differentiated(program: Program, output: string): Partial<PlanOptions> 
 const geometry = { heads: 4, kv_heads: 2, head_dim: 8, model_dim: 24, context: 16, layers: 2, layer: 1 };
 const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.pe'));
 
-describe.each([
-  [2, 9],
-  [1, 1],
-  [3, 21],
-])('examples with %i sequences of %i tokens', (batch, tokens) => {
-  it.each(examples)('%s', (name) => {
-    const { attend, embed } = loadFile(`examples/${name}`, { geometry }).lowered!;
-    check({ program: attend, options: differentiated(attend, 'output'), batch, tokens });
-    if (embed !== null) check({ program: embed, options: differentiated(embed, 'embedding_encoded'), batch, tokens });
-  });
+function checkExample(name: string, batch: number, tokens: number): void {
+  const { attend, embed } = loadFile(`examples/${name}`, { geometry }).lowered!;
+  check({ program: attend, options: differentiated(attend, 'output'), batch, tokens });
+  if (embed !== null) check({ program: embed, options: differentiated(embed, 'embedding_encoded'), batch, tokens });
+}
+
+describe('examples', () => {
+  it.each(examples)('%s', (name) => checkExample(name, 2, 9));
+  it.each(['alibi.pe', 'carope.pe', 'rope_interleaved.pe'])('%s, one token', (name) => checkExample(name, 1, 1));
+  it.each(['alibi.pe', 'carope.pe', 'comrope_ld.pe'])('%s, more tokens', (name) => checkExample(name, 3, 37));
+});
+
+it.each(['rope.pe', 'alibi.pe', 'carope.pe', 'comrope_ld_1d.pe'])('%s, token by token', (name) => {
+  const { attend } = loadFile(`examples/${name}`, { geometry: smallGeometry }).lowered!;
+  const options = targetPlan('wasm', 'f32');
+  expect(decodeError(attend, [5, 1, 2, 1], options, { execute: runWasm })).toBeLessThan(2e-5);
 });
 
 const vocabulary = 5;

@@ -29,7 +29,7 @@ export function instantiate(
 /** Bytes of private memory, as every array lay there. */
 export function scratchBytes({ arrays, scratch = [] }: KernelBody, sizes: KernelSizes): number {
   const whole = (bytes: number): number => Math.ceil(bytes / 16) * 16;
-  const held = arrays.map(({ type, size }) => whole(size * (type.endsWith('x4') ? 16 : 4)));
+  const held = arrays.map(({ size }) => whole(4 * size));
   const asked = scratch.map(({ size }) => whole(4 * evaluateSize(size, sizes)));
   return [...held, ...asked].reduce((all, each) => all + each, 0);
 }
