@@ -44,7 +44,7 @@ export function loadForeign(): Foreign | null {
           at: (address, result, types) => koffi.decode(BigInt(address), koffi.proto(result, [...types])),
         };
       } catch (error) {
-        return error instanceof Error ? error.message : String(error);
+        return `${path} does not load: ${error instanceof Error ? error.message : String(error)}`;
       }
     },
     address: (memory) => Number(koffi.address(memory)),

@@ -33,17 +33,34 @@ export type Cuts = 'columns' | 'both';
 
 const bytes = bytesOfElement.f32;
 
+/** Where it pays to call a library, and to cut. */
+export interface Worth {
+  /** Operations below which a call does no better than a kernel of our own. */
+  readonly operations: number;
+  /** Points of a slice below which a library is slow, and from which on it is as fast as with more. */
+  readonly points: readonly [few: number, fair: number];
+  /** Slices begin at multiples of it. */
+  readonly step: number;
+}
+
+const usualWorth: Worth = { operations: 2 ** 17, points: [64, 128], step: 16 };
+
 /** `addresses` of the bindings. null: a layout that libraries have no words for, or too little to be worth calls. */
-export function slicesOf(product: MatrixProduct, addresses: readonly number[], cuts: Cuts): readonly Slice[] | null {
+export function slicesOf(
+  product: MatrixProduct,
+  addresses: readonly number[],
+  cuts: Cuts,
+  worth: Worth = usualWorth,
+): readonly Slice[] | null {
   const gemm = gemmOf(product);
   if (gemm === null) return null;
   const { shape, calls } = gemm;
   const { m, n, k, a, b } = shape;
-  if (2 * m * n * k < leastWork) return null;
+  if (2 * m * n * k < worth.operations) return null;
   const of = { left: product.left.binding, right: product.right.binding };
   const slices: Slice[] = [];
   const alongM = cuts === 'both' && m > n;
-  const pieces = piecesOf(alongM ? m : n, calls.length * shape.batch);
+  const pieces = piecesOf(alongM ? m : n, calls.length * shape.batch, worth);
   for (const call of calls) {
     for (let batch = 0; batch < shape.batch; batch += 1) {
       const factor = (matrix: StoredMatrix, skipped: number, kept: Partial<Factor>): Factor => ({
@@ -79,21 +96,20 @@ export function slicesOf(product: MatrixProduct, addresses: readonly number[], c
   return slices;
 }
 
-/** Fewer operations than this a call of a library does no faster than a kernel of our own. */
-const leastWork = 2 ** 17;
-
 const whole = { skipped: 0, kept: {} } as const;
 
 /** A part of a stored matrix: some of its columns, or some of its rows. */
 const cut = (matrix: StoredMatrix, begin: number, size: number, ofColumns: boolean) =>
   ofColumns ? { skipped: begin * matrix.leading, kept: { columns: size } } : { skipped: begin, kept: { rows: size } };
 
-/** Points of a slice that a library needs to be as fast as with more; a slice begins at a multiple of `step`. */
-const [few, fair, step] = [64, 128, 16];
 const [someSlices, mostSlices] = [4, 16];
 
 /** Begin and end of each slice of an axis; `products` of the same shape are cut alike. */
-function piecesOf(extent: number, products: number): readonly (readonly [begin: number, end: number])[] {
+function piecesOf(
+  extent: number,
+  products: number,
+  { points: [few, fair], step }: Worth,
+): readonly (readonly [begin: number, end: number])[] {
   const most = Math.max(1, Math.floor(mostSlices / products));
   const some = Math.min(someSlices, Math.floor(extent / few));
   const count = Math.max(1, Math.min(most, Math.max(some, Math.floor(extent / fair))));
