@@ -5,7 +5,6 @@ import type { Expression } from '../kernel.ts';
 import {
   add,
   call,
-  element,
   f32,
   i32,
   less,
@@ -14,6 +13,7 @@ import {
   loop,
   multiply,
   shuffle,
+  splat,
   storeElement,
   subtract,
   when,
@@ -50,31 +50,42 @@ export const panelAt = (point: Expression, stride: number): Expression => multip
 
 export function writePanels(scope: Scope, factor: Factor): void {
   const { points, steps, stride, array } = factor;
-  const whole = factor.multiple % panelPoints === 0 ? points : scope.bind('whole', call('bit_and', points, i32(-8)));
+  const isWhole = factor.multiple % panelPoints === 0;
+  const whole = isWhole ? points : settled(scope, 'whole', call('bit_and', points, i32(-panelPoints)));
   const place = (point: Expression, step: Expression): Expression =>
     add(panelAt(point, stride), multiply(step, i32(panelPoints)));
-  if (whole.kind !== 'literal' || whole.value > 0) {
-    const form = formOf(scope, factor);
-    if (form === 'points') sideBySide(scope, factor, whole, place);
-    else if (form === 'steps') transposed(scope, factor, whole, place);
-    else oneByOne(scope, factor, whole, place);
-  }
-  if (whole === points) return;
-  const rest = scope.bind('rest', subtract(points, whole));
-  const fill = (from: Expression, to: Expression, value: (point: Expression, step: Expression) => Expression): void =>
-    inLoop(scope, 'step', i32(0), steps, 1, (step) =>
-      inLoop(scope, 'point', from, to, 1, (point) => {
-        scope.emit(storeElement(array, add(place(whole, step), point), value(point, step)));
+  const form = formOf(scope, factor);
+  const write: Write = form === 'points' ? sideBySide : form === 'steps' ? transposed : oneByOne;
+  inLoop(scope, 'point', i32(0), whole, panelPoints, (point) => {
+    const at: Place = (half, step) => add(place(point, step), i32(half));
+    write(scope, factor, point, [0, 4], at);
+  });
+  if (isWhole) return;
+  const last = scope.block(() => {
+    inLoop(scope, 'step', i32(0), steps, 1, (step) => {
+      for (const half of [0, 4]) scope.emit(storeElement(array, add(place(whole, step), i32(half)), splat(f32(0))));
+    });
+    const four = call('bit_and', points, i32(4));
+    const half = scope.block(() => write(scope, factor, whole, [0], (_, step) => place(whole, step)));
+    scope.emit(...when(less(i32(0), four), half));
+    const done = settled(scope, 'done', add(whole, four));
+    inLoop(scope, 'point', done, points, 1, (point) =>
+      inLoop(scope, 'step', i32(0), steps, 1, (step) => {
+        scope.emit(storeElement(array, add(place(whole, step), subtract(point, whole)), factor.value(point, step)));
       }),
     );
-  const filled = scope.block(() => {
-    fill(i32(0), rest, (point, step) => factor.value(add(whole, point), step));
-    fill(rest, i32(panelPoints), () => f32(0));
   });
-  scope.emit(...when(less(i32(0), rest), filled));
+  scope.emit(...when(less(whole, points), last));
 }
 
-type Place = (point: Expression, step: Expression) => Expression;
+/** Where a half of a panel is at a step. */
+type Place = (half: number, step: Expression) => Expression;
+
+/** All steps of a panel, or of a half of one, whose first point is `point`. */
+type Write = (scope: Scope, factor: Factor, point: Expression, halves: readonly number[], at: Place) => void;
+
+const settled = (scope: Scope, name: string, value: Expression): Expression =>
+  value.kind === 'literal' ? value : scope.bind(name, value);
 
 /** Which way neighbours in memory lie: the other points of a step, or the other steps of a point. */
 function formOf(scope: Scope, { value }: Factor): 'points' | 'steps' | 'apart' {
@@ -115,42 +126,32 @@ function inLoop(
   scope.emit(loop(variable, from, to, body, { step }));
 }
 
-function sideBySide(scope: Scope, { array, steps, value }: Factor, whole: Expression, place: Place): void {
-  inLoop(scope, 'step', i32(0), steps, 1, (step) =>
-    inLoop(scope, 'point', i32(0), whole, panelPoints, (point) => {
-      for (const half of [0, 4])
-        scope.emit(
-          storeElement(array, add(place(point, step), i32(half)), fourFrom(value(add(point, i32(half)), step))),
-        );
-    }),
-  );
-}
+const sideBySide: Write = (scope, { array, steps, value }, point, halves, at) =>
+  inLoop(scope, 'step', i32(0), steps, 1, (step) => {
+    for (const half of halves)
+      scope.emit(storeElement(array, at(half, step), fourFrom(value(add(point, i32(half)), step))));
+  });
 
-const rowsOf = [0, 1, 2, 3] as const;
+const four = [0, 1, 2, 3] as const;
 
 /** Four points and four steps at a time. */
-function transposed(scope: Scope, factor: Factor, whole: Expression, place: Place): void {
-  const { array, steps, value } = factor;
-  const inFours =
-    steps.kind === 'literal' ? i32(steps.value & -4) : scope.bind('fours', call('bit_and', steps, i32(-4)));
-  inLoop(scope, 'point', i32(0), whole, panelPoints, (point) => {
-    inLoop(scope, 'step', i32(0), inFours, 4, (step) => {
-      for (const half of [0, 4]) {
-        const rows = rowsOf.map((n) => scope.bind('row', fourFrom(value(add(point, i32(half + n)), step))));
-        turned(scope, rows).forEach((column, n) => {
-          const at = add(place(point, step), i32(n * panelPoints + half));
-          scope.emit(storeElement(array, at, column));
-        });
-      }
-    });
-    if (steps.kind === 'literal' && steps.value % 4 === 0) return;
-    inLoop(scope, 'step', inFours, steps, 1, (step) =>
-      inLoop(scope, 'neighbour', i32(0), i32(panelPoints), 1, (neighbour) =>
-        scope.emit(storeElement(array, add(place(point, step), neighbour), value(add(point, neighbour), step))),
-      ),
-    );
+const transposed: Write = (scope, { array, steps, value }, point, halves, at) => {
+  const inFours = settled(scope, 'fours', call('bit_and', steps, i32(-4)));
+  const from = (half: number, n: number): Expression => add(point, i32(half + n));
+  inLoop(scope, 'step', i32(0), inFours, 4, (step) => {
+    for (const half of halves) {
+      const rows = four.map((n) => scope.bind('row', fourFrom(value(from(half, n), step))));
+      turned(scope, rows).forEach((column, n) =>
+        scope.emit(storeElement(array, add(at(half, step), i32(n * panelPoints)), column)),
+      );
+    }
   });
-}
+  if (steps.kind === 'literal' && steps.value % 4 === 0) return;
+  inLoop(scope, 'step', inFours, steps, 1, (step) => {
+    for (const half of halves)
+      for (const n of four) scope.emit(storeElement(array, add(at(half, step), i32(n)), value(from(half, n), step)));
+  });
+};
 
 /** Four vectors as rows -> the columns. */
 function turned(scope: Scope, rows: readonly Expression[]): readonly Expression[] {
@@ -167,19 +168,12 @@ function turned(scope: Scope, rows: readonly Expression[]): readonly Expression[
 }
 
 /** Whatever the value is: it is computed, or lies anywhere. */
-function oneByOne(scope: Scope, { array, steps, value }: Factor, whole: Expression, place: Place): void {
-  inLoop(scope, 'point', i32(0), whole, panelPoints, (point) =>
-    inLoop(scope, 'step', i32(0), steps, 1, (step) => {
-      const neighbour = scope.fresh('neighbour');
-      const at = local(neighbour, 'i32');
-      const body = scope.block(() =>
-        scope.emit(storeElement(array, add(place(point, step), at), value(add(point, at), step))),
-      );
-      scope.emit(loop(neighbour, i32(0), i32(panelPoints), body, { mode: 'vector' }));
-    }),
-  );
-}
-
-/** A number of a panel, or four from it. */
-export const fromPanel = (array: string, index: Expression, type: 'f32' | 'f32x4'): Expression =>
-  element(array, index, type);
+const oneByOne: Write = (scope, { array, steps, value }, point, halves, at) =>
+  inLoop(scope, 'step', i32(0), steps, 1, (step) => {
+    const name = scope.fresh('neighbour');
+    const neighbour = local(name, 'i32');
+    const body = scope.block(() =>
+      scope.emit(storeElement(array, add(at(0, step), neighbour), value(add(point, neighbour), step))),
+    );
+    scope.emit(loop(name, i32(0), i32(4 * halves.length), body, { mode: 'vector' }));
+  });
