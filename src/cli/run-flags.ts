@@ -56,7 +56,7 @@ export interface RunFlags extends PrecisionFlag {
 export function addRunFlags(command: Command): Command {
   command
     .option('--data <file>', 'the text to learn from (default: the State of the Union addresses)')
-    .option('--model <name>', 'sizes to begin with: small or gpt2-124m', 'small')
+    .option('--model <name>', 'sizes to begin with: small, char or gpt2-124m', 'small')
     .addOption(new Option('--tokens <kind>', 'what a token is (default: characters)').choices(['characters', 'bytes']));
   for (const [name, { what, read }] of Object.entries(rows)) command.option(`--${flagOf(name)} <n>`, what, read);
   return addPrecisionFlag(command);

@@ -10,7 +10,8 @@ import type { RunSummary } from '../trainer/report/report.ts';
 import type { SampleOptions } from '../trainer/sample.ts';
 import type { Progress } from '../trainer/train.ts';
 import { failed } from './failure.ts';
-import { progressLine, showDiagnostics, table } from './show.ts';
+import { resultsTable, sparkline, wrapped } from './results.ts';
+import { progressLine, showDiagnostics } from './show.ts';
 
 export interface RunPlan {
   readonly choice: EncodingChoice;
@@ -20,6 +21,9 @@ export interface RunPlan {
   readonly resume: boolean;
   readonly sample: SampleOptions;
   readonly signal: AbortSignal;
+  readonly lengths?: readonly number[];
+  /** Runs of the same length that follow, for the time that is left. */
+  readonly following?: number;
 }
 
 /** Trains one encoding and shows it; null when it was stopped. `label` begins the lines. */
@@ -37,7 +41,7 @@ export async function runShown(device: Device, plan: RunPlan, label: string): Pr
         if (label === '') name = model.encoding.name;
         void showDiagnostics(warnings, plan.choice.source);
       },
-      progress: (event) => line.show(`${name.padEnd(14)} ${progressText(event)}`),
+      progress: (event) => line.show(`${name}  ${progressText(event, plan)}`),
     });
     return summary;
   } catch (error) {
@@ -49,20 +53,31 @@ export async function runShown(device: Device, plan: RunPlan, label: string): Pr
   }
 }
 
-function progressText(event: Progress): string {
+function progressText(event: Progress, { configuration, following = 0 }: RunPlan): string {
   switch (event.kind) {
     case 'started':
       return `${event.parameters.toLocaleString('en-US')} parameters, ${event.launches} launches a step`;
     case 'step': {
-      const left = Number.isFinite(event.secondsLeft) ? `, ${seconds(event.secondsLeft)} left` : '';
+      const { steps, batch, context, accumulate } = configuration;
+      const later = (following * steps * batch * context * accumulate) / event.tokensPerSecond;
+      const isKnown = Number.isFinite(event.secondsLeft + later);
+      const left = isKnown ? `, ${seconds(event.secondsLeft + later)} left` : '';
       const speed = `${Math.round(event.tokensPerSecond).toLocaleString('en-US')} tokens/s`;
-      return `step ${event.step}/${event.steps}, loss ${event.loss.toFixed(4)}, ${speed}${left}`;
+      return `step ${event.step}/${event.steps}, loss ${event.loss.toFixed(3)}, ${speed}${left}`;
     }
     case 'checkpoint':
       return `step ${event.step}, wrote ${event.path}`;
     default:
       return event satisfies never;
   }
+}
+
+/** One line about a run that has ended: its curve, last loss and speed. */
+export function runInShort({ name, curve, finalLoss, tokensPerSecond }: RunSummary, width: number): string {
+  const losses = curve.map(({ loss }) => loss);
+  const speed = Math.round(tokensPerSecond).toLocaleString('en-US');
+  const curveText = `${(losses[0] ?? NaN).toFixed(2)} ${sparkline(losses, 24)} ${finalLoss.toFixed(2)}`;
+  return `${name.padEnd(width)}  loss ${curveText}  ${speed} tokens/s`;
 }
 
 function seconds(value: number): string {
@@ -79,9 +94,9 @@ export async function showResults(
   facts: { readonly configuration: Configuration; readonly corpus: string; readonly device: string },
   page: string | null,
 ): Promise<void> {
-  const { reportPage, summaryTable } = await import('../trainer/report/report.ts');
-  console.log(table(summaryTable(runs)));
-  for (const { name, sample } of runs) console.log(`\n${name} writes:\n${indent(plain(sample))}`);
+  const { reportPage } = await import('../trainer/report/report.ts');
+  console.log(resultsTable(runs));
+  for (const { name, sample } of runs) console.log(`\n${name} writes:\n${indent(wrapped(plain(sample), 76))}`);
   if (page === null) return;
   const { writeAtomic } = await import('../trainer/atomic.ts');
   await mkdir(dirname(page), { recursive: true });

@@ -10,10 +10,12 @@ import type { Data } from './data.ts';
 import { learnedNames } from './encoding.ts';
 import type { ScriptStore } from '../load-module.ts';
 import { evaluate } from './evaluate.ts';
+import type { Evaluation, OutOfReach } from './evaluate.ts';
 import { epsilon } from './ops/layer-norm.ts';
 import { parameterCounts } from './parameters.ts';
 import { prepareModelOn } from './prepare.ts';
 import type { Prepared } from './prepare.ts';
+import { rowsByPlace } from './reach.ts';
 import { pictures } from './report/pictures.ts';
 import type { Picture } from './report/pictures.ts';
 import type { RunSummary } from './report/report.ts';
@@ -30,6 +32,8 @@ export interface RunRequest {
   readonly folder: string | null;
   readonly resume: boolean;
   readonly sample: SampleOptions;
+  /** Window lengths of the perplexity, as multiples of the context; 1 and 2 by default. */
+  readonly lengths?: readonly number[];
   readonly signal?: AbortSignal;
   readonly progress?: TrainRequest['progress'];
   /** Modules from earlier runs. */
@@ -76,10 +80,12 @@ async function summarise(
   const { choice, configuration, data } = request;
   const { model, layout } = prepared;
   const { context } = configuration;
-  const lengths = [context, 2 * context];
-  const evaluations = [];
-  for (const tokens of lengths) {
-    evaluations.push(await evaluate(device, model, configuration, data.tokens.heldOut, tokens));
+  const rows = rowsByPlace(model.encoding.layers);
+  const evaluations: (Evaluation | OutOfReach)[] = [];
+  for (const times of request.lengths ?? [1, 2]) {
+    const tokens = times * context;
+    if (rows !== null && tokens > rows) evaluations.push({ kind: 'out of reach', tokens, rows });
+    else evaluations.push(await evaluate(device, model, configuration, data.tokens.heldOut, tokens));
   }
   const reader = openReader(device, model, 1, context);
   const text = await sample(reader, data.tokenizer, request.sample);

@@ -57,9 +57,24 @@ export const defaults: Configuration = {
   checkpoint: 100,
 };
 
+/** nanoGPT's character model for a CPU. */
+const charModel: Partial<Configuration> = {
+  layers: 4,
+  heads: 4,
+  width: 128,
+  context: 64,
+  batch: 12,
+  steps: 2000,
+  rate: 4e-3,
+  final: 0.05,
+  warmup: 50,
+  memory: 0.99,
+};
+
 /** Published sizes, by the name a user gives. */
 export const presets: Readonly<Record<string, Partial<Configuration>>> = {
   small: {},
+  char: charModel,
   'gpt2-124m': {
     layers: 12,
     heads: 12,

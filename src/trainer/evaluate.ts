@@ -7,10 +7,18 @@ import type { Model } from './model.ts';
 import { openReader } from './session.ts';
 
 export interface Evaluation {
+  readonly kind: 'measured';
   readonly tokens: number; // window length
   readonly windows: number;
   readonly loss: number; // mean, natural logarithm
   readonly perplexity: number;
+}
+
+/** Windows that are longer than a learned table of positions. */
+export interface OutOfReach {
+  readonly kind: 'out of reach';
+  readonly tokens: number;
+  readonly rows: number; // of the table
 }
 
 /** Windows of `tokens` tokens; about as many tokens in all, whatever the length. */
@@ -35,5 +43,5 @@ export async function evaluate(
   }
   reader.free();
   const loss = total / (starts.length * tokens);
-  return { tokens, windows: starts.length, loss, perplexity: Math.exp(loss) };
+  return { kind: 'measured', tokens, windows: starts.length, loss, perplexity: Math.exp(loss) };
 }

@@ -26,8 +26,8 @@ const run = (name: string, sample = 'text'): RunSummary => ({
   ],
   finalLoss: 2.25,
   evaluations: [
-    { tokens: 64, windows: 32, loss: 2, perplexity: Math.exp(2) },
-    { tokens: 128, windows: 16, loss: 2.5, perplexity: Math.exp(2.5) },
+    { kind: 'measured', tokens: 64, windows: 32, loss: 2, perplexity: Math.exp(2) },
+    { kind: 'measured', tokens: 128, windows: 16, loss: 2.5, perplexity: Math.exp(2.5) },
   ],
   tokensPerSecond: 12345.6,
   parameters: { model: 100000, encoding: 256 },
@@ -62,10 +62,15 @@ describe('the page', () => {
     expect(page).not.toMatch(/https?:|src="(?!data:)|@import|url\(/);
   });
 
-  it('has a table that a terminal can print', () => {
+  it('has a table, which says where an encoding has no positions', () => {
     expect(summaryTable([run('rope')])).toEqual([
       ['encoding', 'training loss', 'perplexity at 64', 'perplexity at 128', 'tokens/s', 'parameters added'],
       ['rope', '2.2500', '7.389', '12.182', '12,346', '256'],
+    ]);
+    const bounded = run('table');
+    const evaluations = [bounded.evaluations[0]!, { kind: 'out of reach', tokens: 128, rows: 64 } as const];
+    expect(summaryTable([{ ...bounded, evaluations }])[1]).toEqual([
+      ...['table', '2.2500', '7.389', 'table has 64 rows', '12,346', '256'],
     ]);
   });
 });

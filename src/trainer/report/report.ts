@@ -3,7 +3,7 @@
 
 import type { Configuration } from '../configuration.ts';
 import type { CurvePoint } from '../checkpoint.ts';
-import type { Evaluation } from '../evaluate.ts';
+import type { Evaluation, OutOfReach } from '../evaluate.ts';
 import { lossChart } from './chart.ts';
 import { escapeHtml, scriptJson } from './escape.ts';
 import type { Picture } from './pictures.ts';
@@ -14,7 +14,7 @@ export interface RunSummary {
   readonly source: string; // its text
   readonly curve: readonly CurvePoint[];
   readonly finalLoss: number;
-  readonly evaluations: readonly Evaluation[]; // at the context, at twice it
+  readonly evaluations: readonly (Evaluation | OutOfReach)[]; // at the context, and at multiples of it
   readonly tokensPerSecond: number;
   readonly parameters: { readonly model: number; readonly encoding: number };
   readonly sample: string;
@@ -28,9 +28,10 @@ export interface ReportContents {
   readonly runs: readonly RunSummary[];
 }
 
-const whole = (value: number): string => Math.round(value).toLocaleString('en-US');
+/** 12,346 */
+export const numberOf = (value: number): string => Math.round(value).toLocaleString('en-US');
 
-/** The numbers of the runs, as a terminal shows them too: a header and a row a run. */
+/** The numbers of the runs: a header and a row a run. */
 export function summaryTable(runs: readonly RunSummary[]): readonly (readonly string[])[] {
   const lengths = runs[0]?.evaluations.map(({ tokens }) => tokens) ?? [];
   const header = [
@@ -43,9 +44,11 @@ export function summaryTable(runs: readonly RunSummary[]): readonly (readonly st
   const rows = runs.map((run) => [
     run.name,
     run.finalLoss.toFixed(4),
-    ...run.evaluations.map(({ perplexity }) => perplexity.toFixed(3)),
-    whole(run.tokensPerSecond),
-    whole(run.parameters.encoding),
+    ...run.evaluations.map((one) =>
+      one.kind === 'measured' ? one.perplexity.toFixed(3) : `table has ${one.rows} rows`,
+    ),
+    numberOf(run.tokensPerSecond),
+    numberOf(run.parameters.encoding),
   ]);
   return [header, ...rows];
 }
@@ -59,9 +62,9 @@ export function reportPage(contents: ReportContents): string {
     `width ${width}`,
     `${heads} heads`,
     `context ${context}`,
-    `${steps} steps of ${whole(batch * accumulate * context)} tokens`,
+    `${steps} steps of ${numberOf(batch * accumulate * context)} tokens`,
     `seed ${seed}`,
-    `${whole(runs[0]?.parameters.model ?? 0)} parameters without the encoding`,
+    `${numberOf(runs[0]?.parameters.model ?? 0)} parameters without the encoding`,
     contents.corpus,
     contents.device,
   ];
@@ -87,7 +90,7 @@ ${lossChart(runs.map(({ name, curve }) => ({ name, points: curve })))}
 <section>
 <h2>Numbers</h2>
 ${table(summaryTable(runs))}
-<p class="note">Perplexity is per token, on text held out from training, in windows of the length trained for and of twice that.</p>
+<p class="note">Perplexity is per token, on text held out from training, in windows of as many tokens; the models were trained on windows of ${context}.</p>
 </section>
 <section>
 <h2>What the models write</h2>
