@@ -18,7 +18,7 @@ interface Local {
 }
 type Scope = ReadonlyMap<string, Local>;
 
-export function verifyKernel(body: KernelBody): readonly string[] {
+export function verifyKernel(body: KernelBody, machine: 'gpu' | 'cpu' = 'gpu'): readonly string[] {
   const faults: string[] = [];
   const fault = (text: string): void => void faults.push(`${body.name}: ${text}`);
   const declared = new Set<string>();
@@ -33,8 +33,11 @@ export function verifyKernel(body: KernelBody): readonly string[] {
   const scratch = body.scratch ?? [];
   const [buffers, shared, arrays] = [typed(values), typed(body.shared), typed([...body.arrays, ...scratch])];
   for (const { name } of [body, ...body.bindings, ...body.shared, ...body.arrays, ...scratch]) declare(name);
-  if (body.workgroup > 1 && scratch.length > 0) fault('scratch memory is of kernels of items, with one lane');
-  checkLimits(body, fault);
+  if (machine === 'cpu') checkItems(body, fault);
+  else {
+    if (scratch.length > 0) fault('scratch memory is of kernels for a CPU');
+    checkLimits(body, fault);
+  }
 
   /** Whether all lanes have the same value; faults on the way. */
   const uniform = (expression: Expression, scope: Scope): boolean => {
@@ -43,7 +46,7 @@ export function verifyKernel(body: KernelBody): readonly string[] {
       if (!kinds.has(name)) fault(`${what} ${name} is not declared`);
       else if (kinds.get(name) !== componentOf(expression.type)) fault(`${name} is read as ${expression.type}`);
     };
-    if (isVector(expression.type) && body.workgroup > 1) fault(`${expression.kind} is a vector, in a kernel of lanes`);
+    if (isVector(expression.type) && machine === 'gpu') fault(`${expression.kind} is a vector, in a kernel of lanes`);
     for (const text of vectorFaults(expression)) fault(text);
     switch (expression.kind) {
       case 'literal':
@@ -211,6 +214,18 @@ export function verifyKernel(body: KernelBody): readonly string[] {
   };
   verify(body.statements, new Map(), { uniform: true, top: true, barrier: false });
   return [...new Set(faults)];
+}
+
+/** An item of work is done by one thread, which meets no other. */
+function checkItems(body: KernelBody, fault: (text: string) => void): void {
+  if (body.workgroup !== 1) fault(`${body.workgroup} lanes; an item of work has one`);
+  if (body.shared.length > 0) fault('workgroup memory, in a kernel of items');
+  const isOfLanes = (e: Expression): boolean =>
+    ['lane', 'subgroup', 'subgroup_lane', 'subgroup_size'].includes(e.kind) || partsOf(e).some(isOfLanes);
+  for (const statement of nestedIn(body.statements)) {
+    if (statement.kind === 'barrier') fault('a barrier, in a kernel of items');
+    if (expressionsOf(statement).some(isOfLanes)) fault('other lanes, in a kernel of items');
+  }
 }
 
 function checkLimits(body: KernelBody, fault: (text: string) => void): void {

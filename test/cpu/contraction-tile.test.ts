@@ -47,7 +47,7 @@ function worst(
   expected: (row: number, step: number) => boolean,
   before = 0,
 ): number {
-  expect(verifyKernel(body)).toEqual([]);
+  expect(verifyKernel(body, 'cpu')).toEqual([]);
   const [a, b] = [Float32Array.from(randomValues(m * k, 3)), Float32Array.from(randomValues(k * n, 4))];
   const c = new Float32Array(m * n).fill(before);
   simulate(body, 1, { a, b, c }, { batch: m, tokens: n, keys: k, first: 0, capacity: k });

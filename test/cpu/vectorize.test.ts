@@ -71,11 +71,11 @@ const bits = (of: Data): readonly (readonly [string, readonly number[]])[] =>
   Object.entries(of).map(([name, each]) => [name, [...new Int32Array(each.map((x) => (x !== x ? NaN : x)).buffer)]]);
 
 function expectSame(body: KernelBody, sizes: readonly number[] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 17, 23]): KernelBody {
-  expect(verifyKernel(body)).toEqual([]);
+  expect(verifyKernel(body, 'cpu')).toEqual([]);
   const wide = inVectors(body);
   const tidy = inVectors(body, true);
-  expect(verifyKernel(wide)).toEqual([]);
-  expect(verifyKernel(tidy)).toEqual([]);
+  expect(verifyKernel(wide, 'cpu')).toEqual([]);
+  expect(verifyKernel(tidy, 'cpu')).toEqual([]);
   for (const tokens of sizes) {
     const expected = bits(run(body, tokens));
     expect(bits(run(body, tokens, true)), `${tokens} steps backwards`).toEqual(expected);
@@ -217,7 +217,7 @@ describe('what is accumulated', () => {
       over(tokens, [assign('sum', add(multiply(local('sum', 'f32'), f32(2)), load('input', v)))]),
       store('total', i32(0), local('sum', 'f32')),
     ]);
-    expect(verifyKernel(twice).join()).toMatch(/sets sum otherwise than by one operation/);
+    expect(verifyKernel(twice, 'cpu').join()).toMatch(/sets sum otherwise than by one operation/);
     const wide = inVectors(twice);
     expect([...expressions(wide)].some((e) => e.type === 'f32x4')).toBe(false);
     expect(bits(run(wide, 9))).toEqual(bits(run(twice, 9)));
@@ -225,7 +225,7 @@ describe('what is accumulated', () => {
       varOf('sum', f32(0)),
       over(tokens, [assign('sum', add(local('sum', 'f32'), f32(1))), store('output', v, local('sum', 'f32'))]),
     ]);
-    expect(verifyKernel(read).join()).toMatch(/reads what it accumulates/);
+    expect(verifyKernel(read, 'cpu').join()).toMatch(/reads what it accumulates/);
     expect(bits(run(inVectors(read), 9))).toEqual(bits(run(read, 9)));
   });
 });
@@ -314,7 +314,7 @@ it('components that differ are not taken for the same', () => {
     ...[0, 1, 2, 3].map((c) => store('total', i32(c), multiply(build.extract(local('all', 'f32x4'), c), f32(2)))),
     store('total', i32(4), build.extract(local('all', 'f32x4'), 1)),
   ]);
-  expect(verifyKernel(inVectors(body, true))).toEqual([]);
+  expect(verifyKernel(inVectors(body, true), 'cpu')).toEqual([]);
   expect(bits(run(inVectors(body, true), 1))).toEqual(bits(run(body, 1)));
   expect(run(body, 1).total!.slice(0, 5)).toEqual(Float32Array.of(-12, 2, -10, 4, 1));
 });
@@ -370,7 +370,7 @@ describe('every operation on vectors', () => {
     const steps = loop('index', i32(0), i32(count), [{ ...stored, index }], { mode: 'vector' });
     const body: KernelBody = { ...plain, workgroup: 1, statements: [steps] };
     const wide = inVectors(body);
-    expect(verifyKernel(wide)).toEqual([]);
+    expect(verifyKernel(wide, 'cpu')).toEqual([]);
     const results = [body, wide].map((each) => {
       const buffers = buffersOf(test);
       simulate(each, 1, buffers, sizes);

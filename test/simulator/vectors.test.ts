@@ -55,7 +55,7 @@ const order = Int32Array.of(11, 3, 0, 7);
 
 function run(statements: readonly Statement[], items = 1): number[] {
   const body = kernel(statements);
-  expect(verifyKernel(body)).toEqual([]);
+  expect(verifyKernel(body, 'cpu')).toEqual([]);
   const output = new Float32Array(12);
   simulate(body, items, { input, order, output }, wholeSequence(1, 6));
   return [...output];
@@ -224,11 +224,21 @@ const broken: readonly (readonly [string, readonly Statement[], RegExp])[] = [
 ];
 
 it.each(broken)('the verifier finds %s', (_, statements, message) => {
-  expect(verifyKernel(kernel(statements)).join('\n')).toMatch(message);
+  expect(verifyKernel(kernel(statements), 'cpu').join('\n')).toMatch(message);
 });
 
-it('vectors and scratch memory are of kernels of items', () => {
-  const lanes = kernel([letOf('a', x)], { workgroup: 8 });
-  expect(verifyKernel(lanes).join('\n')).toMatch(/scratch memory is of kernels of items/);
-  expect(verifyKernel(lanes).join('\n')).toMatch(/load is a vector, in a kernel of lanes/);
+it('vectors and scratch memory are of kernels of items, lanes and barriers of others', () => {
+  const vector = kernel([letOf('a', x)]);
+  expect(verifyKernel(vector).join('\n')).toMatch(/scratch memory is of kernels for a CPU/);
+  expect(verifyKernel(vector).join('\n')).toMatch(/load is a vector, in a kernel of lanes/);
+  const lanes = kernel([letOf('a', build.laneIndex), build.barrier], {
+    workgroup: 8,
+    shared: [{ name: 'tile', type: 'f32', size: 8 }],
+  });
+  expect(verifyKernel(lanes, 'cpu')).toEqual([
+    'kernel: 8 lanes; an item of work has one',
+    'kernel: workgroup memory, in a kernel of items',
+    'kernel: other lanes, in a kernel of items',
+    'kernel: a barrier, in a kernel of items',
+  ]);
 });
