@@ -24,7 +24,6 @@ import {
 } from '../kernel-build.ts';
 import { expandOp } from '../math.ts';
 import type { StripMember, StripRule } from '../plan/nest.ts';
-import { scalarsOfRule } from '../plan/strips-range.ts';
 import { lowest } from '../simt/combine.ts';
 import { extentOf, indexAt, loadAt, startOf, storeAt } from '../simt/scope.ts';
 import { addTo, setTo } from '../simt/variable.ts';

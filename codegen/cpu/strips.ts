@@ -21,13 +21,14 @@ import {
 } from '../kernel-build.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { StripMember, StripsNest } from '../plan/nest.ts';
-import { ceilDivide, extentSize, numberSize, product, runtimeSize } from '../plan/size.ts';
-import { isQuadratic, rolesOf, sameScalar } from '../plan/strips-member.ts';
+import { ceilDivide, extentSize, product, runtimeSize } from '../plan/size.ts';
+import { isQuadratic, sameScalar } from '../plan/strips-member.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from '../simt/draft.ts';
 import { nameOf } from '../simt/rows.ts';
-import { extentOf, indexAt, storeAt, type Scope, type Strip } from '../simt/scope.ts';
+import { extentOf, indexAt, storeAt, type Scope } from '../simt/scope.ts';
 import { writeMember } from './strips-members.ts';
-import { type Block } from './strips-block.ts';
+import type { Block } from './strips-block.ts';
+import { declareStrips } from './strips-memory.ts';
 
 export function lowerStrips(nest: StripsNest, setting: Setting): Draft {
   const { frame, rows, members } = nest;
@@ -40,7 +41,7 @@ export function lowerStrips(nest: StripsNest, setting: Setting): Draft {
   const items = [frame.batch, frame.head].filter((axis) => axis !== null).map((axis) => extentSize(axis.extent));
   return {
     name,
-    comment: `${describeMembers(nest)}: strips of ${rows} queries`,
+    comment: describeNest(nest),
     definitions: roots.map((root) => root.definition),
     buffers,
     variants: [variant('software', product([...items, ...blocks]), body)],
@@ -48,11 +49,11 @@ export function lowerStrips(nest: StripsNest, setting: Setting): Draft {
   };
 }
 
-/** What has a buffer; that no strip has one. */
-function describeMembers({ members, inside }: StripsNest): string {
-  const stored = members.filter(({ root }) => !inside.has(root.definition.tensor));
-  const isLinear = stored.every(({ root }) => !isQuadratic(root.definition.tensor));
-  return `${describe(stored.map(({ root }) => root))}${isLinear ? ', nothing of tokens x keys' : ''}`;
+/** What has a buffer, and that no strip has one. */
+function describeNest({ members, inside, rows }: StripsNest): string {
+  const stored = members.map(({ root }) => root).filter(({ definition: { tensor } }) => !inside.has(tensor));
+  const isLinear = stored.every(({ definition: { tensor } }) => !isQuadratic(tensor));
+  return `${describe(stored)}: strips of ${rows} queries${isLinear ? ', no tokens x keys tensor' : ''}`;
 }
 
 function writeItem(scope: Scope, nest: StripsNest, setting: Setting): void {
@@ -94,21 +95,6 @@ function withinHeads(scope: Scope, within: Axis | null, write: (fixed: readonly 
   const name = scope.fresh('head_within');
   const body = scope.block(() => write([[within, local(name, 'i32')]]));
   scope.emit(loop(name, i32(0), extentOf(within.extent), body));
-}
-
-/** Memory for what is made and read here alone: strips, and values of rows. */
-function declareStrips(scope: Scope, { members, frame, rows, inside }: StripsNest): void {
-  for (const { root, place } of members) {
-    const { tensor } = root.definition;
-    const roles = rolesOf(tensor, frame);
-    if (place === 'sum' || roles === null || !inside.has(tensor)) continue;
-    const left = [roles.batch, roles.head, roles.query];
-    const axes = tensor.axes.map((_, n) => n).filter((n) => !left.includes(n));
-    const size = product([...axes.map((n) => extentSize(tensor.axes[n]!.extent)), numberSize(rows)]);
-    const type = tensor.type === 'real' ? 'f32' : 'i32';
-    const strip: Strip = { array: scope.scratch(tensor.name, type, size), axes, query: roles.query, rows };
-    scope.strips.set(tensor, strip);
-  }
 }
 
 /** Zeros where the sums of an item are added up. */

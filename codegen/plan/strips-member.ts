@@ -5,7 +5,7 @@
 import { defined } from '../../src/ir/build.ts';
 import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { at, boolean, call, integer, read } from '../../src/ir/scalar.ts';
-import { axesOf, domainOf, likeAxis, operandsOf, readsOf, scalarMapper, substitute } from '../../src/ir/visit.ts';
+import { axesOf, domainOf, likeAxis, operandsOf, readsOf, scalarMapper } from '../../src/ir/visit.ts';
 import { scalarsOfRoot, type Root, type StripFrame, type StripMember, type StripRule } from './nest.ts';
 
 /** Places of a tensor's axes by what they mean. */
@@ -121,7 +121,7 @@ function sharesOf(
 ): ReadonlySet<Axis> | null {
   const summed = d.kind === 'reduce' ? d.over : [];
   const places = (axes: readonly Axis[]): readonly Axis[] => [...axesOf(axes.flatMap((one) => by.get(one) ?? []))];
-  const own = places(summed).filter((one) => one !== frame.query && [...Object.values(frame)].includes(one));
+  const own = places(summed).filter((one) => one !== frame.query && Object.values(frame).includes(one));
   const shared = readsOf(scalarsIn(d))
     .flatMap(({ tensor }) => known.get(tensor)?.shares ?? none)
     .filter(({ size }) => size > 0);

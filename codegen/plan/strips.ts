@@ -177,8 +177,11 @@ function closed(
   return [{ kind: 'strips', frame, rows, blocks: sums ? 'inside' : 'items', members: ranged, inside }];
 }
 
-/** Queries of a block: a multiple of the tile of a matrix product, and strips that stay in a cache near the core. */
-const mostRows = 32;
+/**
+ * Queries of a block: a multiple of the tile of a matrix product. More of them make more of what they read, fewer do less for
+ * keys that a causal softmax hides, and their strips stay in a cache near the core.
+ */
+const mostRows = 16;
 const leastRows = 8;
 /** Numbers of one key and one query. */
 const wideStrips = 8;
