@@ -15,10 +15,14 @@ export interface Blocks {
   readonly k: number;
   /** Steps that are summed by themselves, to be added up by another kernel. */
   readonly chunk: number | null;
+  /** So few columns that rows of the left factor are read where they lie, if their steps lie side by side. */
+  readonly narrow: boolean;
 }
 
 /** Panels of a block take 128 KiB and half of that, of a core's 512 KiB; a panel takes 8 of 32. */
 const most = { m: 64, n: 128, k: 256 } as const;
+/** Columns of a product that is narrow, and its rows: the same panels are made for each block. */
+const narrow = { n: 16, m: 256 } as const;
 /** Rows of the left factor for which a panel of the right one is still worth making. */
 const fewest = 32;
 /** Items that keep the cores of a processor busy. */
@@ -42,12 +46,14 @@ export function blocksOf(nest: ContractionNest): Blocks {
   const k = evenly(nest.over, most.k);
   const itemsOf = (m: number): number =>
     pointsIn(nest.batch) * Math.ceil(pointsIn(nest.m) / m) * Math.ceil(pointsIn(nest.n) / n);
-  const large = evenly(nest.m, most.m);
-  if (nest.library || !isStatic(nest.m) || itemsOf(large) >= busy) return { m: large, n, k, chunk: null };
+  const isNarrow = isStatic(nest.n) && pointsIn(nest.n) <= narrow.n;
+  const large = evenly(nest.m, isNarrow && !isStatic(nest.m) ? narrow.m : most.m);
+  const whole: Blocks = { m: large, n, k, chunk: null, narrow: isNarrow };
+  if (nest.library || !isStatic(nest.m) || itemsOf(large) >= busy) return whole;
   const m = evenly(nest.m, fewest);
   const chunk = pointsIn(nest.m) * pointsIn(nest.n) <= smallProduct ? chunks.small : chunks.large;
   const isLong = pointsIn(nest.over) > 2 * chunk;
-  return { m, n, k, chunk: isLong && itemsOf(m) < busy && isStatic(nest.n) ? chunk : null };
+  return { ...whole, m, chunk: isLong && itemsOf(m) < busy && isStatic(nest.n) ? chunk : null };
 }
 
 export const chunksOf = (nest: ContractionNest, { chunk }: Blocks): Size =>

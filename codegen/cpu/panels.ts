@@ -88,7 +88,7 @@ const settled = (scope: Scope, name: string, value: Expression): Expression =>
   value.kind === 'literal' ? value : scope.bind(name, value);
 
 /** Which way neighbours in memory lie: the other points of a step, or the other steps of a point. */
-function formOf(scope: Scope, { value }: Factor): 'points' | 'steps' | 'apart' {
+export function formOf(scope: Scope, { value }: Pick<Factor, 'value'>): 'points' | 'steps' | 'apart' {
   const [point, step] = [scope.fresh('point'), scope.fresh('step')];
   let read: Expression | null = null;
   const made = scope.block(() => {

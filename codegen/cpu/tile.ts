@@ -145,7 +145,7 @@ const settled = (scope: Scope, name: string, value: Expression): Expression =>
  * Loops from `from` to `to`, by the largest of `sizes` as long as so much is left, then by the next. The last is 1, or
  * what surely divides what is left.
  */
-function inSteps(
+export function inSteps(
   scope: Scope,
   name: string,
   from: Expression,
