@@ -53,7 +53,7 @@ export function printKernels(
   const constants: Statement[] = [];
   const items = [...names].flatMap(([kernel, name]) => {
     const variants = variantsFor(kernel, texts.language).map((variant) => {
-      const constant = local(`${name}_${variant.profile}`);
+      const constant = local(`${name}_${texts.language === 'wasm' ? 'module' : variant.profile}`);
       const comment = kernelComment(kernel, texts);
       const text = texts.print(bodyNamed(variant.body, name), comment);
       constants.push(

@@ -56,8 +56,8 @@ function sumOf(base: string, terms: readonly Term[], depth: number, evaluate: Ev
 /** Within the loop over items nothing is known that is dear. */
 const itemsDepth = 1;
 
-/** Nothing that a kernel names lies before this address (the first bytes of memory). */
-const nearStart = 128;
+/** Nothing that a kernel names lies before this address (device/memory.ts). */
+const nearStart = 1024;
 
 /** The index as a sum, with locals that stand for sums written out. */
 function linear(index: Expression, frame: Frame): Linear {
