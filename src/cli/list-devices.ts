@@ -1,6 +1,7 @@
 // What can run kernels here, best first, and for what cannot, why and what to install.
 
 import { threadsOfEnvironment } from './open-device.ts';
+import { DeviceError } from '../../targets/device.ts';
 import type { DeviceName } from './open-device.ts';
 
 export type Listed =
@@ -32,6 +33,7 @@ export type Listed =
       readonly threads: number;
       readonly bytes: number; // of memory at most
       readonly library: string | null; // of matrix products
+      readonly products: string; // who does them, and why: 'onnxruntime 1.30.0, 2.9 times as fast as our own'
     }
   | { readonly device: 'reference'; readonly available: true; readonly adapter: string }
   | { readonly device: Exclude<DeviceName, 'auto'>; readonly available: false; readonly why: string };
@@ -87,9 +89,25 @@ async function cuda(emulate: boolean): Promise<readonly Listed[]> {
 }
 
 async function cpu(): Promise<Listed> {
-  const { describeMachine, mostBytes } = await import('../../targets/wasm/device/index.ts');
+  const { chosenProducts, describeMachine, mostBytes } = await import('../../targets/wasm/device/index.ts');
+  const { productProbe } = await import('./cpu-products.ts');
   const { name, threads, vectors } = describeMachine();
   if (!vectors) return { device: 'cpu', available: false, why: 'WebAssembly has no SIMD instructions here' };
   const count = threadsOfEnvironment() ?? threads;
-  return { device: 'cpu', available: true, adapter: name, threads: count, bytes: mostBytes, library: null };
+  try {
+    const { found, why } = await chosenProducts({ probe: productProbe() });
+    const library = found?.description ?? null;
+    return {
+      device: 'cpu',
+      available: true,
+      adapter: name,
+      threads: count,
+      bytes: mostBytes,
+      library,
+      products: why,
+    };
+  } catch (error) {
+    if (!(error instanceof DeviceError)) throw error;
+    return { device: 'cpu', available: false, why: error.message }; // a library that was asked for is not there
+  }
 }

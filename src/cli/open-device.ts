@@ -92,8 +92,9 @@ async function openWebGpuDevice(adapter: 'hardware' | 'system' | 'swiftshader') 
 
 async function openCpuDevice({ threads }: Wanted): Promise<Device> {
   const { openCpu } = await import('../../targets/wasm/device/index.ts');
+  const { productProbe } = await import('./cpu-products.ts');
   const count = threads ?? threadsOfEnvironment();
-  return openCpu(count === null ? {} : { threads: count });
+  return openCpu({ probe: productProbe(), ...(count === null ? {} : { threads: count }) });
 }
 
 /** PEGEN_THREADS, where it is set. */

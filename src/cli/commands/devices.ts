@@ -66,7 +66,7 @@ function cells(each: Extract<Listed, { available: true }>): readonly string[] {
         [
           'f32; WebAssembly SIMD',
           each.threads === 1 ? '1 thread' : `${each.threads} threads`,
-          each.library ?? 'matrix products by own kernels',
+          `matrix products: ${each.products}`,
         ].join('; '),
       ];
     case 'reference':

@@ -56,7 +56,7 @@ export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
   const shared = machine.shared && choice.shared !== false;
   const threads = shared ? checkedThreads(choice.threads ?? Math.min(machine.threads, mostThreads)) : 1;
   const pages = Math.max(1, Math.min(mostPages, Math.floor((choice.memory ?? mostBytes) / pageBytes)));
-  const products = await chosenProducts(choice, shared);
+  const products = shared ? await chosenProducts(choice) : { found: null, why: 'own kernels' };
   const reserved = shared ? reserveMemory(pages) : { memory: null, maximum: pages };
   const jobs = await startJobs({
     threads,
@@ -165,9 +165,9 @@ function checkedThreads(threads: number): number {
   throw new DeviceError('limit', `${threads} threads; a CPU device has 1 to ${mostThreads}`);
 }
 
-/** Libraries are called in Node, on memory that the host sees too. */
-async function chosenProducts({ products, probe }: CpuChoice, shared: boolean): Promise<Chosen> {
-  if (!inNode() || !shared) return { found: null, why: 'own kernels' };
+/** Libraries are called in Node, on memory that the host sees too. Throws DeviceError where one is asked for that is not there. */
+export async function chosenProducts({ products, probe }: CpuChoice): Promise<Chosen> {
+  if (!inNode()) return { found: null, why: 'own kernels' };
   const { chooseProducts, productChoices } = await import('./products/choose.ts');
   const wanted = products ?? process.env['PEGEN_PRODUCTS'] ?? 'auto';
   const known = productChoices.find((each) => each === (wanted === '' ? 'auto' : wanted));
