@@ -192,7 +192,7 @@ export const expMinus1 = define(
 );
 
 /** log(1 + x) for sqrt(1/2) - 1 <= x <= sqrt(2) - 1; fit 7e-10. */
-const logNear = define(
+export const logNear = define(
   'log1p_near_f32',
   { x: 'f32' },
   [

@@ -4,7 +4,7 @@
 import type { Axis, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { operations } from '../../src/ir/ops.ts';
 import { children, type Read } from '../../src/ir/visit.ts';
-import { local, loop, storeElement, subtract } from '../kernel-build.ts';
+import { add, i32, local, loop, storeElement, subtract } from '../kernel-build.ts';
 import type { Expression, Size } from '../kernel.ts';
 import { staysInside, type Point } from '../point.ts';
 import type { Scope } from '../simt/scope.ts';
@@ -56,24 +56,35 @@ export interface Values {
   readonly pointAt: (row: Expression) => Point;
 }
 
-/** Reserves memory for so many rows. What it gives makes the values of a range of rows; reads find that of `row` afterwards. */
-export function openAhead(scope: Scope, all: readonly Values[], rows: Size): (range: Range, row: Expression) => void {
-  const parts = all.map((values) => ({
-    ...values,
-    arrays: values.scalars.map(() => scope.scratch('ahead', 'f32', rows)),
-  }));
-  if (parts.every(({ arrays }) => arrays.length === 0)) return () => {};
-  return ({ from, to }, row) => {
-    const name = scope.fresh('ahead_row');
-    const at = subtract(local(name, 'i32'), from);
-    const body = scope.block(() => {
-      for (const { scalars, arrays, pointAt } of parts) {
-        const point = pointAt(local(name, 'i32'));
-        scalars.forEach((scalar, n) => scope.emit(storeElement(arrays[n]!, at, point.real(scalar))));
-      }
-    });
-    scope.emit(loop(name, from, to, body, { mode: 'vector' }));
-    for (const { scalars, arrays } of parts)
-      scalars.forEach((scalar, n) => scope.held.set(scalar, { array: arrays[n]!, index: subtract(row, from) }));
+/** Values of rows in private memory. */
+export interface Ahead {
+  /** Makes those of the rows of a range: the one of row n lies at n - from, behind `place`. */
+  make(range: Range, place?: Expression): void;
+  /** Reads find the ones at `index` from here on. */
+  hold(index: Expression): void;
+}
+
+/** Reserves memory for so many rows. */
+export function openAhead(scope: Scope, all: readonly Values[], rows: Size): Ahead {
+  const parts = all
+    .filter(({ scalars }) => scalars.length > 0)
+    .map((values) => ({ ...values, arrays: values.scalars.map(() => scope.scratch('ahead', 'f32', rows)) }));
+  if (parts.length === 0) return { make: () => {}, hold: () => {} };
+  return {
+    make({ from, to }, place = i32(0)) {
+      const name = scope.fresh('ahead_row');
+      const at = add(place, subtract(local(name, 'i32'), from));
+      const body = scope.block(() => {
+        for (const { scalars, arrays, pointAt } of parts) {
+          const point = pointAt(local(name, 'i32'));
+          scalars.forEach((scalar, n) => scope.emit(storeElement(arrays[n]!, at, point.real(scalar))));
+        }
+      });
+      scope.emit(loop(name, from, to, body, { mode: 'vector' }));
+    },
+    hold(index) {
+      for (const { scalars, arrays } of parts)
+        scalars.forEach((scalar, n) => scope.held.set(scalar, { array: arrays[n]!, index }));
+    },
   };
 }

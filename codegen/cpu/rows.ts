@@ -4,7 +4,7 @@
 import type { Axis, Definition } from '../../src/ir/ir.ts';
 import { domainOf } from '../../src/ir/visit.ts';
 import type { Expression } from '../kernel.ts';
-import { i32, local, loop, workgroupIndex } from '../kernel-build.ts';
+import { i32, local, loop, subtract, workgroupIndex } from '../kernel-build.ts';
 import { openPoint, type Point } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import { scalarsOfRoot, type Root, type RowsNest } from '../plan/nest.ts';
@@ -89,8 +89,12 @@ function openOnce(scope: Scope, nest: RowsNest, { items, along }: Way): Once {
     const pointAt = (row: Expression): Point => pointIn(takeApart(scope, items.rows, row));
     return { scalars, pointAt, pointIn, fill: openPowers(scope, powers) };
   });
+  const ahead = openAhead(scope, parts, numberSize(items.perItem));
   return {
-    before: openAhead(scope, parts, numberSize(items.perItem)),
+    before(rows, row) {
+      ahead.make(rows);
+      ahead.hold(subtract(row, rows.from));
+    },
     inRow(row) {
       for (const { fill, pointIn } of parts) fill(pointIn(row));
     },

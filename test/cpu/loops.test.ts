@@ -7,6 +7,7 @@ import type { Program } from '../../src/ir/ir.ts';
 import { targetPlan } from '../../src/options.ts';
 import { checkCase } from '../kernels/check-plan.ts';
 import * as programs from '../kernels/programs.ts';
+import { runWasm } from '../wasm/run-kernel.ts';
 
 const tolerance = 3e-6;
 const realInputs = (program: Program): string[] =>
@@ -40,10 +41,27 @@ describe.each(single.map((make) => [make().name, make] as const))('%s', (_, make
       program,
       batch,
       tokens,
+      orders: tokens > 9 ? ['random'] : ['forward', 'reverse', 'random'],
       options: cpu({ ...options, gradients: realInputs(program) }),
     });
     expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
     for (const { variants } of plan.kernels) expect(variants.map(({ body }) => body.workgroup)).toEqual([1]);
+  });
+
+  it.each([
+    [1, 1],
+    [2, 70],
+  ])('as WebAssembly, %i x %i', (batch, tokens) => {
+    const program = make();
+    const { errors, worst } = checkCase({
+      program,
+      batch,
+      tokens,
+      orders: ['forward'],
+      run: { execute: runWasm },
+      options: cpu({ gradients: realInputs(program) }),
+    });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(5e-6);
   });
 });
 

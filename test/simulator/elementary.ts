@@ -147,11 +147,11 @@ export const cases: readonly Case[] = [
 ];
 
 /** The kernel that applies a case's operation to each sample: one lane a sample, arguments in a, b, c. */
-export function kernelOf({ op, samples, integer = false }: Case): KernelBody {
+export function kernelOf({ op, samples, integer = false }: Case, expand = expandOp): KernelBody {
   const type = integer ? 'i32' : 'f32';
   const names = ['a', 'b', 'c'].slice(0, samples[0]!.length);
   const index = local('index', 'i32');
-  const value = expandOp(
+  const value = expand(
     op,
     names.map((name) => load(name, index, type)),
   );
