@@ -74,14 +74,14 @@ async function planned(
   model: Configuration,
   steps: number | null,
 ): Promise<Planned> {
-  const { benchTrainer } = await import('../bench-trainer.ts');
   if (steps !== null) return { configuration: { ...model, steps, evaluate: 64 }, tokens: 240 };
-  const probe = { ...model, steps: 12, report: 11 };
-  const { tokensPerSecond } = await benchTrainer(device, choice, probe);
-  const step = (model.batch * model.context) / tokensPerSecond;
+  const { loadCorpus } = await import('../../trainer/corpus.ts');
+  const { prepareData } = await import('../../trainer/data.ts');
+  const { secondsOfStep } = await import('../probe.ts');
+  const step = await secondsOfStep(device, choice, model, await prepareData(await loadCorpus(null), model));
   const isSlow = step > 0.5;
   const [evaluate, tokens, asSteps] = isSlow ? [16, 80, 6] : [64, 240, 20];
   const time = (allowed - performance.now() / 1000) / encodings.length - besides;
-  const fitting = Math.floor((time / (1.05 * step) - asSteps) / 10) * 10;
+  const fitting = Math.floor((time / (1.1 * step) - asSteps) / 10) * 10;
   return { configuration: { ...model, steps: Math.min(2000, Math.max(10, fitting)), evaluate }, tokens };
 }
