@@ -82,8 +82,16 @@ describe.each([
 describe('a run', () => {
   const text = 'we the people of the united states, in order to form a more perfect union, '.repeat(60);
   const configuration = configure({
-    ...{ layers: 1, heads: 2, width: 16, context: 16, batch: 3, accumulate: 2 },
-    ...{ steps: 6, report: 2, checkpoint: 3, evaluate: 4 },
+    layers: 1,
+    heads: 2,
+    width: 16,
+    context: 16,
+    batch: 3,
+    accumulate: 2,
+    steps: 6,
+    report: 2,
+    checkpoint: 3,
+    evaluate: 4,
   });
   const folders: string[] = [];
   const folder = async (): Promise<string> => {
