@@ -1,5 +1,5 @@
 // Decode against the whole sequence: the rows that come out of calls of a few tokens each, with the state that calls leave
-// to each other, are the rows of the float64 interpreter on the whole sequence. Two sequences of nine tokens.
+// to each other, are the rows of the float64 interpreter on the whole sequence. Two sequences.
 
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import { verifyPlan } from '../../codegen/plan/verify.ts';
@@ -20,12 +20,10 @@ export const geometry: Geometry = {
   layers: 1,
   layer: 0,
 };
-const tokens = 9;
 const batch = 2;
-const capacity = 12;
 
 /** The rows from `first` on of a tensor over tokens. */
-function rows(tensor: Tensor, data: ArrayLike<number>, first: number, count: number): number[] {
+function rows(tensor: Tensor, data: ArrayLike<number>, tokens: number, first: number, count: number): number[] {
   const at = tensor.axes.findIndex(({ extent }) => extent === 'tokens');
   if (at < 0) return Array.from(data);
   const sizes = tensor.axes.map(({ extent }) =>
@@ -52,6 +50,8 @@ export function decodeError(
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
   const decode = plan.entries.find(({ name }) => name === 'decode')!;
   const step = plan.entries.find(({ name }) => name === 'step');
+  const tokens = steps.reduce((all, count) => all + count, 0);
+  const capacity = tokens + 3;
   const inputs = inputsOf(program, batch, tokens);
   const expected = interpret(program, { batch, tokens }, inputs as Record<string, ArrayLike<number>>);
   const output = program.results.get('output')!;
@@ -61,7 +61,7 @@ export function decodeError(
   for (const count of steps) {
     const sizes: KernelSizes = { batch, tokens: count, keys: first + count, first, capacity };
     const given: Values = Object.fromEntries(
-      program.inputs.map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, first, count)]),
+      program.inputs.map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, tokens, first, count)]),
     );
     const values = new Map(state);
     const all = { ...given, ...hostTables(plan, sizes, given) };
@@ -69,7 +69,7 @@ export function decodeError(
     runEntry(decode, sizes, values, all, { order: 'random', ...run });
     for (const { buffer, accumulate } of decode.inputs)
       if (accumulate) state.set(buffer.name, values.get(buffer.name)!);
-    const wanted = rows(output, expected.get(output.name)!, first, count);
+    const wanted = rows(output, expected.get(output.name)!, tokens, first, count);
     worst = Math.max(worst, worstError(values.get('output')!, wanted));
     first += count;
   }

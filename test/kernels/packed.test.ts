@@ -102,6 +102,12 @@ describe.each(names)('%s', (name) => {
       { contract: 'always', library: true, maxBindings: 64 },
       'software',
     ],
+    [
+      'strips of queries on a CPU',
+      { heads: 4 },
+      { machine: 'cpu', blockwise: true, maxBindings: 64, contract: 'always' },
+      'software',
+    ],
     ['a library beside', {}, { contract: 'always', library: true, maxBindings: 64, access: 16 }, 'software'],
   ] as const)('%s', (_, change, options, profile) => {
     const { errors } = check(name, change, options, profile);
