@@ -17,6 +17,7 @@ const small = '--data text.txt --width 16 --heads 2 --layers 1 --context 16 --ba
 const nothing = {
   PEGEN_CUDA_DRIVER: resolve('no/libcuda.so.1'),
   VK_DRIVER_FILES: resolve('no/lvp_icd.json'),
+  PEGEN_PRODUCTS: 'own',
 };
 
 const inPlace = (use: (folder: string) => Promise<void>): Promise<void> =>

@@ -9,7 +9,7 @@ import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { wholeSequence } from '../../targets/device.ts';
 import { failure } from '../device/fixture.ts';
-import { assemble, element, op } from './hand.ts';
+import { assemble, element, handmade, op } from './hand.ts';
 import { openTestCpu, script } from './open.ts';
 
 const device = JSON.stringify(pathToFileURL(resolve('dist/targets/wasm/device/index.js')).href);
@@ -79,6 +79,58 @@ describe('a thread', () => {
     const error = await failure(openTestCpu({ script: own }));
     expect(error.kind).toBe('unavailable');
     expect(error.message).toMatch(says);
+  });
+
+  it('that gets no more memory says so, and goes on', async () => {
+    const poor = `
+      import ${JSON.stringify(script.href)};
+      WebAssembly.Memory.prototype.grow = () => { throw new RangeError('no pages'); };`;
+    const device = await openTestCpu({ shared: false, script: await scriptOf('poor.mjs', poor) });
+    const large = device.allocate(2 ** 20, 'large');
+    device.write(large, 2 ** 19, new Float32Array(4));
+    const error = await failure(device.read(large, 2 ** 19, 4));
+    expect([error.kind, error.message]).toEqual(['out-of-memory', expect.stringMatching(/no pages.*--batch/)]);
+    await device.close();
+  });
+
+  it('that cannot use a module says so, and goes on', async () => {
+    const device = await openTestCpu();
+    const wanting = Uint8Array.of(
+      0,
+      0x61,
+      0x73,
+      0x6d,
+      1,
+      0,
+      0,
+      0,
+      1,
+      4,
+      1,
+      0x60,
+      0,
+      0,
+      2,
+      7,
+      1,
+      1,
+      0x61,
+      1,
+      0x61,
+      0,
+      0,
+    );
+    const kernel = handmade({
+      name: 'wanting',
+      items: () => 1,
+      access: [],
+      code: Buffer.from(wanting).toString('base64'),
+    });
+    await device.prepare([kernel]);
+    const buffer = device.allocate(4, 'small');
+    expect((await failure(device.read(buffer, 0, 4))).message).toMatch(/module: WebAssembly\.Instance/);
+    expect((await device.read(buffer, 0, 4)).byteLength).toBe(4);
+    await device.close();
   });
 
   it('that is lost ends what waits, and every later call', async () => {

@@ -151,6 +151,11 @@ export async function startJobs({ threads, memory, script, kernelOf }: Start): P
 }
 
 function failure(kernel: Kernel | null, text: string): DeviceError {
+  if (text.startsWith('grow: '))
+    return new DeviceError(
+      'out-of-memory',
+      `this machine gives no more memory (${text.slice(6)}); a smaller --batch, --context, --width or --vocabulary needs less`,
+    );
   if (kernel === null) return new DeviceError('internal', `a thread of the CPU device failed: ${text}`);
   return new DeviceError(
     'internal',

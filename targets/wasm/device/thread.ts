@@ -60,6 +60,14 @@ export function createThread(
     if (times !== null) post({ kind: 'reply', reply: reply!, data: times.buffer }, [times.buffer]);
   };
 
+  const reported = (what: string, work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      post({ kind: 'failed', record: -1, command: -1, text: `${what}: ${messageOf(error)}` });
+    }
+  };
+
   const lead = (job: LeaderJob): void => {
     switch (job.kind) {
       case 'write':
@@ -69,8 +77,9 @@ export function createThread(
         move!.fill(job.address | 0, 0, job.bytes | 0);
         return;
       case 'read': {
-        const data = new Uint8Array(job.bytes);
-        data.set(viewOf(memory, job.address, job.bytes));
+        let data = new Uint8Array(0);
+        // What waits for it hears of a failure, too.
+        reported('read', () => (data = new Uint8Array(viewOf(memory, job.address, job.bytes))));
         post({ kind: 'reply', reply: job.reply, data: data.buffer }, [data.buffer]);
         return;
       }
@@ -82,20 +91,12 @@ export function createThread(
     }
   };
 
-  const reported = (what: string, work: () => void): void => {
-    try {
-      work();
-    } catch (error) {
-      post({ kind: 'failed', record: -1, command: -1, text: `${what}: ${messageOf(error)}` });
-    }
-  };
-
   return (job) => {
     switch (job.kind) {
       case 'begin':
         return;
       case 'module':
-        return instantiate(job.id, job.module);
+        return reported('module', () => instantiate(job.id, job.module));
       case 'library':
         return reported('library', () => (multiplier = openOnThread(job.found, memory, move!.copy)));
       case 'record':
@@ -160,8 +161,9 @@ const textOf = (control: Int32Array): string =>
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
-/** Made anew each time: memory may have grown, and a thread hears of it a little later. */
+/** Made anew each time: memory may have grown, and where another thread did that this one hears of it a little later. */
 function viewOf(memory: WebAssembly.Memory, address: number, bytes: number): Uint8Array {
-  while (memory.buffer.byteLength < address + bytes);
+  const isOwn = (memory.buffer as ArrayBufferLike) instanceof ArrayBuffer;
+  while (!isOwn && memory.buffer.byteLength < address + bytes);
   return new Uint8Array(memory.buffer, address, bytes);
 }
