@@ -56,7 +56,7 @@ const commands: readonly (readonly [string, string, () => Promise<(command: Comm
   ['init', 'write a small encoding to begin with', async () => (await import('./commands/init.ts')).addInit],
   [
     'demo',
-    'train a small GPT-2 twice, with rope and with carope, and compare (under three minutes)',
+    'train a small GPT-2 with rope, carope, alibi and learned positions, and compare (three minutes)',
     async () => (await import('./commands/demo.ts')).addDemo,
   ],
   [
