@@ -75,8 +75,8 @@ const halfPi = [
 ];
 
 /** x = quarters pi / 2 + r, |r| <= pi / 4. The first three steps are exact; the small pieces are summed first. */
-export const quarters = define('quarters_f32', { x: 'f32' }, [], call('round', multiply(x, f32(2 / Math.PI))));
-export const reduced = define(
+const quarters = define('quarters_f32', { x: 'f32' }, [], call('round', multiply(x, f32(2 / Math.PI))));
+const reduced = define(
   'reduced_f32',
   { x: 'f32', k: 'f32' },
   [
@@ -92,7 +92,7 @@ export const reduced = define(
   subtract(real('large'), real('small')),
 );
 /** sin r and cos r for |r| <= pi / 4; errors of the fits 4e-9 relative and 1e-10. */
-export const sineNear = define(
+const sineNear = define(
   'sin_near_f32',
   { r: 'f32' },
   [letOf('z', square(r))],
@@ -101,7 +101,7 @@ export const sineNear = define(
     multiply(multiply(r, z), polynomial(z, [-0.16666655242443085, 0.008332173340022564, -0.00019516656175255775])),
   ),
 );
-export const cosineNear = define(
+const cosineNear = define(
   'cos_near_f32',
   { r: 'f32' },
   [letOf('z', square(r))],
