@@ -22,7 +22,7 @@ export interface Blocks {
 /** Panels of a block take 128 KiB and half of that, of a core's 512 KiB; a panel takes 8 of 32. */
 const most = { m: 64, n: 128, k: 256 } as const;
 /** Columns of a product that is narrow, and its rows: the same panels are made for each block. */
-const narrow = { n: 16, m: 256 } as const;
+const narrow = { n: 16, m: 128 } as const;
 /** Rows of the left factor for which a panel of the right one is still worth making. */
 const fewest = 32;
 /** Items that keep the cores of a processor busy. */
