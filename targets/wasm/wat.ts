@@ -131,8 +131,8 @@ function headOf(value: Value): readonly [string, readonly Value[]] {
 const sides = ['', 'then ', 'else '];
 
 function form(head: string, args: readonly Value[], depth: number): readonly string[] {
-  const line = pad(depth) + flat(head, args);
-  if (line.length <= width || args.length === 0) return [line];
+  const line = flat(head, args, width - 2 * depth);
+  if (line !== null) return [pad(depth) + line];
   const inner = args.flatMap((each, index) => {
     const word = head.startsWith('if ') ? sides[index]! : '';
     if (word === '') return printValue(each, depth + 1);
@@ -141,12 +141,16 @@ function form(head: string, args: readonly Value[], depth: number): readonly str
   return [`${pad(depth)}(${head}`, ...inner, `${pad(depth)})`];
 }
 
-function flat(head: string, args: readonly Value[]): string {
-  const parts = args.map((each, index) => {
-    const text = flat(...headOf(each));
-    return head.startsWith('if ') && index > 0 ? `(${sides[index]!}${text})` : text;
-  });
-  return `(${[head, ...parts].join(' ')})`;
+/** On one line, where that is not longer than `room`. */
+function flat(head: string, args: readonly Value[], room: number): string | null {
+  let line = `(${head}`;
+  for (const [index, each] of args.entries()) {
+    const word = head.startsWith('if ') ? sides[index]! : '';
+    const inner = flat(...headOf(each), room - line.length - 2);
+    if (inner === null) return null;
+    line += word === '' ? ` ${inner}` : ` (${word}${inner})`;
+  }
+  return args.length > 0 && line.length + 1 > room ? null : `${line})`;
 }
 
 /** As the text format spells it: numbers read back to the same bits. */
