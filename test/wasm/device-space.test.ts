@@ -87,11 +87,11 @@ describe('a module for memory that is not shared', () => {
     // A function, a global and a table before the memory.
     const name = [1, 0x61];
     const imports = [
-      ...[4, ...name, ...name, 0, 0],
-      ...[...name, ...name, 3, 0x7f, 0],
-      ...[...name, ...name, 1, 0x70, 1, 0x80, 0x01, 0x80, 0x02],
-      ...[...name, ...name, 2, 3, 1, 4],
-    ];
+      [4, ...name, ...name, 0, 0],
+      [...name, ...name, 3, 0x7f, 0],
+      [...name, ...name, 1, 0x70, 1, 0x80, 0x01, 0x80, 0x02],
+      [...name, ...name, 2, 3, 1, 4],
+    ].flat();
     const head = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0];
     const several = new Uint8Array([...head, 2, imports.length, ...imports]);
     expect(WebAssembly.validate(several)).toBe(true);

@@ -7,7 +7,7 @@ import type { Buffer, Device } from '../../targets/device.ts';
 import type { CpuDevice } from '../../targets/wasm/device/index.ts';
 import { failure } from '../device/fixture.ts';
 import { describeDevice } from '../device/suite.ts';
-import { assemble, binding, element, handmade, op } from './hand.ts';
+import { assemble, element, handmade, op } from './hand.ts';
 import { openTestCpu } from './open.ts';
 
 const suite = { name: 'cpu', language: 'wasm' } as const;
