@@ -24,14 +24,8 @@ import { componentOf, vectorOf } from '../kernel-ops.ts';
 import { accumulationOf, expressionsOf, nestedIn, partsOf } from '../map-expressions.ts';
 import type { Bound } from '../simt/linear.ts';
 import { analyse, costOf, type Region } from './vectorize-analysis.ts';
-import { onlyValue, shapeOf, slotOf, widen, type Place, type Shape } from './vectorize-values.ts';
-
-type StoreTo = Extract<Statement, { kind: 'store' | 'store-element' }>;
-type Access = Extract<Expression, { kind: 'load' | 'element' }>;
-type Half = 'first' | 'second';
-
-/** Elements 2 v and 2 v + 1 beside each other, by where they lie. */
-export type Pairs = ReadonlyMap<string, ReadonlyMap<number, Half>>;
+import { homeOf, slotOf, type Access, type Half, type Pairs, type StoreTo } from './vectorize-pairs.ts';
+import { onlyValue, shapeOf, widen, type Place, type Shape } from './vectorize-values.ts';
 
 export interface Writing {
   readonly region: Region;
@@ -45,6 +39,8 @@ export interface Writing {
   readonly wide: (of: KernelFunction) => KernelFunction;
   readonly shapes: Map<string, Shape>;
   readonly bindings: Map<string, Bound>;
+  /** New names of variables: what is bound to one keeps the value that it has then. */
+  readonly variables: Set<string>;
 }
 
 export function writeSteps(statements: readonly Statement[], writing: Writing, mask: Expression | null): Statement[] {
@@ -72,7 +68,7 @@ export function writeSteps(statements: readonly Statement[], writing: Writing, m
 function placeOf(writing: Writing, mask: Expression | null, before: Statement[]): Place {
   const { shapes, bindings, buffers, wide, pairs } = writing;
   const isPaired = (e: Access): Half | null => {
-    const { key, constant } = slotOf(nameOf(e), e.index, bindings);
+    const { key, constant } = slotOf(e, bindings);
     return pairs.get(key)?.get(constant) ?? null;
   };
   const inPlace = (of: KernelFunction, args: readonly Shape[]): Shape => {
@@ -100,20 +96,17 @@ function bound(wanted: string, shape: Shape, writing: Writing, before: Statement
   return { kind: 'each', value: local(name, shape.value.type) };
 }
 
-const nameOf = (e: Access | StoreTo): string =>
-  e.kind === 'load' || e.kind === 'store' ? `load ${e.buffer}` : `element ${e.array}`;
-
 const isName = (e: Expression): boolean => e.kind === 'local' || e.kind === 'literal' || e.kind === 'size';
 
 function writeStep(statement: Statement, writing: Writing, place: Place): readonly Statement[] {
-  const { region, shapes, bindings, accumulators } = writing;
+  const { region, shapes, bindings, accumulators, variables } = writing;
   const { mask } = place;
   switch (statement.kind) {
     case 'let': {
       const shape = shapeOf(statement.value, place);
       bindings.set(statement.name, { kind: 'let', value: statement.value });
       const value = shape.kind === 'steps' ? shape.first : shape.value;
-      if (isName(value)) {
+      if (isName(value) && !(value.kind === 'local' && variables.has(value.name))) {
         shapes.set(statement.name, shape);
         return [];
       }
@@ -126,6 +119,7 @@ function writeStep(statement: Statement, writing: Writing, place: Place): readon
     case 'var': {
       const shape = shapeOf(statement.value, place);
       const name = writing.rename(statement.name);
+      variables.add(name);
       const varying = region.varying.has(statement.name);
       const value = varying ? widen(shape) : onlyValue(shape);
       shapes.set(statement.name, { kind: varying ? 'each' : 'same', value: local(name, value.type) });
@@ -215,15 +209,20 @@ function writeBranch(branch: readonly Statement[], writing: Writing, condition: 
   const mask = bound === null ? condition : local(bound, 'boolx4');
   const written = writeSteps(branch, writing, mask);
   const before = bound === null ? [] : [letOf(bound, condition)];
-  // What is read for all steps alike must not be read for none.
+  // What is read, or divided, for all steps alike must not be for none.
   const touches = [...nestedIn(branch)].some(
-    (each) => each.kind === 'store' || each.kind === 'store-element' || expressionsOf(each).some(readsMemory),
+    (each) => each.kind === 'store' || each.kind === 'store-element' || expressionsOf(each).some(canFail),
   );
   return [...before, ...(touches || costOf(branch) > cheap ? when(across('any', mask), written) : written)];
 }
 
-const readsMemory = (e: Expression): boolean =>
-  e.kind === 'load' || e.kind === 'element' || partsOf(e).some(readsMemory);
+/** Outside of an array, or by dividing by zero. */
+function canFail(e: Expression): boolean {
+  if (e.kind === 'load' || e.kind === 'element') return true;
+  if (e.kind === 'apply' && e.args.some(({ type }) => type === 'i32')) return true;
+  if (e.kind === 'call' && (e.op === 'quotient' || e.op === 'remainder') && e.args[1]!.kind !== 'literal') return true;
+  return partsOf(e).some(canFail);
+}
 
 // ---- stores
 
@@ -243,24 +242,24 @@ function secondOf(first: StoreTo, after: readonly Statement[], writing: Writing,
   const bindings = new Map(writing.bindings);
   const index = shapeOf(first.index, { ...place, inPlace: unknown });
   if (index.kind !== 'steps' || index.stride !== 2) return null;
-  const { key, constant } = slotOf(nameOf(first), first.index, bindings);
+  const { key, constant } = slotOf(first, bindings);
   const touches = (e: Expression): boolean =>
-    ((e.kind === 'load' || e.kind === 'element') && nameOf(e) === nameOf(first)) || partsOf(e).some(touches);
+    ((e.kind === 'load' || e.kind === 'element') && homeOf(e) === homeOf(first)) || partsOf(e).some(touches);
   for (const each of after) {
     if (each.kind === 'let') bindings.set(each.name, { kind: 'let', value: each.value });
     if ([...nestedIn([each])].some((inner) => expressionsOf(inner).some(touches))) return null;
-    if ((each.kind === 'store' || each.kind === 'store-element') && nameOf(each) === nameOf(first)) {
-      const other = slotOf(nameOf(each), each.index, bindings);
+    if ((each.kind === 'store' || each.kind === 'store-element') && homeOf(each) === homeOf(first)) {
+      const other = slotOf(each, bindings);
       return other.key === key && Math.abs(other.constant - constant) === 1 ? each : null;
     }
-    if (each.kind === 'for' || each.kind === 'if') return null;
+    if (each.kind === 'for' || each.kind === 'if' || each.kind === 'set') return null;
   }
   return null;
 }
 
 /** Both halves of four pairs: two accesses. */
 function storePair(one: StoreTo, other: StoreTo, writing: Writing, place: Place): Statement[] {
-  const constant = (to: StoreTo): number => slotOf(nameOf(to), to.index, writing.bindings).constant;
+  const constant = (to: StoreTo): number => slotOf(to, writing.bindings).constant;
   const [first, second] = constant(one) < constant(other) ? [one, other] : [other, one];
   const index = shapeOf(first.index, place);
   if (index.kind !== 'steps') throw new Error('the stores of pairs grow by two');
@@ -272,43 +271,6 @@ function storePair(one: StoreTo, other: StoreTo, writing: Writing, place: Place)
     storeAt(first, index.first, shuffle(low!, high!, [0, 4, 1, 5])),
     storeAt(first, add(index.first, i32(4)), shuffle(low!, high!, [2, 6, 3, 7])),
   ];
-}
-
-/** Loads of both elements of pairs, in every step. */
-export function pairsIn(body: readonly Statement[], variable: string, around: ReadonlyMap<string, Bound>): Pairs {
-  const bindings = new Map(around);
-  const found = new Map<string, Set<number>>();
-  const visit = (e: Expression): void => {
-    if (e.kind === 'load' || e.kind === 'element') {
-      const { key, constant } = slotOf(nameOf(e), e.index, bindings);
-      if (new RegExp(`[[+]2\\*${variable}[+\\]]`).test(key)) {
-        found.set(key, (found.get(key) ?? new Set()).add(constant));
-      }
-    }
-    partsOf(e).forEach(visit);
-  };
-  const walk = (statements: readonly Statement[]): void => {
-    for (const each of statements) {
-      expressionsOf(each).forEach(visit);
-      if (each.kind === 'let') bindings.set(each.name, { kind: 'let', value: each.value });
-      if (each.kind === 'for') {
-        bindings.set(each.variable, { kind: 'loop', from: each.from, step: each.step });
-        walk(each.body);
-      }
-    }
-  };
-  walk(body);
-  return new Map([...found].map(([key, constants]) => [key, halves([...constants].toSorted((a, b) => a - b))]));
-}
-
-function halves(constants: readonly number[]): ReadonlyMap<number, Half> {
-  const made = new Map<number, Half>();
-  constants.forEach((constant) => {
-    if (made.has(constant) || !constants.includes(constant + 1)) return;
-    made.set(constant, 'first');
-    made.set(constant + 1, 'second');
-  });
-  return made;
 }
 
 // ---- helpers
@@ -334,6 +296,7 @@ export function wideFunctions(): (of: KernelFunction) => KernelFunction {
       wide,
       shapes: new Map(parameters.map(({ name, type }) => [name, { kind: 'each', value: local(name, type) }])),
       bindings: new Map(),
+      variables: new Set(),
     };
     const body = writeSteps(of.body, writing, null);
     const value = widen(shapeOf(of.value, placeOf(writing, null, body)));

@@ -18,7 +18,8 @@ import {
 } from '../kernel-build.ts';
 import { componentOf, vectorOf } from '../kernel-ops.ts';
 import { inside } from '../map-expressions.ts';
-import { linear, multipleOf, type Bindings, type Linear } from '../simt/linear.ts';
+import { multipleOf, type Bindings } from '../simt/linear.ts';
+import type { Access } from './vectorize-pairs.ts';
 
 export type Shape =
   | { readonly kind: 'same'; readonly value: Expression }
@@ -27,7 +28,6 @@ export type Shape =
   | { readonly kind: 'each'; readonly value: Expression };
 
 type Steps = Extract<Shape, { kind: 'steps' }>;
-type Access = Extract<Expression, { kind: 'load' | 'element' }>;
 
 /** Where an expression stands. */
 export interface Place {
@@ -260,11 +260,4 @@ function everySecond(
 function accessAt(e: Access, index: Expression, type = e.type, mask?: Expression): Expression {
   if (e.kind === 'load') return load(e.buffer, index, type as 'f32' | 'i32' | 'f32x4' | 'i32x4', mask);
   return element(e.array, index, type, mask);
-}
-
-/** Where an access lies but for its constant, and that constant. */
-export function slotOf(name: string, index: Expression, bindings: Bindings): { key: string; constant: number } {
-  const { constant, terms }: Linear = linear(index, bindings);
-  const parts = [...terms].map(([key, { coefficient }]) => `${coefficient}*${key}`).toSorted();
-  return { key: `${name}[${parts.join('+')}]`, constant };
 }

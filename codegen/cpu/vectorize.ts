@@ -22,7 +22,8 @@ import { vectorOf } from '../kernel-ops.ts';
 import { nestedIn, type Accumulation } from '../map-expressions.ts';
 import type { Bindings, Bound } from '../simt/linear.ts';
 import { analyse, costOf, type Region } from './vectorize-analysis.ts';
-import { pairsIn, wideFunctions, writeSteps } from './vectorize-statements.ts';
+import { pairsIn } from './vectorize-pairs.ts';
+import { wideFunctions, writeSteps } from './vectorize-statements.ts';
 import { isNonNegative } from './vectorize-values.ts';
 
 type Loop = Extract<Statement, { kind: 'for' }>;
@@ -129,6 +130,7 @@ function groupsOf(statement: Loop, outer: Bindings, state: State): readonly Stat
           wide: state.wide,
           shapes: new Map([[variable, { kind: 'steps', first: at, stride: 1 }]]),
           bindings: new Map(bindings),
+          variables: new Set(),
         },
         null,
       );

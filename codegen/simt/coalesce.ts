@@ -5,19 +5,10 @@
 
 import type { Binding, Expression, Statement, ValueType } from '../kernel.ts';
 import { add, element, i32, local, loop, multiply, storeElement } from '../kernel-build.ts';
+import { nestedIn } from '../map-expressions.ts';
 import { replace } from '../unroll.ts';
 import { namesIn, type Bindings, type Bound } from './linear.ts';
-import {
-  expressionsIn,
-  loadsOf,
-  namesSet,
-  nested,
-  partsOf,
-  storedIn,
-  type Alike,
-  type Part,
-  type Run,
-} from './lockstep.ts';
+import { expressionsIn, loadsOf, namesSet, partsOf, storedIn, type Alike, type Part, type Run } from './lockstep.ts';
 import { isDifferent, strideOf, vectorsOf, type Access, type Change, type Points, type Vector } from './vectors.ts';
 import { childrenOf, rewriteExpression, rewriteStatement } from './walk-kernel.ts';
 
@@ -90,7 +81,8 @@ function lockstep(points: Loop, outer: Bindings, state: State): readonly Stateme
   const width = to.kind === 'literal' ? to.value : 0;
   // What points add to a variable of around the loop is added point by point, in one run.
   const declared = new Map<string, Expression>();
-  for (const each of nested(body)) if (each.kind === 'let' || each.kind === 'var') declared.set(each.name, each.value);
+  for (const each of nestedIn(body))
+    if (each.kind === 'let' || each.kind === 'var') declared.set(each.name, each.value);
   const carries = namesSet(body).some((name) => !declared.has(name));
   const changes = new Map<string, Change>(namesSet(body).map((name) => [name, { kind: 'varies' }]));
   const names = new Map<string, Bound>(outer);

@@ -93,7 +93,8 @@ export function writeBody(
   });
   write(scope, (plan) => bindings.find(({ buffer }) => buffer === plan)!.binding.name);
   const drawn = scope.finish(name);
-  const shared = share(drawn.statements, { bindings: drawn.bindings, hints: scope.hints, fresh });
+  const traps = setting.options.machine === 'cpu';
+  const shared = share(drawn.statements, { bindings: drawn.bindings, hints: scope.hints, fresh, traps });
   const { access, machine, vectors } = setting.options;
   if (machine === 'cpu') {
     const statements = vectors ? inVectors(shared, { bindings: drawn.bindings, fresh }) : shared;
@@ -111,7 +112,7 @@ export function writeBody(
 /** `vector` loops as vectors; what they compute twice or in every step alike is bound once, as before. */
 function inVectors(statements: readonly Statement[], options: VectorizeOptions): readonly Statement[] {
   const made = vectorize(withoutAliases(statements), options);
-  return withoutAliases(withoutUnused(share(made, { ...options, hints: new Map() })));
+  return withoutAliases(withoutUnused(share(made, { ...options, hints: new Map(), traps: true })));
 }
 
 /** Variants with the same body are one. */

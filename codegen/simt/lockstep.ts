@@ -3,6 +3,7 @@
 // stands behind a store to its buffer.
 
 import type { Expression, Statement } from '../kernel.ts';
+import { expressionsOf, nestedIn } from '../map-expressions.ts';
 import { childrenOf } from './walk-kernel.ts';
 
 export type Run = { readonly kind: 'run'; readonly statements: readonly Statement[] };
@@ -79,44 +80,9 @@ function runsOf(statements: readonly Statement[]): readonly Run[] {
   return runs.map((run) => ({ kind: 'run', statements: run }));
 }
 
-/** The statement and those inside it. */
-export function* nested(statements: readonly Statement[]): Generator<Statement, void> {
-  for (const statement of statements) {
-    yield statement;
-    if (statement.kind === 'for') yield* nested(statement.body);
-    if (statement.kind === 'if') yield* nested([...statement.then, ...statement.otherwise]);
-  }
-}
-
-function expressionsOf(statement: Statement): readonly Expression[] {
-  switch (statement.kind) {
-    case 'let':
-    case 'var':
-    case 'set':
-      return [statement.value];
-    case 'store':
-    case 'store-shared':
-    case 'store-element':
-      return [statement.index, statement.value];
-    case 'load-elements':
-    case 'store-elements':
-      return [statement.index];
-    case 'for':
-      return [statement.from, statement.to];
-    case 'if':
-      return [statement.condition];
-    case 'barrier':
-    case 'return':
-    case 'comment':
-      return [];
-    default:
-      return statement satisfies never;
-  }
-}
-
 /** Every expression of the statement and of those inside it. */
 export const expressionsIn = (statement: Statement): readonly Expression[] =>
-  [...nested([statement])].flatMap(expressionsOf);
+  [...nestedIn([statement])].flatMap(expressionsOf);
 
 export type Load = Extract<Expression, { kind: 'load' }>;
 
@@ -131,8 +97,8 @@ const loadedIn = (statement: Statement): readonly string[] =>
 
 /** The buffers that the statement, or one inside it, stores to. */
 export const storedIn = (statement: Statement): readonly string[] =>
-  [...nested([statement])].flatMap((each) => (each.kind === 'store' ? [each.buffer] : []));
+  [...nestedIn([statement])].flatMap((each) => (each.kind === 'store' ? [each.buffer] : []));
 
 /** The variables that are set. */
 export const namesSet = (statements: readonly Statement[]): readonly string[] =>
-  [...nested(statements)].flatMap((each) => (each.kind === 'set' ? [each.name] : []));
+  [...nestedIn(statements)].flatMap((each) => (each.kind === 'set' ? [each.name] : []));

@@ -1,6 +1,7 @@
 // Binds what a kernel computes twice. Statements with expression trees come in; the same statements come out, where a
 // pure expression used twice in a block, or used in a loop that does not change it, is a `let` before its first use.
-// A load is never moved out of a branch or loop that may not run, and nothing moves across a change of what it reads.
+// A load (and, where it may trap, a division) is never moved out of a branch or loop that may not run, and nothing moves
+// across a change of what it reads.
 
 import type { Binding, Expression, Statement } from '../kernel.ts';
 import { componentOf, isVector } from '../kernel-ops.ts';
@@ -11,7 +12,8 @@ interface Node {
   readonly expression: Expression;
   readonly children: readonly Node[];
   readonly locals: ReadonlySet<string>;
-  readonly loads: boolean;
+  /** Must not be done where it was not: a load, or a division that may trap. */
+  readonly guarded: boolean;
   /** Reads something that may change: shared or private arrays, a buffer the kernel writes, other lanes. */
   readonly volatile: boolean;
   readonly trivial: boolean;
@@ -21,7 +23,7 @@ type Intern = (expression: Expression) => Node;
 
 const none: ReadonlySet<string> = new Set();
 
-function interner(writable: ReadonlySet<string>): Intern {
+function interner(writable: ReadonlySet<string>, traps: boolean): Intern {
   const byKey = new Map<string, Node>();
   const known = new Map<Expression, Node>();
   const intern: Intern = (e) => {
@@ -36,7 +38,7 @@ function interner(writable: ReadonlySet<string>): Intern {
         expression: e,
         children,
         locals: localsOf(e, children),
-        loads: e.kind === 'load' || children.some((child) => child.loads),
+        guarded: e.kind === 'load' || (traps && mayTrap(e)) || children.some((child) => child.guarded),
         volatile: isVolatile(e, writable) || children.some((child) => child.volatile),
         trivial: children.length === 0,
       };
@@ -47,6 +49,12 @@ function interner(writable: ReadonlySet<string>): Intern {
   };
   return intern;
 }
+
+/** Sizes are never 0. */
+const mayTrap = (e: Expression): boolean =>
+  e.kind === 'call' &&
+  (e.op === 'quotient' || e.op === 'remainder') &&
+  !['literal', 'size'].includes((e.args[1]!.kind === 'splat' ? e.args[1]!.value : e.args[1]!).kind);
 
 function localsOf(e: Expression, children: readonly Node[]): ReadonlySet<string> {
   if (e.kind === 'local') return new Set([e.name]);
@@ -127,11 +135,13 @@ export interface ShareOptions {
   readonly bindings: readonly Binding[];
   readonly hints: ReadonlyMap<Expression, string>;
   readonly fresh: (wanted: string) => string;
+  /** Dividing an integer by zero ends the program, as on a CPU. */
+  readonly traps?: boolean;
 }
 
 export function share(statements: readonly Statement[], options: ShareOptions): Statement[] {
   const writable = new Set(options.bindings.filter((b) => b.access === 'read_write').map((b) => b.name));
-  const intern = interner(writable);
+  const intern = interner(writable, options.traps ?? false);
   const names = new Map<number, string>();
   for (const [expression, name] of options.hints) {
     const { id } = intern(expression);
@@ -191,7 +201,7 @@ function isSettled(node: Node, settled: Settled): boolean {
 
 function worthIt(node: Node, use: Use): boolean {
   if (use.count < 2 || isSlight(node)) return false;
-  return !node.loads || use.unconditional > 0;
+  return !node.guarded || use.unconditional > 0;
 }
 
 function defaultName(e: Expression): string {
@@ -223,7 +233,7 @@ function countUses(
       if (use === undefined) {
         uses.set(node.id, { count: weight, unconditional: conditional ? 0 : weight, first: s });
         // A node moved out of a loop takes its children along.
-        const inner = isSlight(node) || (node.loads && conditional) ? weight : 1;
+        const inner = isSlight(node) || (node.guarded && conditional) ? weight : 1;
         node.children.forEach((child) => count(child, inner, conditional));
       } else {
         use.count += weight;

@@ -5,12 +5,12 @@
 import { describe, expect, it } from 'vitest';
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import { bytesOfElement, type Statement } from '../../codegen/kernel.ts';
-import { evaluateSize } from '../../codegen/plan/size.ts';
-import type { BufferPlan, EntryName, LaunchPlan, Plan, PlanOptions } from '../../codegen/plan/plan.ts';
-import { expressionsIn, loadsOf, nested } from '../../codegen/simt/lockstep.ts';
-import { simulate } from '../../codegen/simulate.ts';
+import { nestedIn } from '../../codegen/map-expressions.ts';
+import type { EntryName, LaunchPlan, Plan, PlanOptions } from '../../codegen/plan/plan.ts';
+import { expressionsIn, loadsOf } from '../../codegen/simt/lockstep.ts';
 import { targetPlan } from '../../src/options.ts';
 import { loadFile } from '../lower/load.ts';
+import { moved } from './count-traffic.ts';
 import { wholeSizes } from './run-plan.ts';
 
 const [batch, tokens, heads, headDim] = [2, 8, 4, 64];
@@ -25,31 +25,6 @@ function planOf(name: string, options: Partial<PlanOptions>, keyHeads = heads): 
   return buildPlan(attend, { ...targetPlan('cuda', 'bf16'), gradients, ...options });
 }
 
-/** An array that counts the elements read from and written to it. */
-function counted(buffer: BufferPlan, count: { elements: number }): Float32Array | Int32Array {
-  const length = buffer.shape.reduce((all, size) => all * evaluateSize(size, sizes), 1);
-  const data = buffer.type === 'i32' ? new Int32Array(length) : new Float32Array(length).fill(0.5);
-  return new Proxy(data, {
-    get(target, key) {
-      if (typeof key === 'string' && /^\d+$/.test(key)) count.elements += 1;
-      return Reflect.get(target, key, target) as unknown;
-    },
-    set(target, key, value: number) {
-      count.elements += 1;
-      return Reflect.set(target, key, value, target);
-    },
-  });
-}
-
-/** Bytes moved by a launch, by buffer. */
-function moved({ kernel, buffers }: LaunchPlan): Map<string, number> {
-  const counts = buffers.map(() => ({ elements: 0 }));
-  const data = Object.fromEntries(kernel.bindings.map(({ name }, n) => [name, counted(buffers[n]!, counts[n]!)]));
-  const [variant] = kernel.variants;
-  simulate(variant!.body, evaluateSize(variant!.groups, sizes), data, sizes);
-  return new Map(buffers.map((buffer, n) => [buffer.name, counts[n]!.elements * bytesOfElement[buffer.type]]));
-}
-
 const launchesOf = (plan: Plan, entry: EntryName): readonly LaunchPlan[] =>
   plan.entries.find(({ name }) => name === entry)!.launches;
 
@@ -59,7 +34,7 @@ function rotations(plan: Plan, entry: EntryName): { launches: readonly LaunchPla
   let bytes = 0;
   for (const launch of launches) {
     const streams = new Set(launch.buffers.filter(({ shape }) => shape.length === 4).map(({ name }) => name));
-    for (const [name, each] of moved(launch)) if (streams.has(name)) bytes += each;
+    for (const [name, each] of moved(launch, sizes)) if (streams.has(name)) bytes += each;
   }
   return { launches, bytes };
 }
@@ -104,7 +79,7 @@ it('has accesses of 16 bytes alone where it rotates', () => {
     for (const entry of ['forward', 'backward'] as const) {
       for (const { kernel } of rotations(plan, entry).launches) {
         const type = new Map(kernel.bindings.map((binding) => [binding.name, binding.type]));
-        const all = [...nested(kernel.variants[0]!.body.statements)];
+        const all = [...nestedIn(kernel.variants[0]!.body.statements)];
         const wide = all.flatMap((each) =>
           each.kind === 'load-elements' || each.kind === 'store-elements' ? [each] : [],
         );
