@@ -2,6 +2,7 @@
 // addition of registers alone reach on this machine, in one run. `npm run build` first.
 //
 //   node test/bench/cpu-products.mjs [--shapes 768x128x384,512x768x2304] [--seconds 0.2] [--rounds 5] [--no-fused]
+//   node test/bench/cpu-products.mjs --threads 2           through the device, by the clock on the wall
 //
 // A shape is tokens x inputs x outputs: x W is [tokens, inputs] [inputs, outputs]; `dx` is what comes back through W, and
 // `dW` what W gets.
@@ -10,8 +11,12 @@ import { parseArgs } from 'node:util';
 import { buildPlan } from '../../dist/codegen/plan/build-plan.js';
 import { evaluateSize } from '../../dist/codegen/plan/size.js';
 import { at, axis, defined, given, call, program, read, reduce } from '../../dist/src/ir/build.js';
+import { compileProgram } from '../../dist/src/compile.js';
+import { loadModule } from '../../dist/src/load-module.js';
 import { targetPlan } from '../../dist/src/options.js';
+import { wholeSequence } from '../../dist/targets/device.js';
 import { fused, hasFused } from '../../dist/targets/wasm/device/fused.js';
+import { openCpu } from '../../dist/targets/wasm/device/index.js';
 import { encodeModule } from '../../dist/targets/wasm/encode.js';
 import { moduleOf } from '../../dist/targets/wasm/module.js';
 
@@ -25,6 +30,7 @@ const { values: flags } = parseArgs({
     rounds: { type: 'string', default: '5' },
     kinds: { type: 'string', default: 'x W,dx,dW' },
     'no-fused': { type: 'boolean', default: false },
+    threads: { type: 'string', default: '1' },
   },
 });
 
@@ -160,17 +166,62 @@ function registersOnly() {
   return { run: () => run(200_000), flops: 200_000 * sums * 8 };
 }
 
+/** The best rate of a product that the device runs, by the clock on the wall. */
+async function onDevice(device, kind, [tokens, inputs, outputs], flops) {
+  const made = product(kind, inputs, outputs);
+  const module = await loadModule(
+    await compileProgram(made, { contract: 'always' }, { target: 'wasm', precision: 'f32' }),
+  );
+  const sizes = wholeSequence(1, tokens);
+  const elements = (parameter) => parameter.elements(sizes);
+  const whole = (parameter) => ({
+    name: parameter.name,
+    elements: elements(parameter),
+    type: 'f32',
+    storage: device.allocate(4 * elements(parameter), parameter.name),
+    offset: 0,
+  });
+  const buffers = Object.fromEntries(module.entries.forward.inputs.map((each) => [each.name, whole(each)]));
+  for (const { storage, elements: count } of Object.values(buffers))
+    device.write(
+      storage,
+      0,
+      Float32Array.from({ length: count }, (_, n) => Math.sin(n)),
+    );
+  const recorded = await device.record((tape) => module.forward(tape, buffers), sizes);
+  const { storage: any } = Object.values(buffers)[0];
+  const times = Math.max(1, Math.round(2e8 / flops)); // some milliseconds
+  let best = 0;
+  const start = performance.now();
+  while (performance.now() - start < Number(flags.seconds) * Number(flags.rounds) * 1000) {
+    const before = performance.now();
+    for (let n = 0; n < times; n += 1) device.run(recorded);
+    await device.read(any, 0, 4);
+    best = Math.max(best, (times * flops) / (performance.now() - before) / 1e6);
+  }
+  device.release(recorded);
+  Object.values(buffers).forEach(({ storage }) => device.free(storage));
+  return best;
+}
+
+const threads = Number(flags.threads);
+const device = threads > 1 ? await openCpu({ threads, products: 'own', fused: !flags['no-fused'] }) : null;
 const registers = registersOnly();
 const peak = measure(registers.run, registers.flops);
 console.log(
   `registers alone: ${peak.toFixed(1)} GFLOP/s on one thread; ${fuses ? 'products added in one instruction' : 'no relaxed SIMD'}`,
 );
+async function rateOf(kind, shape, flops) {
+  if (device !== null) return `${kind} ${(await onDevice(device, kind, shape, flops)).toFixed(1).padStart(5)}`;
+  const launches = prepare(kind, shape);
+  const rate = measure(() => launches.forEach(({ run }) => run()), flops);
+  return `${kind} ${rate.toFixed(1).padStart(5)} (${launches.map(({ items }) => items).join(' + ')} items)`;
+}
+
 for (const shape of flags.shapes.split(',').map((each) => each.split('x').map(Number))) {
   const flops = 2 * shape.reduce((all, each) => all * each, 1);
-  const rates = flags.kinds.split(',').map((kind) => {
-    const launches = prepare(kind, shape);
-    const rate = measure(() => launches.forEach(({ run }) => run()), flops);
-    return `${kind} ${rate.toFixed(1).padStart(5)} (${launches.map(({ items }) => items).join(' + ')} items)`;
-  });
+  const rates = [];
+  for (const kind of flags.kinds.split(',')) rates.push(await rateOf(kind, shape, flops));
   console.log(`${shape.join(' x ').padEnd(20)} ${rates.join('   ')}`);
 }
+await device?.close();
