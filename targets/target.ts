@@ -1,4 +1,4 @@
-// A GPU language as data: what a printer must know. Statements, naming and structure are shared.
+// A language of kernels as data: what a printer must know. Statements, naming and structure are shared.
 
 import type { CommentStart } from '../codegen/glue/header.ts';
 import type { KernelBody } from '../codegen/kernel.ts';

@@ -22,8 +22,10 @@ function entryText(entry: EntryPlan): string[] {
     ...entry.launches.flatMap(({ kernel, buffers }) => [
       `  launch ${kernel.name}(${buffers.map(({ name }) => name).join(', ')})`,
       `    ${kernel.comment}`,
-      ...kernel.variants.map(
-        ({ profile, groups, body }) => `    ${profile}: ${printSize(groups)} groups of ${body.workgroup}`,
+      ...kernel.variants.map(({ profile, groups, body }) =>
+        body.workgroup === 1
+          ? `    ${printSize(groups)} items of work`
+          : `    ${profile}: ${printSize(groups)} groups of ${body.workgroup}`,
       ),
       `    bytes ${printSize(kernel.cost.bytes)}; flops ${printSize(kernel.cost.flops)}`,
     ]),
