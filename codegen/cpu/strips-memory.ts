@@ -6,7 +6,7 @@ import type { Tensor } from '../../src/ir/ir.ts';
 import { readsOf } from '../../src/ir/visit.ts';
 import type { StripMember, StripsNest } from '../plan/nest.ts';
 import { extentSize, numberSize, product } from '../plan/size.ts';
-import { rolesOf, sameScalar } from '../plan/strips-member.ts';
+import { rolesOf, sameScalar } from '../plan/strips-roles.ts';
 import { scalarsOfRule } from '../plan/strips-range.ts';
 import type { Scope } from '../simt/scope.ts';
 

@@ -22,7 +22,7 @@ import {
 import { flopsOf } from '../plan/cost.ts';
 import type { StripMember, StripsNest } from '../plan/nest.ts';
 import { ceilDivide, extentSize, product, runtimeSize } from '../plan/size.ts';
-import { isQuadratic, sameScalar } from '../plan/strips-member.ts';
+import { isQuadratic, sameScalar } from '../plan/strips-roles.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from '../simt/draft.ts';
 import { nameOf } from '../simt/rows.ts';
 import { extentOf, indexAt, storeAt, type Scope } from '../simt/scope.ts';

@@ -7,7 +7,7 @@ import { mapScalars, replaceTensors } from '../../src/ir/visit.ts';
 import { readBy, type Root } from './nest.ts';
 import type { PlanOptions } from './plan.ts';
 import { cutStrips, isStrips } from './strips.ts';
-import { isQuadratic } from './strips-member.ts';
+import { isQuadratic } from './strips-roles.ts';
 
 export interface Again {
   readonly backward: readonly Root[];

@@ -5,7 +5,7 @@
 import type { Axis, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { readsOf } from '../../src/ir/visit.ts';
 import type { StripFrame, StripMember } from './nest.ts';
-import type { Roles } from './strips-member.ts';
+import type { Roles } from './strips-roles.ts';
 
 /** `kept`: strips that are stored whole, for others. */
 export function withRanges(

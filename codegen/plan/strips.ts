@@ -6,7 +6,8 @@ import { axis } from '../../src/ir/build.ts';
 import type { Tensor } from '../../src/ir/ir.ts';
 import { readBy, type Root, type StripFrame, type StripMember, type StripsNest } from './nest.ts';
 import type { PlanOptions } from './plan.ts';
-import { asMember, isQuadratic, isShared, isTokens, rolesOf, type Joined, type Roles } from './strips-member.ts';
+import { asMember, isShared, type Joined } from './strips-member.ts';
+import { isQuadratic, isTokens, rolesOf, type Roles } from './strips-roles.ts';
 import { withRanges } from './strips-range.ts';
 
 export type Step = Root | StripsNest;

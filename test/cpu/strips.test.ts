@@ -20,8 +20,9 @@ import type { Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { targetPlan } from '../../src/options.ts';
 import { checkCase, inputsOf, randomValues } from '../kernels/check-plan.ts';
 import { decodeError } from '../kernels/check-decode.ts';
-import { runPlan, wholeSizes } from '../kernels/run-plan.ts';
+import { runPlan, wholeSizes, type RunOptions } from '../kernels/run-plan.ts';
 import { loadFile } from '../lower/load.ts';
+import { runWasm } from '../wasm/run-kernel.ts';
 
 const geometry: Geometry = { heads: 2, kv_heads: 2, head_dim: 8, model_dim: 8, context: 40, layers: 1, layer: 0 };
 const shared: Partial<Geometry> = { heads: 4, kv_heads: 2 };
@@ -42,7 +43,13 @@ function gradientsOf(program: Program): readonly string[] {
 }
 
 /** Learned numbers of the size that they have, so that what a mask hides stays finite in float32. */
-function check(program: Program, batch: number, tokens: number, options: Partial<PlanOptions> = {}): number {
+function check(
+  program: Program,
+  batch: number,
+  tokens: number,
+  options: Partial<PlanOptions> = {},
+  run: RunOptions = {},
+): number {
   const inputs = inputsOf(program, batch, tokens);
   const learned = program.inputs.flatMap(({ name, origin }, n) => {
     if (origin.kind !== 'learned') return [];
@@ -54,6 +61,7 @@ function check(program: Program, batch: number, tokens: number, options: Partial
     tokens,
     inputs: Object.fromEntries(learned),
     orders: ['random'],
+    run,
     options: cpu({ gradients: gradientsOf(program), ...options }),
   });
   // A bias that a softmax takes away again has no gradient but rounding.
@@ -72,6 +80,10 @@ describe.each(kinds)('%s', (name) => {
 
   it('has the values of the interpreter where a block is not full', () => {
     expect(check(attend(file), 2, 19)).toBeLessThan(tolerance);
+  });
+
+  it('has them as WebAssembly, over several blocks', () => {
+    expect(check(attend(file), 1, 45, {}, { execute: runWasm })).toBeLessThan(tolerance);
   });
 
   it('has them where heads share keys', () => {
