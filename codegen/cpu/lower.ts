@@ -1,10 +1,7 @@
 // A nest -> its kernels for a CPU: items of work with loops in them, in the order in which they run.
 
-import { createNames } from '../names.ts';
 import type { Nest } from '../plan/nest.ts';
 import type { Draft, Setting } from '../simt/draft.ts';
-import { lowerNest } from '../simt/lower.ts';
-import { fromLanes } from './from-lanes.ts';
 import { lowerColumns } from './columns.ts';
 import { lowerContraction } from './contraction.ts';
 import { lowerMatrix } from './matrix.ts';
@@ -33,16 +30,6 @@ export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
     case 'strips':
       return [lowerStrips(nest, setting)];
     default:
-      return fromSimt(nest, setting);
+      return nest satisfies never;
   }
-}
-
-function fromSimt(nest: Nest, setting: Setting): readonly Draft[] {
-  return lowerNest(nest, setting).map((draft) => {
-    const software = draft.variants.find(({ profile }) => profile === 'software');
-    if (software === undefined) throw new Error(`${draft.name} has no variant without barriers`);
-    const names = createNames(['lane_of_item']);
-    const body = fromLanes(software.body, (wanted) => names.allocate(`${wanted}_of_item_`));
-    return { ...draft, variants: [{ ...software, body }] };
-  });
 }
