@@ -1,7 +1,7 @@
 // The CPU's kernels that move memory, beside what the machine copies: encodings forward and backward, layer norm, GELU, AdamW,
 // on tensors larger than the cache. Prints bytes over time of each, as a share of the copy rate measured in the same run.
 //
-//   node test/bench/cpu-kernels.mjs [--threads 2] [--batch 8] [--tokens 1024] [--heads 12] [--head-dim 64] [--repeat 5] [--only carope]
+//   node test/bench/cpu-kernels.mjs [--threads 2] [--batch 8] [--tokens 1024] [--heads 12] [--head-dim 64] [--repeat 5] [--only carope] [--json]
 
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -17,6 +17,7 @@ const { values: flags } = parseArgs({
     'head-dim': { type: 'string', default: '64' },
     repeat: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },
+    json: { type: 'boolean', default: false },
     dist: { type: 'string', default: fileURLToPath(new URL('../../dist', import.meta.url)) },
   },
 });
@@ -169,13 +170,18 @@ async function copyRate() {
   return (2 * bytes) / ms / 1e6;
 }
 
-const show = (title, megabytes, ms, rate, copy) =>
+const rows = [];
+const show = (title, megabytes, ms, rate, copy) => {
+  rows.push({ title, megabytes, milliseconds: ms, gigabytesPerSecond: rate, ofCopy: rate / copy });
+  if (flags.json) return;
   console.log(
     `${title.padEnd(44)} ${megabytes.toFixed(1).padStart(8)} MB ${ms.toFixed(2).padStart(8)} ms` +
       ` ${rate.toFixed(1).padStart(6)} GB/s ${((100 * rate) / copy).toFixed(0).padStart(4)} %`,
   );
+};
 
-console.log(`${device.description}; batch ${batch}, tokens ${tokens}, heads ${heads}, head_dim ${headDim}`);
+if (!flags.json)
+  console.log(`${device.description}; batch ${batch}, tokens ${tokens}, heads ${heads}, head_dim ${headDim}`);
 let copy = await copyRate();
 show('memory.copy', (2 * largest) / 1e6, (2 * largest) / copy / 1e6, copy, copy);
 for (const [title, make, entry, isWanted, options] of cases) {
@@ -203,3 +209,4 @@ for (const [title, make, entry, isWanted, options] of cases) {
   show(title, bytes / 1e6, ms, rate, copy);
 }
 await device.close();
+if (flags.json) console.log(JSON.stringify({ device: device.description, rows }));

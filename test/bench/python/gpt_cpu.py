@@ -83,8 +83,8 @@ def best_of(run, seconds, least):
     return times
 
 
-def measure_model(name, seconds, compiled, fused):
-    sizes = models[name]
+def measure_model(name, seconds, compiled, fused, characters):
+    sizes = {**models[name], **({"vocabulary": characters} if name == "char" else {})}
     batch, tokens, vocabulary = sizes["batch"], sizes["tokens"], sizes["vocabulary"]
     torch.manual_seed(1)
     model = GPT(**{key: value for key, value in sizes.items() if key != "batch"})
@@ -137,12 +137,13 @@ def main():
     parser.add_argument("--products", default="")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as PyTorch takes by itself")
     parser.add_argument("--seconds", type=float, default=8.0, help="for each model")
+    parser.add_argument("--characters", type=int, default=65, help="vocabulary of the character model")
     parser.add_argument("--compile", action="store_true")
     flags = parser.parse_args()
     if flags.threads > 0:
         torch.set_num_threads(flags.threads)
     rows = [
-        measure_model(name, flags.seconds, flags.compile, fused)
+        measure_model(name, flags.seconds, flags.compile, fused, flags.characters)
         for name in flags.models.split(",")
         if name
         for fused in (False, True)
