@@ -61,7 +61,10 @@ const ways: readonly (readonly [string, readonly string[]])[] = [
 describe.skipIf(compiler === null).each(ways)('elementary functions, %s', (_, flags) => {
   let kernels: readonly bigint[];
   beforeAll(async () => {
-    kernels = await load(cases.map(kernelOf), flags);
+    kernels = await load(
+      cases.map((each) => kernelOf(each)),
+      flags,
+    );
   });
   it.each(cases.map((test, at) => [test.op + (test.integer ? ' of integers' : ''), at] as const))('%s', (_name, at) => {
     const test = cases[at]!;
