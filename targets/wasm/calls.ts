@@ -3,7 +3,7 @@
 
 import type { KernelOp, ScalarType } from '../../codegen/kernel.ts';
 import { number, op, type Value } from './ast.ts';
-import { held, twice, type Frame } from './frame.ts';
+import { held, plus, times, twice, type Frame } from './frame.ts';
 import type { ComponentOp, PlainOp } from './operations.ts';
 
 type Make = (args: readonly Value[], frame: Frame) => Value;
@@ -52,9 +52,9 @@ const absolute: Make = ([a], frame) => {
 };
 
 const scalars: Readonly<Record<Own, Forms>> = {
-  add: { f32: 'f32.add', i32: 'i32.add' },
+  add: { f32: 'f32.add', i32: ([a, b]) => plus(a!, b!) },
   subtract: { f32: 'f32.sub', i32: 'i32.sub' },
-  multiply: { f32: 'f32.mul', i32: 'i32.mul' },
+  multiply: { f32: 'f32.mul', i32: ([a, b]) => (b!.kind === 'i32' ? times(a!, b!.value) : op('i32.mul', a!, b!)) },
   divide: { f32: 'f32.div' },
   negate: { f32: 'f32.neg', i32: ([a]) => op('i32.sub', number(0), a!) },
   min: { f32: ofVectors('f32x4.pmin'), i32: pick(false) },

@@ -1,8 +1,29 @@
-// Kernels as text: the same instructions as in the bytes, names that are declared and used, and two kernels to look at. A module that
+// Kernels as text: the same instructions as in the bytes, names that are declared and used; two kernels to look at. A module that
 // pegen writes for a CPU.
 
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { Expression, KernelBody, Statement } from '../../codegen/kernel.ts';
+import {
+  add,
+  assign,
+  call,
+  divide,
+  element,
+  f32,
+  i32,
+  letOf,
+  load,
+  local,
+  loop,
+  multiply,
+  sizeOf,
+  splat,
+  store,
+  storeElement,
+  varOf,
+  workgroupIndex,
+} from '../../codegen/kernel-build.ts';
 import { scratchBytes as scratchSize } from '../../codegen/glue/kernels.ts';
 import { evaluateSize } from '../../codegen/plan/size.ts';
 import { compile, plansOf } from '../../src/compile.ts';
@@ -76,9 +97,43 @@ describe.each(['rope', 'carope', 'comrope_ld'])('%s', (name) => {
   });
 });
 
-it('prints a rotation and a scan', async () => {
-  const [rope, carope] = [await compiled('rope'), await compiled('carope')];
-  const read = (kernel: (typeof rope.kernels)[number]): string => wasm.read!(kernel.variants[0]!.body, kernel.comment);
-  expect(read(rope.kernels[0]!)).toMatchSnapshot('rope, its first kernel');
-  expect(read(carope.kernels.find(({ name }) => name === 'phase')!)).toMatchSnapshot('carope, its phases');
+/** Rows of `width` numbers of x, into y of the same form. */
+function rowsKernel(name: string, width: number, statements: readonly Statement[]): KernelBody {
+  const binding = (of: string, access: 'read' | 'read_write') => ({ name: of, type: 'f32', access }) as const;
+  const offset = letOf('offset', multiply(local('row', 'i32'), i32(width)));
+  return {
+    name,
+    workgroup: 1,
+    bindings: [binding('x', 'read'), binding('y', 'read_write')],
+    shared: [],
+    arrays: [],
+    scratch: [{ name: 'weights', type: 'f32', size: { kind: 'size', size: 'keys' } }],
+    statements: [
+      letOf('first', multiply(workgroupIndex, i32(32))),
+      loop('row', local('first', 'i32'), add(local('first', 'i32'), i32(32)), [offset, ...statements]),
+    ],
+  };
+}
+
+const at = (name: string): Expression => add(local('offset', 'i32'), local(name, 'i32'));
+const lane = (name: string): Expression => local(name, 'i32');
+
+it('prints four numbers at a time, several steps at once', () => {
+  const doubled = store('y', at('d'), multiply(load('x', at('d'), 'f32x4'), splat(f32(2))));
+  const body = rowsKernel('doubled', 256, [loop('d', i32(0), sizeOf('tokens'), [doubled], { step: 4 })]);
+  expect(wasm.read!(body, 'y [rows, 256] (doubled.pe:3)')).toMatchSnapshot();
+});
+
+it('prints helpers in their place, and memory of a thread', () => {
+  const total = local('total', 'f32');
+  const body = rowsKernel('softmax', 64, [
+    varOf('total', f32(0)),
+    loop('j', i32(0), sizeOf('keys'), [
+      letOf('weight', call('exp', load('x', at('j')))),
+      assign('total', add(total, local('weight', 'f32'))),
+      storeElement('weights', lane('j'), local('weight', 'f32')),
+    ]),
+    loop('k', i32(0), sizeOf('keys'), [store('y', at('k'), divide(element('weights', lane('k')), total))]),
+  ]);
+  expect(wasm.read!(body, 'y [rows, keys]')).toMatchSnapshot();
 });
