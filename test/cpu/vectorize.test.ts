@@ -4,6 +4,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { withoutAliases } from '../../codegen/cpu/aliases.ts';
+import { expandForCpu } from '../../codegen/cpu/expand.ts';
 import { vectorize } from '../../codegen/cpu/vectorize.ts';
 import type { Expression, KernelBody, Statement } from '../../codegen/kernel.ts';
 import * as build from '../../codegen/kernel-build.ts';
@@ -392,9 +393,12 @@ it('names of names go, names of what changes stay', () => {
   expect(run(body, 1).total![0]).toBe(9);
 });
 
-describe('every operation on vectors', () => {
+describe.each([
+  ['every operation on vectors', expandOp],
+  ['every operation as a CPU does it, on vectors', expandForCpu],
+] as const)('%s', (_name, expand) => {
   it.each(cases.map((test) => [test.op, test] as const))('%s', (_, test) => {
-    const plain = kernelOf(test);
+    const plain = kernelOf(test, expand);
     const stored = [...nestedIn(plain.statements)].find((s) => s.kind === 'store')!;
     const index = local('index', 'i32');
     const count = test.samples.length;
