@@ -100,6 +100,8 @@ const cases = [
     [`${name}, rotate back`, () => encoding(name), 'backward', isOf('rotate'), {}],
   ]),
   ['rope_learned, gradient of the angle', () => encoding('rope_learned'), 'backward', isOf('d_phase', 'd_theta'), {}],
+  ['carope, whole forward', () => encoding('carope'), 'forward', isOf('rotate', 'phase'), { inPlace: given }],
+  ['carope, whole backward', () => encoding('carope'), 'backward', isOf('rotate', 'd_phase_carry', 'd_f'), {}],
   ['carope, phases', () => encoding('carope'), 'forward', isOf('phase'), {}],
   ['carope, gradient of the phases', () => encoding('carope'), 'backward', isOf('d_phase_carry', 'd_phase'), {}],
   ['carope, gradient of the frequencies', () => encoding('carope'), 'backward', isOf('d_f', 'd_f_sum'), {}],
