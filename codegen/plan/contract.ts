@@ -24,7 +24,8 @@ export function factorsOf(body: Scalar): readonly Scalar[] {
   return [body];
 }
 
-export const times = (factors: readonly Scalar[]): Scalar => factors.reduce((all, factor) => call('multiply', all, factor));
+export const times = (factors: readonly Scalar[]): Scalar =>
+  factors.reduce((all, factor) => call('multiply', all, factor));
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 
