@@ -13,7 +13,6 @@ export const plainOps = {
   'i32.ne': 0x47,
   'i32.lt_s': 0x48,
   'i32.le_s': 0x4c,
-  'i32.ge_s': 0x4e,
   'i32.popcnt': 0x69,
   'i32.add': 0x6a,
   'i32.sub': 0x6b,
@@ -96,7 +95,6 @@ export const componentOps = {
   'i32x4.extract_lane': fd(0x1b),
   'i32x4.replace_lane': fd(0x1c),
   'f32x4.extract_lane': fd(0x1f),
-  'f32x4.replace_lane': fd(0x20),
 } as const;
 export type ComponentOp = keyof typeof componentOps;
 
