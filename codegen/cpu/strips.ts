@@ -20,7 +20,7 @@ import {
   workgroupIndex,
 } from '../kernel-build.ts';
 import { flopsOf } from '../plan/cost.ts';
-import type { StripMember, StripsNest } from '../plan/nest.ts';
+import type { Root, StripMember, StripsNest } from '../plan/nest.ts';
 import { ceilDivide, extentSize, product, runtimeSize } from '../plan/size.ts';
 import { isQuadratic, sameScalar } from '../plan/strips-roles.ts';
 import { buffersOf, describe, variant, writeBody, type Draft, type Setting } from '../simt/draft.ts';
@@ -33,7 +33,7 @@ import { declareStrips } from './strips-memory.ts';
 export function lowerStrips(nest: StripsNest, setting: Setting): Draft {
   const { frame, rows, members } = nest;
   const roots = members.map(({ root }) => root);
-  const name = setting.kernelName(nameOf(roots));
+  const name = setting.kernelName(nameOf(storedBy(nest)));
   const { body, buffers } = writeBody(setting, name, 1, buffersOf(roots, setting), (scope) =>
     writeItem(scope, nest, setting),
   );
@@ -49,11 +49,14 @@ export function lowerStrips(nest: StripsNest, setting: Setting): Draft {
   };
 }
 
+const storedBy = ({ members, inside }: StripsNest): readonly Root[] =>
+  members.map(({ root }) => root).filter(({ definition: { tensor } }) => !inside.has(tensor));
+
 /** What has a buffer, and that no strip has one. */
-function describeNest({ members, inside, rows }: StripsNest): string {
-  const stored = members.map(({ root }) => root).filter(({ definition: { tensor } }) => !inside.has(tensor));
+function describeNest(nest: StripsNest): string {
+  const stored = storedBy(nest);
   const isLinear = stored.every(({ definition: { tensor } }) => !isQuadratic(tensor));
-  return `${describe(stored)}: strips of ${rows} queries${isLinear ? ', no tokens x keys tensor' : ''}`;
+  return `${describe(stored)}: strips of ${nest.rows} queries${isLinear ? ', no tokens x keys tensor' : ''}`;
 }
 
 function writeItem(scope: Scope, nest: StripsNest, setting: Setting): void {
