@@ -66,9 +66,7 @@ const charModel: Partial<Configuration> = {
   batch: 12,
   steps: 2000,
   rate: 4e-3,
-  final: 0.05,
   warmup: 50,
-  memory: 0.99,
 };
 
 /** Published sizes, by the name a user gives. */
