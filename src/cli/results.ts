@@ -1,6 +1,6 @@
 // The numbers and samples of runs as text for a terminal of 80 columns.
 
-import { numberOf } from '../trainer/report/report.ts';
+import { enumerated, numberOf } from '../trainer/report/report.ts';
 import type { RunSummary } from '../trainer/report/report.ts';
 import { table } from './show.ts';
 
@@ -24,7 +24,7 @@ export function resultsTable(runs: readonly RunSummary[]): string {
     ({ name, rows: count }) => `${name}: its table has ${count} rows, and no positions beyond them`,
   );
   return [
-    `training loss; perplexity of held-out text in windows of ${inWords(lengths)} tokens; speed; parameters added`,
+    `training loss; perplexity of held-out text in windows of ${enumerated(lengths.map(String))} tokens; speed; parameters added`,
     '',
     table([header, ...rows]),
     ...notes.flatMap((note, n) => (n === 0 ? ['', note] : [note])),
@@ -32,9 +32,6 @@ export function resultsTable(runs: readonly RunSummary[]): string {
     .map((line) => (line.includes('  ') ? line : wrapped(line)))
     .join('\n');
 }
-
-const inWords = (numbers: readonly number[]): string =>
-  numbers.length < 2 ? numbers.join('') : `${numbers.slice(0, -1).join(', ')} and ${numbers.at(-1)}`;
 
 /** Lines of at most `width` characters, broken at spaces where there are some. */
 export function wrapped(text: string, width = columns): string {

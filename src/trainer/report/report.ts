@@ -28,6 +28,10 @@ export interface ReportContents {
   readonly runs: readonly RunSummary[];
 }
 
+/** one, two and three */
+export const enumerated = (words: readonly string[]): string =>
+  words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;
+
 /** 12,346 */
 export const numberOf = (value: number): string => Math.round(value).toLocaleString('en-US');
 
@@ -37,7 +41,7 @@ export function summaryTable(runs: readonly RunSummary[]): readonly (readonly st
   const header = [
     'encoding',
     'training loss',
-    ...lengths.map((tokens) => `perplexity at ${tokens}`),
+    ...lengths.map((tokens, n) => (n === 0 ? `perplexity at ${tokens}` : `at ${tokens}`)),
     'tokens/s',
     'parameters added',
   ];
@@ -55,7 +59,7 @@ export function summaryTable(runs: readonly RunSummary[]): readonly (readonly st
 
 export function reportPage(contents: ReportContents): string {
   const { configuration, runs } = contents;
-  const names = runs.map(({ name }) => name).join(' and ');
+  const names = enumerated(runs.map(({ name }) => name));
   const { layers, width, heads, context, steps, batch, accumulate, seed } = configuration;
   const facts = [
     `${layers} layers`,
@@ -111,7 +115,12 @@ function data(contents: ReportContents): unknown {
 
 function table([header, ...rows]: readonly (readonly string[])[]): string {
   const cells = (row: readonly string[], tag: string): string =>
-    row.map((cell, n) => `<${n === 0 ? 'th scope="row"' : tag}>${escapeHtml(cell)}</${n === 0 ? 'th' : tag}>`).join('');
+    row
+      .map((cell, n) => {
+        const open = n === 0 ? 'th scope="row"' : /^[a-z]/.test(cell) ? `${tag} class="why"` : tag;
+        return `<${open}>${escapeHtml(cell)}</${n === 0 ? 'th' : tag}>`;
+      })
+      .join('');
   const head = `<tr>${(header ?? []).map((cell) => `<th scope="col">${escapeHtml(cell)}</th>`).join('')}</tr>`;
   const body = rows.map((row) => `<tr>${cells(row, 'td')}</tr>`).join('\n');
   return `<div class="scroll"><table><thead>${head}</thead><tbody>${body}</tbody></table></div>`;

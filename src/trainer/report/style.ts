@@ -25,9 +25,10 @@ svg text { fill: var(--soft); font-size: 12px; font-variant-numeric: tabular-num
 ${[0, 1, 2, 3, 4, 5].map((n) => `.line-${n}, .key-${n} { --colour: var(--c${n}); }`).join('\n')}
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; background: var(--card); border: 1px solid var(--rule); border-radius: 12px; font-variant-numeric: tabular-nums; }
-th, td { text-align: right; padding: 9px 16px; border-bottom: 1px solid var(--rule); white-space: nowrap; }
+th, td { text-align: right; padding: 9px 14px; border-bottom: 1px solid var(--rule); white-space: nowrap; }
 tbody tr:last-child > * { border-bottom: 0; }
 th:first-child { text-align: left; }
+td.why { color: var(--soft); font-size: 13px; }
 thead th { color: var(--soft); font-weight: 500; font-size: 13px; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 16px; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 16px; align-items: start; }
