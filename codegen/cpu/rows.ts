@@ -18,6 +18,7 @@ import { openAhead, rowValues } from './ahead.ts';
 import { countItems, eachNeighbour, eachRow, itemsOf, type Items, type Range } from './items.ts';
 import { openPowers, powersOf } from './powers.ts';
 import { isFlat, jumps } from './strides.ts';
+import { areFarSums, writeSums } from './sums.ts';
 
 type Rotate = Extract<Definition, { kind: 'rotate' }>;
 
@@ -49,6 +50,7 @@ export function partOf(nest: RowsNest, setting: Setting): Part {
   return {
     items: countItems(items),
     write(scope, item) {
+      if (along === 'grid' && areFarSums(nest)) return writeSums(scope, nest, setting, items, item);
       const once = openOnce(scope, nest, { items, along });
       const writeRow = (row: Grid, range: Range): void => {
         once.inRow(row);
