@@ -22,6 +22,8 @@ export function writeOut(statements: readonly Statement[]): readonly Statement[]
 const wholeLength = 240;
 const longestStep = 160;
 const mostAtOnce = 4;
+/** Sums that a loop carries beside what it loads for several steps: more of them do not stay in registers. */
+const mostCarried = 4;
 
 function loop(of: Loop): readonly Statement[] {
   if (of.mode === 'unrolled') return unroll(of).flatMap(({ body }) => writeOut(body));
@@ -36,6 +38,7 @@ function loop(of: Loop): readonly Statement[] {
     const count = Math.max(Math.ceil((to.value - from.value) / step), 0);
     if (count * length <= wholeLength) return unroll(whole).flatMap((each) => each.body);
   }
+  if (body.filter(({ kind }) => kind === 'set').length > mostCarried) return [whole];
   const most = step === 4 ? mostAtOnce : Math.floor((4 * mostAtOnce) / step);
   const atOnce = [4, 2].find((each) => each <= most && each * length <= longestStep);
   return atOnce === undefined ? [whole] : severalAtOnce(whole, atOnce);

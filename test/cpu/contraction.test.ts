@@ -5,6 +5,8 @@ import { describe, expect, it } from 'vitest';
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import { at, axis, call, defined, given, map, program, read, readAt, real, reduce } from '../../src/ir/build.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { moduleOf } from '../../targets/wasm/module.ts';
+import { printModule } from '../../targets/wasm/wat.ts';
 import { checkCase, type Case } from '../kernels/check-plan.ts';
 import { largeProduct, projection } from '../kernels/programs.ts';
 import { runWasm } from '../wasm/run-kernel.ts';
@@ -86,6 +88,12 @@ describe('blocks that are full, and what is left of them', () => {
       for (const rightFlipped of [false, true])
         expect(errorAsWasm(plain(m, n, k, leftFlipped, rightFlipped))).toBeLessThan(4e-6);
   });
+});
+
+it('takes one step at a time where a tile fills the registers', () => {
+  const { plan } = checkCase({ program: plain(64, 128, 256, false, false), orders: [], options: cpu });
+  const text = printModule(moduleOf(plan.kernels[0]!.variants[0]!.body), '');
+  expect(text.split('f32x4.mul').length - 1).toBe(8);
 });
 
 describe('a product of few columns', () => {
