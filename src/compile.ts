@@ -34,7 +34,7 @@ export interface EncodingPlan {
 
 export interface Compiled {
   /** NAME.wgsl (.cu, .wat), to be read, and NAME.webgpu.ts (.cuda.ts, .wasm.ts), with the same kernels. None where there is an error. */
-  readonly files: readonly OutputFile[];
+  files(): readonly OutputFile[];
   readonly diagnostics: readonly Diagnostic[];
   readonly plan: EncodingPlan | null;
   readonly encoding: CheckedEncoding | null;
@@ -47,14 +47,14 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   const options = compileOptions(given);
   const { checked, lowered, laws, diagnostics } = frontEnd(source, options);
   if (checked === null || lowered === null || hasErrors(diagnostics))
-    return { files: [], diagnostics, plan: null, encoding: checked, laws, module: null };
+    return { files: () => [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
   const plan = planEncoding(lowered, targetPlan(options.target, options.precision), options.plan);
   const info = await moduleInfo(source, checked, options.target);
   const module = await printModule(plansOf(plan), info);
   const name = transliterate(checked.name);
   const target = targetOf(options.target);
-  const files = [
+  const files = (): readonly OutputFile[] => [
     {
       path: `${name}${target.extension}`,
       text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), target),

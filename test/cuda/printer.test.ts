@@ -206,7 +206,7 @@ describe.skipIf(release === null)('with nvcc', () => {
     const path = `${name}.pe`;
     const text = readFileSync(new URL(`../../examples/${path}`, import.meta.url), 'utf8');
     const { files } = await compile({ path, text, imports: {} }, { target: 'cuda', laws: false });
-    const file = files.find((each) => each.path.endsWith('.cu'))!;
+    const file = files().find((each) => each.path.endsWith('.cu'))!;
     inFolder((folder) => {
       writeFileSync(join(folder, file.path), file.text);
       const said = execFileSync(nvcc, ['-arch=sm_90', '-cubin', file.path], { cwd: folder, stdio: 'pipe' });

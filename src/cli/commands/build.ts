@@ -61,7 +61,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     const source = await readSource(path);
     const compiled = await Promise.all(targets.map((target) => compile(source, { ...options, target, precision })));
     await showDiagnostics(compiled[0]!.diagnostics, source);
-    const files = compiled.flatMap((each) => each.files);
+    const files = compiled.flatMap((each) => each.files());
     if (files.length === 0) {
       errors = true;
       continue;

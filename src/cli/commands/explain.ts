@@ -135,9 +135,9 @@ async function emit(stage: Emit, source: Source, options: CompileOptions): Promi
     const { planText } = await import('../../explain/plan-text.ts');
     console.log(plansOf(plan).map(planText).join('\n\n'));
   }
-  if (languages[stage] !== undefined) process.stdout.write(files.find(({ path }) => !path.endsWith('.ts'))!.text);
+  if (languages[stage] !== undefined) process.stdout.write(files().find(({ path }) => !path.endsWith('.ts'))!.text);
   if (stage === 'ts') {
     const { formatTypeScript } = await import('../../../codegen/glue/format.ts');
-    process.stdout.write(await formatTypeScript(files.find(({ path }) => path.endsWith('.ts'))!.text));
+    process.stdout.write(await formatTypeScript(files().find(({ path }) => path.endsWith('.ts'))!.text));
   }
 }
