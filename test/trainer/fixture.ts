@@ -43,6 +43,18 @@ export async function readFixture(name: string): Promise<Fixture> {
   };
 }
 
+/** [V], after token `place` of all B T. */
+export function logitsAt({ stored, vocabulary }: Fixture, place: number): Float32Array {
+  return stored.get('logits')!.data.subarray(place * vocabulary, (place + 1) * vocabulary);
+}
+
+/** -log probability of each target, [B, T]. */
+export const lossesOf = (fixture: Fixture): number[] =>
+  Array.from(fixture.targets, (target, place) => {
+    const logits = logitsAt(fixture, place);
+    return Math.log(logits.reduce((sum, logit) => sum + Math.exp(logit), 0)) - logits[target]!;
+  });
+
 /** The largest difference over the largest magnitude. */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
   if (actual.length !== expected.length) return Infinity;
