@@ -7,6 +7,7 @@ import { configure } from '../../src/trainer/configuration.ts';
 import { chunkPrograms, compileOperations, nextProgram } from '../../src/trainer/modules.ts';
 import { layOut } from '../../src/trainer/parameters.ts';
 import { chunksOf, longestChunk } from '../../src/trainer/vocabulary.ts';
+import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import { targetPlan } from '../../src/options.ts';
 import { wholeSequence } from '../../targets/device.ts';
 import type { Buffer } from '../../targets/device.ts';
@@ -83,6 +84,16 @@ describe('as kernels', () => {
     const { plan, worst } = checkCase({ program, options, batch: 2, tokens: 3, inputs: given, orders: ['forward'] });
     expect(plan.entries[0]!.outputs.map(({ aliases }) => aliases)).toEqual(['normaliser', 'aim']);
     expect(worst).toBeLessThan(2e-5);
+  });
+
+  it('in bf16 logits and their gradient are, what is added up over chunks by token is not', () => {
+    const narrowOf = (name: 'scores' | 'share') => {
+      const [program, options] = programs[name];
+      const plan = buildPlan(program, { ...targetPlan('cuda', 'bf16'), ...options, inPlace: [] });
+      return [...plan.narrow].map((tensor) => tensor.name).sort();
+    };
+    expect(narrowOf('scores')).toEqual(['logits', 'table', 'x']);
+    expect(narrowOf('share')).toEqual(['d_logits', 'd_x', 'logits', 'table', 'x']);
   });
 
   it('backward puts the gradient of logits in their place', () => {
