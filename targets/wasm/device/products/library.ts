@@ -4,22 +4,24 @@ import type { MatrixProduct } from '../../../device.ts';
 import { openBlas } from './blas.ts';
 import { loadForeign } from './foreign.ts';
 import { openRuntime, openRuntimeOnThread } from './runtime.ts';
-import { slicesOf, type Cuts } from './slices.ts';
+import { slicesOf, worthOn, type Cuts } from './slices.ts';
 import type { Copy, FoundLibrary, Multiplier, PlannedWork, ProductLibrary } from './work.ts';
 
 /** Over the memory that the threads share. */
 export function openLibrary(found: FoundLibrary, memory: WebAssembly.Memory): ProductLibrary {
+  const cores = process.getBuiltinModule('node:os').cpus().length;
   switch (found.kind) {
     case 'openblas':
       return {
         found,
+        cores,
         plan: (works) => ({ works, scratch: 0 }),
         free: () => undefined,
         leave: () => undefined,
         close: () => undefined,
       };
     case 'onnxruntime':
-      return openRuntime(found, memory);
+      return openRuntime(found, memory, cores);
     default:
       return found satisfies never;
   }
@@ -34,7 +36,7 @@ export function planProduct(
   product: MatrixProduct,
   addresses: readonly number[],
 ): PlannedWork | null {
-  const slices = slicesOf(product, addresses, cutsOf[library.found.kind]);
+  const slices = slicesOf(product, addresses, cutsOf[library.found.kind], worthOn(library.cores));
   return slices === null ? null : library.plan(slices);
 }
 

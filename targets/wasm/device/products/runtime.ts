@@ -113,7 +113,7 @@ const isDense = ({ rows, columns, leading }: Matrix): boolean => columns === 1 |
 /** Where what is gathered begins: vectors are read at multiples of 64. */
 const roundedBytes = (matrix: Matrix): number => Math.ceil(bytesOf(matrix) / 64) * 64;
 
-export function openRuntime(found: FoundRuntime, memory: WebAssembly.Memory): ProductLibrary {
+export function openRuntime(found: FoundRuntime, memory: WebAssembly.Memory, cores: number): ProductLibrary {
   const [foreign, runtime] = opened(loadForeign(), found);
   const { call, make } = runtime;
   const base = foreign.address(new Uint8Array(memory.buffer));
@@ -153,6 +153,7 @@ export function openRuntime(found: FoundRuntime, memory: WebAssembly.Memory): Pr
   };
   return {
     found,
+    cores,
     plan(slices): PlannedWork | null {
       if (slices.some(({ out }) => !isDense(out))) return null;
       const works = slices.map(workOf);

@@ -1,5 +1,5 @@
 // A matrix product and where its operands lie -> slices of it, each a product of a column-major library, in bytes of memory.
-// How it is cut depends on its shape alone, never on the threads: whoever does a slice, the bits are the same.
+// How it is cut depends on its shape and on the machine, never on the threads: whoever does a slice, the bits are the same.
 
 import { bytesOfElement, type MatrixProduct } from '../../../device.ts';
 import { gemmOf, type StoredMatrix } from '../../../gemm.ts';
@@ -37,20 +37,22 @@ const bytes = bytesOfElement.f32;
 export interface Worth {
   /** Operations below which a call does no better than a kernel of our own. */
   readonly operations: number;
-  /** Points of a slice below which a library is slow, and from which on it is as fast as with more. */
-  readonly points: readonly [few: number, fair: number];
+  /** Points of a slice below which a library is slow. */
+  readonly points: number;
   /** Slices begin at multiples of it. */
   readonly step: number;
+  /** Slices of a product: as many as the machine has cores, since more of them are slower. */
+  readonly slices: number;
 }
 
-const usualWorth: Worth = { operations: 2 ** 17, points: [64, 128], step: 16 };
+export const worthOn = (cores: number): Worth => ({ operations: 2 ** 17, points: 64, step: 16, slices: cores });
 
 /** `addresses` of the bindings. null: a layout that libraries have no words for, or too little to be worth calls. */
 export function slicesOf(
   product: MatrixProduct,
   addresses: readonly number[],
   cuts: Cuts,
-  worth: Worth = usualWorth,
+  worth: Worth,
 ): readonly Slice[] | null {
   const gemm = gemmOf(product);
   if (gemm === null) return null;
@@ -102,17 +104,13 @@ const whole = { skipped: 0, kept: {} } as const;
 const cut = (matrix: StoredMatrix, begin: number, size: number, ofColumns: boolean) =>
   ofColumns ? { skipped: begin * matrix.leading, kept: { columns: size } } : { skipped: begin, kept: { rows: size } };
 
-const [someSlices, mostSlices] = [4, 16];
-
-/** Begin and end of each slice of an axis; `products` of the same shape are cut alike. */
+/** Begin and end of each slice of an axis; where there are many `products` of the shape, they are not cut. */
 function piecesOf(
   extent: number,
   products: number,
-  { points: [few, fair], step }: Worth,
+  { points, step, slices }: Worth,
 ): readonly (readonly [begin: number, end: number])[] {
-  const most = Math.max(1, Math.floor(mostSlices / products));
-  const some = Math.min(someSlices, Math.floor(extent / few));
-  const count = Math.max(1, Math.min(most, Math.max(some, Math.floor(extent / fair))));
+  const count = products >= 4 * slices ? 1 : Math.max(1, Math.min(slices, Math.floor(extent / points)));
   const size = Math.ceil(extent / count / step) * step;
   return Array.from({ length: Math.ceil(extent / size) }, (_, index) => [
     index * size,

@@ -40,6 +40,7 @@ export interface PlannedWork {
 /** The host's side. */
 export interface ProductLibrary {
   readonly found: FoundLibrary;
+  readonly cores: number; // of the machine, however many threads there are
   /** null: a layout that it has no words for. */
   plan(slices: readonly Slice[]): PlannedWork | null;
   /** Of work that no thread has been told of. */
