@@ -45,7 +45,7 @@ async function run(flags: Flags): Promise<void> {
       const plan = await planned(device, choices[0]!, model, flags.steps ?? null);
       const { configuration, tokens } = plan;
       console.error(inWords(configuration, choices.length));
-      const sample = { tokens, temperature: 0.6, top: 20 };
+      const sample = { prompt: 'We have ', tokens, temperature: 0.6, top: 20 };
       return compareRuns(device, { choices, configuration, data: null, signal, sample, lengths: [1, 2, 4] }, flags.out);
     });
     if (!done) throw stoppedEarly(null);
