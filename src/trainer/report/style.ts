@@ -29,7 +29,7 @@ th, td { text-align: right; padding: 9px 14px; border-bottom: 1px solid var(--ru
 tbody tr:last-child > * { border-bottom: 0; }
 th:first-child { text-align: left; }
 td.why { color: var(--soft); font-size: 13px; }
-thead th { color: var(--soft); font-weight: 500; font-size: 13px; }
+thead th { color: var(--soft); font-weight: 500; font-size: 13px; white-space: normal; vertical-align: bottom; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); gap: 16px; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); gap: 16px; align-items: start; }
 .card { margin: 0; background: var(--card); border: 1px solid var(--rule); border-radius: 12px; padding: 16px 18px; min-width: 0; }
