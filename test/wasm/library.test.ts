@@ -91,6 +91,7 @@ const shapes = [
   [200, 70, 33],
   [130, 300, 17],
   [768, 40, 24],
+  [96, 400, 21],
 ] as const;
 const layouts = ['nn', 'nt', 'tn'] as const;
 

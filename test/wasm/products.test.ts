@@ -3,6 +3,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { gather, gatherBytes, gathered } from '../../targets/wasm/device/products/gather.ts';
 import { gemmModel } from '../../targets/wasm/device/products/gemm-model.ts';
 import { slicesOf, worthOn, type Factor, type Slice, type Worth } from '../../targets/wasm/device/products/slices.ts';
 import type { MatrixProduct } from '../../targets/device.ts';
@@ -90,4 +91,28 @@ it('the model for onnxruntime is a Gemm with its attributes', () => {
   expect(Buffer.from(gemmModel({ transA: false, transB: false, scale: 1, accumulate: false })).includes('C_rows')).toBe(
     false,
   );
+});
+
+it.each([
+  [1, 1, 1],
+  [5, 3, 7],
+  [33, 6, 40],
+  [70, 9, 70],
+])('%d rows of %d columns, %d apart, are gathered, as they are and turned', (rows, columns, leading) => {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const all = new Float32Array(memory.buffer);
+  const copy = (to: number, from: number, bytes: number): void =>
+    void new Uint8Array(memory.buffer).copyWithin(to, from, from + bytes);
+  all.forEach((_, index) => (all[index] = index));
+  const from = { address: 64, leading, rows, columns };
+  const to = 32768;
+  for (const turned of [false, true]) {
+    all.fill(-1, to / 4);
+    gather({ from, turned }, to, memory, copy);
+    const shape = gathered({ from, turned });
+    for (let c = 0; c < columns; c += 1)
+      for (let r = 0; r < rows; r += 1)
+        expect(all[to / 4 + (turned ? r * shape.rows + c : c * shape.rows + r)]).toBe(16 + c * leading + r);
+    expect(all[(to + gatherBytes({ from, turned })) / 4]).toBe(-1);
+  }
 });

@@ -1,11 +1,12 @@
 // onnxruntime through its C interface, a table of functions: the host makes a session for each kind of product (a model of
-// one Gemm, one thread) and tensors over the device's memory; threads run them. A factor whose columns lie apart is copied
-// together first.
+// one Gemm, one thread) and tensors over the device's memory; threads run them. A factor with gaps, or that lies in the
+// slower way, is gathered first.
 
 import type { Call, Foreign, Type, Value } from './foreign.ts';
 import { loadForeign } from './foreign.ts';
+import { gather, gatherBytes, gathered, type Gather } from './gather.ts';
 import { gemmModel, inputNames, outputName, type GemmModel } from './gemm-model.ts';
-import type { Factor, Matrix, Slice } from './slices.ts';
+import type { Matrix, Slice } from './slices.ts';
 import type { Copy, FoundRuntime, Multiplier, PlannedWork, ProductLibrary, RuntimeWork } from './work.ts';
 
 /** Functions by their place in the library's table, which only grows. All but GetErrorMessage give a status, 0 when well. */
@@ -97,7 +98,12 @@ const zeroEnded = (text: string): Uint8Array => new TextEncoder().encode(`${text
 const memoryInfo = ({ make }: Interface): number => make('CreateCpuMemoryInfo', deviceAllocator, defaultMemory);
 
 /** A tensor over memory: `columns` rows of `rows` elements, since the library counts row by row. */
-const tensorOf = ({ make }: Interface, info: number, address: number, { rows, columns }: Matrix): number =>
+const tensorOf = (
+  { make }: Interface,
+  info: number,
+  address: number,
+  { rows, columns }: Pick<Matrix, 'rows' | 'columns'>,
+): number =>
   make(
     'CreateTensorWithDataAsOrtValue',
     info,
@@ -110,8 +116,9 @@ const tensorOf = ({ make }: Interface, info: number, address: number, { rows, co
 
 const bytesOf = ({ rows, columns }: Pick<Matrix, 'rows' | 'columns'>): number => 4 * rows * columns;
 const isDense = ({ rows, columns, leading }: Matrix): boolean => columns === 1 || leading === rows;
-/** Where what is gathered begins: vectors are read at multiples of 64. */
-const roundedBytes = (matrix: Matrix): number => Math.ceil(bytesOf(matrix) / 64) * 64;
+
+/** From here on an element is turned in less time than its products lose. */
+const manyPoints = 384;
 
 export function openRuntime(found: FoundRuntime, memory: WebAssembly.Memory, cores: number): ProductLibrary {
   const [foreign, runtime] = opened(loadForeign(), found);
@@ -135,15 +142,17 @@ export function openRuntime(found: FoundRuntime, memory: WebAssembly.Memory, cor
     return session;
   };
   const workOf = ({ scale, accumulate, a, b, out }: Slice): RuntimeWork => {
-    // Columns of a matrix are rows of its transpose: out^T = op(b)^T op(a)^T.
-    const input = (matrix: Matrix) =>
-      isDense(matrix)
+    // Columns of a matrix are rows of its transpose: out^T = op(b)^T op(a)^T. A first factor that lies transposed is slow
+    // in the library: where it meets many points, it is turned.
+    const turned = b.transposed && out.rows >= manyPoints;
+    const input = (matrix: Matrix, turned: boolean): RuntimeWork['inputs'][number] =>
+      isDense(matrix) && !turned
         ? { tensor: tensorOf(runtime, info, base + matrix.address, matrix), gather: null }
-        : { tensor: 0, gather: matrix };
+        : { tensor: 0, gather: { from: matrix, turned } };
     const output = tensorOf(runtime, info, base + out.address, out);
     return {
-      session: sessionFor({ transA: b.transposed, transB: a.transposed, scale, accumulate }),
-      inputs: [input(b), input(a), ...(accumulate ? [{ tensor: output, gather: null }] : [])],
+      session: sessionFor({ transA: b.transposed && !turned, transB: a.transposed, scale, accumulate }),
+      inputs: [input(b, turned), input(a, false), ...(accumulate ? [{ tensor: output, gather: null }] : [])],
       output,
     };
   };
@@ -157,8 +166,12 @@ export function openRuntime(found: FoundRuntime, memory: WebAssembly.Memory, cor
     plan(slices): PlannedWork | null {
       if (slices.some(({ out }) => !isDense(out))) return null;
       const works = slices.map(workOf);
-      const gathered = (factor: Factor): number => (isDense(factor) ? 0 : roundedBytes(factor));
-      const planned = { works, scratch: Math.max(...slices.map(({ a, b }) => gathered(a) + gathered(b))) };
+      const bytes = (gathers: readonly (Gather | null)[]): number =>
+        gathers.reduce((sum, each) => sum + (each === null ? 0 : gatherBytes(each)), 0);
+      const planned = {
+        works,
+        scratch: Math.max(...works.map(({ inputs }) => bytes(inputs.map((each) => each.gather)))),
+      };
       held.add(planned);
       return planned;
     },
@@ -196,13 +209,13 @@ export function openRuntimeOnThread(
     multiply({ session, inputs, output }, scratch) {
       let to = scratch;
       const made: number[] = [];
-      inputs.forEach(({ tensor, gather }, index) => {
-        if (gather === null) return void (inputValues[index] = BigInt(tensor));
-        gatherColumns(gather, to, copy);
-        const gathered = tensorOf(runtime, info, base + to, gather);
-        made.push(gathered);
-        inputValues[index] = BigInt(gathered);
-        to += roundedBytes(gather);
+      inputs.forEach(({ tensor, gather: wanted }, index) => {
+        if (wanted === null) return void (inputValues[index] = BigInt(tensor));
+        gather(wanted, to, memory, copy);
+        const own = tensorOf(runtime, info, base + to, gathered(wanted));
+        made.push(own);
+        inputValues[index] = BigInt(own);
+        to += gatherBytes(wanted);
       });
       outputValue[0] = BigInt(output);
       const names = inputNames.slice(0, inputs.length);
@@ -214,11 +227,4 @@ export function openRuntimeOnThread(
     },
     free: (work) => freeTensors(runtime, work),
   };
-}
-
-function gatherColumns({ address, leading, rows, columns }: Matrix, to: number, copy: Copy): void {
-  const bytes = 4 * rows;
-  for (let column = 0; column < columns; column += 1) {
-    copy((to + column * bytes) | 0, (address + 4 * column * leading) | 0, bytes);
-  }
 }

@@ -1,7 +1,8 @@
 // What the host and the threads say to each other about matrix products by a library: which library, and slices as it takes
 // them. Plain data, since it is posted.
 
-import type { Matrix, Slice } from './slices.ts';
+import type { Gather } from './gather.ts';
+import type { Slice } from './slices.ts';
 
 export interface FoundBlas {
   readonly kind: 'openblas';
@@ -23,7 +24,7 @@ export type FoundLibrary = FoundBlas | FoundRuntime;
 /** Addresses of onnxruntime's objects. `tensor` 0: made of what is gathered. */
 export interface RuntimeWork {
   readonly session: number;
-  readonly inputs: readonly { readonly tensor: number; readonly gather: Matrix | null }[];
+  readonly inputs: readonly { readonly tensor: number; readonly gather: Gather | null }[];
   readonly output: number;
 }
 
