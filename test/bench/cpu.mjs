@@ -107,7 +107,12 @@ if (wants('products')) {
     ? await timed('products by other packages', () =>
         json(process.execPath, [
           script('cpu-peers.mjs'),
-          ...['--folder', flags.peers, '--shapes', flags.shapes, '--threads', flags.threads],
+          '--folder',
+          flags.peers,
+          '--shapes',
+          flags.shapes,
+          '--threads',
+          flags.threads,
         ]),
       )
     : { peers: [] };
