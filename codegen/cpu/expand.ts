@@ -1,6 +1,7 @@
 // Operations as a CPU does them best: those that have a reduction or an exponential in common are written out so far that it is
 // computed once, and branches are left out where a narrow range makes them needless. All others are math.ts's.
 
+import { GELU_CUBIC, GELU_SCALE } from '../../src/ir/evaluate.ts';
 import type { OpName } from '../../src/ir/ops.ts';
 import { define, logNear } from '../functions.ts';
 import type { Expression, KernelFunction } from '../kernel.ts';
@@ -27,8 +28,9 @@ import { expandOp } from '../math.ts';
 const own: Readonly<Partial<Record<OpName, (x: Expression) => Expression>>> = {
   sin: (x) => turned(x, sineNear),
   cos: (x) => turned(x, cosineNear),
-  sigmoid,
-  silu: (x) => multiply(x, sigmoid(x)),
+  sigmoid: (x) => divide(f32(1), apply(oneAndDecay, x)),
+  silu: (x) => divide(x, apply(oneAndDecay, x)),
+  gelu: (x) => apply(gelu, x),
   softplus: (x) => add(maximum(x, f32(0)), apply(logOfOneAnd, growth(x))),
   log_sigmoid: (x) => subtract(minimum(x, f32(0)), apply(logOfOneAnd, growth(x))),
 };
@@ -100,12 +102,80 @@ function turned(of: Expression, near: KernelFunction): Expression {
 /** e^-|x|, never above 1. */
 const growth = (x: Expression): Expression => call('exp', negate(call('abs', x)));
 
-function sigmoid(x: Expression): Expression {
-  const decay = growth(x);
-  return divide(select(less(x, f32(0)), decay, f32(1)), add(f32(1), decay));
+const [x, near] = [local('x', 'f32'), local('near', 'f32')];
+const [sum, f, square] = ['sum', 'f', 'square'].map((name) => local(name, 'f32')) as [
+  Expression,
+  Expression,
+  Expression,
+];
+
+/** Added to a number n between -126 and 128 leaves n + 126 in the low bits. */
+const biased = f32(1.5 * 2 ** 23 + 126);
+
+/**
+ * 2^x = 2^n 2^f, |f| <= 1/2: infinity from 128 on, 0 below -125.5. The fit (9e-8) is of 2 2^f, so that the exponent of the other
+ * factor, n - 1, is never too large; in three parts that do not wait for each other.
+ */
+const powerOfTwo = define(
+  'exp2_f32',
+  { x: 'f32' },
+  [
+    letOf('inside', minimum(maximum(x, f32(-126)), f32(128))),
+    letOf('sum', add(local('inside', 'f32'), biased)),
+    letOf('f', subtract(local('inside', 'f32'), subtract(sum, biased))),
+    letOf('square', multiply(f, f)),
+  ],
+  multiply(
+    add(
+      line(2, 1.3862940073013306),
+      multiply(
+        square,
+        add(
+          line(0.48044484853744507, 0.11101467162370682),
+          multiply(square, line(0.019343025982379913, 0.002652945462614298)),
+        ),
+      ),
+    ),
+    call('from_bits', call('shift_left', call('bits_of', sum), i32(23))),
+  ),
+);
+
+function line(start: number, slope: number): Expression {
+  return add(f32(start), multiply(f32(slope), f));
 }
 
-const [x, near] = [local('x', 'f32'), local('near', 'f32')];
+/** 1 + e^-x */
+const oneAndDecay = define(
+  'decay_f32',
+  { x: 'f32' },
+  [],
+  add(f32(1), apply(powerOfTwo, multiply(x, f32(-Math.LOG2E)))),
+);
+
+/** 1 + e^-2u of x, u = sqrt(2 / pi) (x + 0.044715 x^3). */
+const toBinary = -2 * GELU_SCALE * Math.LOG2E;
+const geluDecay = define(
+  'gelu_decay_f32',
+  { x: 'f32' },
+  [letOf('z', multiply(x, x))],
+  add(f32(1), apply(powerOfTwo, multiply(x, add(f32(toBinary), multiply(f32(toBinary * GELU_CUBIC), z))))),
+);
+const gelu = define('gelu_own_f32', { x: 'f32' }, [], divide(x, apply(geluDecay, x)));
+/** s + x s (1 - s) 2 u', s = sigmoid(2 u). */
+const [share, z1] = [local('share', 'f32'), local('steepness', 'f32')];
+export const geluSlope = define(
+  'gelu_slope_f32',
+  { x: 'f32' },
+  [
+    letOf('share', divide(f32(1), apply(geluDecay, x))),
+    letOf(
+      'steepness',
+      multiply(x, add(f32(2 * GELU_SCALE), multiply(f32(6 * GELU_SCALE * GELU_CUBIC), multiply(x, x)))),
+    ),
+  ],
+  multiply(share, add(f32(1), multiply(z1, subtract(f32(1), share)))),
+);
+
 const isLarge = less(f32(Math.SQRT2 - 1), x);
 
 /** log(1 + x) for 0 <= x <= 1: above sqrt(2) half of 1 + x is near 1, and exactly (x - 1) / 2 above it. */

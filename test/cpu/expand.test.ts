@@ -14,7 +14,7 @@ import type { Scalar } from '../../src/ir/ir.ts';
 import { wholeSequence } from '../../targets/device.ts';
 import { buffersOf, cases, kernelOf, worst } from '../simulator/elementary.ts';
 
-const own = ['sin', 'cos', 'sigmoid', 'silu', 'softplus', 'log_sigmoid'];
+const own = ['sin', 'cos', 'sigmoid', 'silu', 'gelu', 'softplus', 'log_sigmoid'];
 
 it.each(cases.filter(({ op }) => own.includes(op)).map((test) => [test.op, test] as const))('%s', (_, test) => {
   const buffers = buffersOf(test);
