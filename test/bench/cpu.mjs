@@ -25,6 +25,7 @@ const { values: flags } = parseArgs({
       default: '128x128x128,768x128x384,768x128x512,768x512x128,512x768x768,512x768x2304,512x768x3072,512x3072x768',
     },
     seconds: { type: 'string', default: '10' },
+    milliseconds: { type: 'string', default: '300' },
     python: { type: 'string', default: process.env['PEGEN_PYTHON'] ?? 'python3' },
     peers: { type: 'string', default: process.env['PEGEN_PEERS'] ?? '' },
     'no-peers': { type: 'boolean', default: false },
@@ -40,6 +41,7 @@ if (flags.help) {
   --only ${parts.join(',')}
   --shapes 768x128x384   m x k x n of the products
   --seconds 10           for each model
+  --milliseconds 300     for each product
   --python python3       with PyTorch; also PEGEN_PYTHON
   --peers FOLDER         node_modules with other packages; also PEGEN_PEERS
   --no-peers             pegen alone
@@ -93,7 +95,17 @@ const kernels = wants('kernels')
     )
   : null;
 const registers = wants('products')
-  ? await run(process.execPath, [script('cpu-products.mjs'), '--shapes', '64x64x64', '--rounds', '2']).then(
+  ? await run(process.execPath, [
+      script('cpu-products.mjs'),
+      '--shapes',
+      '64x64x64',
+      '--kinds',
+      'dW',
+      '--seconds',
+      '0.1',
+      '--rounds',
+      '3',
+    ]).then(
       ({ stdout }) => Number(/registers alone: ([0-9.]+)/.exec(stdout)?.[1] ?? NaN),
       () => NaN,
     )
@@ -124,7 +136,8 @@ if (wants('products')) {
     on(open, async (device) => {
       const made = [];
       for (const shape of shapes)
-        for (const layout of Object.keys(layouts)) made.push(await productRate(device, layout, shape, 300));
+        for (const layout of Object.keys(layouts))
+          made.push(await productRate(device, layout, shape, Number(flags.milliseconds)));
       return made;
     });
   const ownRates = await timed('products by own kernels', () => rates(own));

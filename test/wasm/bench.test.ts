@@ -7,7 +7,18 @@ import { expect, it } from 'vitest';
 const run = promisify(execFile);
 
 it('the benchmark measures products and prints JSON', { timeout: 60_000 }, async () => {
-  const flags = ['--only', 'products', '--shapes', '16x12x20', '--no-peers', '--threads', '2', '--json'];
+  const flags = [
+    '--only',
+    'products',
+    '--shapes',
+    '16x12x20',
+    '--no-peers',
+    '--threads',
+    '2',
+    '--milliseconds',
+    '5',
+    '--json',
+  ];
   const env = { ...process.env, PEGEN_PRODUCTS: 'own' };
   const { stdout } = await run(process.execPath, ['test/bench/cpu.mjs', ...flags], { env });
   const { products, library, asked, registers } = JSON.parse(stdout);
