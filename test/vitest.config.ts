@@ -1,5 +1,6 @@
 // Three projects: pure tests run side by side; tests that open a GPU device run one file at a time; tests that build CUDA
 // kernels for the CPU (or compile them for a GPU) wait for compilers, and share what was compiled.
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -9,8 +10,9 @@ const cache = fileURLToPath(new URL('../node_modules/.cache/pegen', import.meta.
 
 export default defineConfig({
   test: {
+    maxWorkers: Math.max(2, availableParallelism() - 1), // two cores are both kept busy: the main process mostly waits
     projects: [
-      { test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: [...gpu, ...cuda], testTimeout: 60_000 } },
+      { test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: [...gpu, ...cuda], testTimeout: 120_000 } },
       {
         test: { name: 'cuda', include: cuda, testTimeout: 300_000, hookTimeout: 120_000, env: { PEGEN_CACHE: cache } },
       },

@@ -70,7 +70,12 @@ describe('the page', () => {
     const bounded = run('table');
     const evaluations = [bounded.evaluations[0]!, { kind: 'out of reach', tokens: 128, rows: 64 } as const];
     expect(summaryTable([{ ...bounded, evaluations }])[1]).toEqual([
-      ...['table', '2.2500', '7.389', 'table has 64 rows', '12,346', '256'],
+      'table',
+      '2.2500',
+      '7.389',
+      'table has 64 rows',
+      '12,346',
+      '256',
     ]);
   });
 });
