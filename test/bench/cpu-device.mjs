@@ -72,7 +72,7 @@ export async function productRate(device, layout, shape, milliseconds) {
   };
   const buffers = Object.fromEntries(entry.inputs.map((input) => [input.name, bufferOf(input)]));
   const flops = 2 * shape.reduce((product, each) => product * each, 1);
-  const together = Math.max(1, Math.round(2e8 / flops));
+  const together = Math.min(64, Math.max(1, Math.round(2e8 / flops)));
   const recorded = await device.record((tape) => {
     for (let count = 0; count < together; count += 1) module.forward(tape, buffers);
   }, whole);
