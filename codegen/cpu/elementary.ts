@@ -24,22 +24,25 @@ import { componentOf, isVector, vectorOf } from '../kernel-ops.ts';
 import { define, logarithmInside } from '../functions.ts';
 
 const real = (name: string): Expression => local(name, 'f32');
+const whole = (name: string): Expression => local(name, 'i32');
 const x = real('x');
 const r = real('r');
 
-/** Added to a number n between -126 and 128 leaves n + 126 in the low bits. */
-const biased = f32(1.5 * 2 ** 23 + 126);
+/** Added to a whole number n, leaves n + 254 in the low nine bits. */
+const biased = f32(1.5 * 2 ** 23 + 254);
+/** 2^(n - 127) of what has n in the low nine bits, for 1 <= n <= 254. */
+const powerOfTwo = (bits: Expression): Expression => call('from_bits', call('shift_left', bits, i32(23)));
 const line = (start: number, slope: number): Expression => add(f32(start), multiply(f32(slope), r));
 
 /**
- * x = n ln 2 + r: infinity where the result is above all numbers, 0 where it is below 1.7e-38. The fit (1e-7) is of 2 e^r, so that
- * the exponent of the other factor, n - 1, is never too large; in three parts that do not wait for each other.
+ * x = n ln 2 + r; 2^n in two factors, so that results below 2^-126 and above 2^127 come out right. Fit 3e-9, in parts that do not
+ * wait for each other.
  */
 export const exponential = define(
   'exp_own_f32',
   { x: 'f32' },
   [
-    letOf('inside', minimum(maximum(x, f32(-87.3)), f32(88.8))),
+    letOf('inside', minimum(maximum(x, f32(-104)), f32(89))),
     letOf('sum', add(multiply(real('inside'), f32(Math.LOG2E)), biased)),
     letOf('n', subtract(real('sum'), biased)),
     // The first piece of ln 2 has 15 bits: n times it is exact.
@@ -51,20 +54,32 @@ export const exponential = define(
       ),
     ),
     letOf('square', multiply(r, r)),
-  ],
-  multiply(
-    add(
-      line(2, 2),
-      multiply(
-        real('square'),
+    letOf('bits', call('bits_of', real('sum'))),
+    letOf('half', call('shift_right', whole('bits'), i32(1))),
+    letOf(
+      'near',
+      add(
+        f32(1),
         add(
-          line(0.999984622001648, 0.3333422839641571),
-          multiply(real('square'), line(0.08378022909164429, 0.016625050455331802)),
+          r,
+          multiply(
+            real('square'),
+            add(
+              line(0.5, 0.166665181517601),
+              multiply(
+                real('square'),
+                add(
+                  line(0.04166620597243309, 0.008368908427655697),
+                  multiply(f32(0.001395052415318787), real('square')),
+                ),
+              ),
+            ),
+          ),
         ),
       ),
     ),
-    call('from_bits', call('shift_left', call('bits_of', real('sum')), i32(23))),
-  ),
+  ],
+  multiply(multiply(real('near'), powerOfTwo(whole('half'))), powerOfTwo(subtract(whole('bits'), whole('half')))),
 );
 
 /** Minus infinity at 0, NaN below, infinity and NaN kept: what the square root gives but for 0. */
