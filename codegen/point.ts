@@ -9,6 +9,7 @@ import type { Expression } from './kernel.ts';
 import {
   add,
   and,
+  apply,
   assign,
   bool,
   element,
@@ -142,6 +143,8 @@ export function staysInside(index: Scalar, axis: Axis): boolean {
 
 function callOf(setting: Setting, s: Extract<Scalar, { kind: 'call' }>): Expression {
   if (s.op === 'select') return selectOf(setting, s);
+  const whole = setting.scope.recognise(s);
+  if (whole !== null) return apply(whole.of, toF32(valueOf(setting, whole.argument)));
   const args = s.args.map((arg) => valueOf(setting, arg));
   const [a, b] = args;
   if (s.op === 'div' || (s.op === 'mod' && s.type === 'integer')) {

@@ -4,6 +4,7 @@
 import type { Definition, Tensor } from '../../src/ir/ir.ts';
 import { operandsOf, readsOf, scalarsOf } from '../../src/ir/visit.ts';
 import { expandForCpu } from '../cpu/expand.ts';
+import { recogniseForCpu } from '../cpu/recognise.ts';
 import { withoutAliases } from '../cpu/aliases.ts';
 import { vectorize, type VectorizeOptions } from '../cpu/vectorize.ts';
 import type { KernelBody, Statement } from '../kernel.ts';
@@ -89,7 +90,7 @@ export function writeBody(
     places: setting.places,
     bindings,
     names: fresh,
-    ...(setting.options.machine === 'cpu' ? { expand: expandForCpu } : {}),
+    ...(setting.options.machine === 'cpu' ? { expand: expandForCpu, recognise: recogniseForCpu } : {}),
   });
   write(scope, (plan) => bindings.find(({ buffer }) => buffer === plan)!.binding.name);
   const drawn = scope.finish(name);

@@ -2,7 +2,7 @@
 // Lowering writes expressions as trees; share.ts binds what is used twice once the kernel is complete.
 
 import type { Axis, Extent, Scalar, Tensor } from '../../src/ir/ir.ts';
-import type { Binding, Expression, KernelBody, Size, Statement, ValueType } from '../kernel.ts';
+import type { Binding, Expression, KernelBody, KernelFunction, Size, Statement, ValueType } from '../kernel.ts';
 import {
   add,
   element,
@@ -81,11 +81,15 @@ export interface Scope {
   readonly held: Map<Scalar, Held>;
   /** An operation on these arguments, as the machine does it best. */
   readonly expand: typeof expandOp;
+  /** A scalar that the machine computes as one function of another. */
+  readonly recognise: Recognise;
   readonly strips: Map<Tensor, Strip>;
   /** Rows in the block by the indices of their queries. */
   readonly rowOf: Map<Expression, Expression>;
   finish(name: string): KernelBody;
 }
+
+type Recognise = (s: Scalar) => { readonly of: KernelFunction; readonly argument: Scalar } | null;
 
 /** Values in private memory: by the index along an axis of a number extent, or the one at an index. */
 export type Held = { readonly array: string } & ({ readonly along: Axis } | { readonly index: Expression });
@@ -98,6 +102,7 @@ export interface ScopeOptions {
   readonly bindings: readonly KernelBuffer[];
   readonly names: (wanted: string) => string;
   readonly expand?: typeof expandOp;
+  readonly recognise?: Recognise;
 }
 
 /** A binding and the buffer behind it, decided before the kernel is written. */
@@ -107,7 +112,7 @@ export interface KernelBuffer {
 }
 
 export function openScope(options: ScopeOptions): Scope {
-  const { mode, lanes, storage, places, bindings, names, expand = expandOp } = options;
+  const { mode, lanes, storage, places, bindings, names, expand = expandOp, recognise = () => null } = options;
   const stack: Statement[][] = [[]];
   const hints = new Map<Expression, string>();
   const shared: { name: string; type: ValueType; size: number }[] = [];
@@ -130,6 +135,7 @@ export function openScope(options: ScopeOptions): Scope {
     places,
     held: new Map(),
     expand,
+    recognise,
     hints,
     grids: [],
     neighbours: new Set(),

@@ -6,11 +6,13 @@ import { expandForCpu } from '../../codegen/cpu/expand.ts';
 import { openPowers, powersOf } from '../../codegen/cpu/powers.ts';
 import { i32, local, loop, store } from '../../codegen/kernel-build.ts';
 import { openPoint } from '../../codegen/point.ts';
+import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import type { Root } from '../../codegen/plan/nest.ts';
 import { simulate } from '../../codegen/simulate.ts';
 import { openScope } from '../../codegen/simt/scope.ts';
-import { at, axis, call, defined, given, integer, map, readAt } from '../../src/ir/build.ts';
+import { at, axis, call, defined, given, integer, map, program, readAt, real } from '../../src/ir/build.ts';
 import type { Scalar } from '../../src/ir/ir.ts';
+import { targetPlan } from '../../src/options.ts';
 import { wholeSequence } from '../../targets/device.ts';
 import { buffersOf, cases, kernelOf, worst } from '../simulator/elementary.ts';
 
@@ -23,6 +25,33 @@ it.each(cases.filter(({ op }) => own.includes(op)).map((test) => [test.op, test]
   simulate(body, Math.ceil(test.samples.length / 64), buffers, wholeSequence(1, 1));
   const { share, at: where } = worst(test, buffers['result']!);
   expect(share, `at ${where.join(', ')}`).toBeLessThanOrEqual(1);
+});
+
+it('the derivative of GELU is one function', () => {
+  const axes = [axis('t', 'tokens', 'token')];
+  const x = given('x', axes, 'operand');
+  const output = map(defined('output', axes), call('gelu', call('add', readAt(x), real(0.25))));
+  const source = program({ name: 'gelu', inputs: [x], definitions: [output], results: { output: output.tensor } });
+  const options = { ...targetPlan('wasm', 'f32'), gradients: ['x'], outputs: ['output'] };
+  const [launch] = buildPlan(source, options).entries.find(({ name }) => name === 'backward')!.launches;
+  const { variants, bindings } = launch!.kernel;
+  const text = JSON.stringify(variants[0]!.body);
+  expect(text).not.toContain('tanh');
+  expect(text.split('gelu_slope').length).toBeGreaterThan(1);
+  const values = Float32Array.from({ length: 4003 }, (_, n) => (n - 2001) / 100);
+  values.set([-1e9, 1e9, 0]);
+  const buffers = Object.fromEntries(
+    bindings.map(({ name }) => [name, name === 'x' ? values : new Float32Array(values.length).fill(1)]),
+  );
+  simulate(variants[0]!.body, 1, buffers, wholeSequence(1, values.length));
+  const made = buffers[bindings.at(-1)!.name]!;
+  values.forEach((value, n) => {
+    const z = Math.fround(value + 0.25);
+    const s = 1 / (1 + Math.exp(-2 * Math.sqrt(2 / Math.PI) * (z + 0.044715 * z ** 3)));
+    const rest = s * (1 - s) * 2 * Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * z * z);
+    const exact = s + (rest === 0 ? 0 : z * rest);
+    expect(Math.abs(made[n]! - exact), `at ${z}`).toBeLessThan(10 * 2 ** -24);
+  });
 });
 
 describe('powers along an axis', () => {
