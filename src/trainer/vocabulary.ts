@@ -13,8 +13,11 @@ export interface Chunk {
 /** Rows of the table at a multiple of these begin where views of it may: at 256 bytes, for an even width in bf16 too. */
 const apart = 64;
 
-/** Where the caches are a CPU's, logits of a chunk stay in them; GPT-2's 50304 words are six of these. */
-const longestOnCpu = 8384;
+/**
+ * Bytes of logits that a CPU's memory may spend. Chunks make logits twice, forward and backward, which costs about 6 % of a
+ * step of GPT-2: they are worth it where all logits at once would be a large part of memory.
+ */
+const mostOnCpu = 2 ** 28;
 
 /** Words whose logits the device takes at once. Windows up to four times the context are evaluated, of one row at least. */
 export function longestChunk(
@@ -22,8 +25,8 @@ export function longestChunk(
   { batch, context, precision }: Pick<Configuration, 'batch' | 'context' | 'precision'>,
 ): number {
   const row = bytesOfElement[precision] * Math.max(batch, 4) * context;
-  const fits = Math.floor(device.maxBufferBytes / row / apart) * apart;
-  return Math.max(apart, device.language === 'wasm' ? Math.min(longestOnCpu, fits) : fits);
+  const most = device.language === 'wasm' ? Math.min(mostOnCpu, device.maxBufferBytes) : device.maxBufferBytes;
+  return Math.max(apart, Math.floor(most / row / apart) * apart);
 }
 
 /**
