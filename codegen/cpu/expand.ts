@@ -152,28 +152,36 @@ const oneAndDecay = define(
   add(f32(1), apply(powerOfTwo, multiply(x, f32(-Math.LOG2E)))),
 );
 
-/** 1 + e^-2u of x, u = sqrt(2 / pi) (x + 0.044715 x^3). */
+/** e^-2u of x, u = sqrt(2 / pi) (x + 0.044715 x^3). */
 const toBinary = -2 * GELU_SCALE * Math.LOG2E;
 const geluDecay = define(
   'gelu_decay_f32',
   { x: 'f32' },
   [letOf('z', multiply(x, x))],
-  add(f32(1), apply(powerOfTwo, multiply(x, add(f32(toBinary), multiply(f32(toBinary * GELU_CUBIC), z))))),
+  apply(powerOfTwo, multiply(x, add(f32(toBinary), multiply(f32(toBinary * GELU_CUBIC), z)))),
 );
-const gelu = define('gelu_own_f32', { x: 'f32' }, [], divide(x, apply(geluDecay, x)));
-/** s + x s (1 - s) 2 u', s = sigmoid(2 u). */
-const [share, z1] = [local('share', 'f32'), local('steepness', 'f32')];
+const gelu = define('gelu_own_f32', { x: 'f32' }, [], divide(x, add(f32(1), apply(geluDecay, x))));
+
+/** s + x s (1 - s) 2 u', s = sigmoid(2 u) = 1 / (1 + d), 1 - s = d s. From 9.9 on it is 1 or 0; d is a number until there. */
+const [limited, decay, share, steepness] = ['inside', 'decay', 'share', 'steepness'].map((name) =>
+  local(name, 'f32'),
+) as [Expression, Expression, Expression, Expression];
 export const geluSlope = define(
   'gelu_slope_f32',
   { x: 'f32' },
   [
-    letOf('share', divide(f32(1), apply(geluDecay, x))),
+    letOf('inside', minimum(maximum(x, f32(-9.9)), f32(9.9))),
+    letOf('decay', apply(geluDecay, limited)),
+    letOf('share', divide(f32(1), add(f32(1), decay))),
     letOf(
       'steepness',
-      multiply(x, add(f32(2 * GELU_SCALE), multiply(f32(6 * GELU_SCALE * GELU_CUBIC), multiply(x, x)))),
+      multiply(
+        limited,
+        add(f32(2 * GELU_SCALE), multiply(f32(6 * GELU_SCALE * GELU_CUBIC), multiply(limited, limited))),
+      ),
     ),
   ],
-  multiply(share, add(f32(1), multiply(z1, subtract(f32(1), share)))),
+  multiply(share, add(f32(1), multiply(steepness, multiply(decay, share)))),
 );
 
 const isLarge = less(f32(Math.SQRT2 - 1), x);
