@@ -43,7 +43,7 @@ export interface ChannelItems {
 /** Rows are a cache line at least. */
 const shortest = 16;
 /** Channels that an item walks: what memory gives as a stream. */
-const together = 256;
+const together = 512;
 
 const pointsIn = (axes: readonly Axis[]): number => axes.reduce((all, axis) => all * nominal(axis.extent), 1);
 

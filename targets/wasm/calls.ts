@@ -159,7 +159,7 @@ const vectors: Readonly<Record<Own, Forms>> = {
     i32: ([a]) => op('i32x4.extadd_pairwise_i16x8_u', op('i16x8.extadd_pairwise_i8x16_u', op('i8x16.popcnt', a!))),
   },
   to_f32: {
-    i32: 'f32x4.convert_i32x4_s',
+    i32: ([a]) => (a!.kind === 'vector' && a!.of === 'i32' ? { ...a!, of: 'f32' } : op('f32x4.convert_i32x4_s', a!)),
     bool: ([a]) => op('v128.and', a!, { kind: 'vector', of: 'f32', values: [1, 1, 1, 1] }),
   },
   to_i32: { f32: 'i32x4.trunc_sat_f32x4_s', bool: 'i32x4.neg' },

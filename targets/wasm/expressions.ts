@@ -32,8 +32,10 @@ export function valueOf(e: Expression, frame: Frame): Value {
     case 'splat':
       return splatOf(e.value, frame);
     case 'ramp': {
-      const steps: Value = { kind: 'vector', of: 'i32', values: [0, 1, 2, 3] };
-      return op('i32x4.add', op('i32x4.splat', inner(e.from)), steps);
+      const first = inner(e.from);
+      if (first.kind === 'i32') return countedFrom(first.value);
+      const steps = countedFrom(0);
+      return op('i32x4.add', op('i32x4.splat', first), steps);
     }
     case 'extract':
       return extracted(inner(e.value), scalarOf(e.type), e.component);
@@ -52,6 +54,12 @@ export function valueOf(e: Expression, frame: Frame): Value {
       return e satisfies never;
   }
 }
+
+const countedFrom = (first: number): Value => ({
+  kind: 'vector',
+  of: 'i32',
+  values: [first, first + 1, first + 2, first + 3],
+});
 
 function literal(type: Expression['type'], value: number): Value {
   switch (type) {
