@@ -3,7 +3,7 @@
 
 import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { at, call, real } from '../../src/ir/scalar.ts';
-import { operandsOf, readsOf } from '../../src/ir/visit.ts';
+import { operandsOf, readsOf, substitute } from '../../src/ir/visit.ts';
 import { asContraction, splitAxis, type TypeOf } from './contract.ts';
 import {
   madeBy,
@@ -43,17 +43,41 @@ function isColumns(d: Extract<Definition, { kind: 'reduce' }>, options: PlanOpti
   return rest && pointsIn(d.over) >= manyTerms && pointsIn(d.tensor.axes) <= fewResults;
 }
 
-/** A scatter is a sum with a condition: every result looks at all points. */
+/**
+ * A scatter is a sum with a condition: every result looks at all points; but along an axis that an index of the result names,
+ * at its own place alone.
+ */
 function gathered(root: Root): Root {
   const d = root.definition;
   if (d.kind !== 'scatter') return root;
-  const here = d.index.reduce<Scalar | null>((all, index, n) => {
-    const hit = call('equal', index, at(d.tensor.axes[n]!));
-    return all === null ? hit : call('and', all, hit);
-  }, null);
-  const body = here === null ? d.body : call('select', here, d.body, real(0));
-  const { tensor, span, adjointOf, over } = d;
-  return { ...root, definition: { tensor, span, adjointOf, kind: 'reduce', op: 'sum', over, body } };
+  const { tensor, span, adjointOf } = d;
+  const named = new Map<Axis, Axis>(); // of `over` -> of the result
+  d.index.forEach((index, n) => {
+    const axis = tensor.axes[n]!;
+    if (index.kind === 'axis' && !named.has(index.axis) && index.axis.extent === axis.extent)
+      named.set(index.axis, axis);
+  });
+  const places = new Map<Axis, Scalar>([...named].map(([axis, own]) => [axis, at(own)]));
+  const hits = d.index.flatMap((index, n): Scalar[] => {
+    const axis = tensor.axes[n]!;
+    if (index.kind === 'axis' && named.get(index.axis) === axis) return [];
+    return [call('equal', substitute(index, places), at(axis))];
+  });
+  const value = substitute(d.body, places);
+  const body =
+    hits.length === 0
+      ? value
+      : call(
+          'select',
+          hits.reduce((all, hit) => call('and', all, hit)),
+          value,
+          real(0),
+        );
+  const over = d.over.filter((axis) => !named.has(axis));
+  const made = { tensor, span, adjointOf };
+  const definition: Definition =
+    over.length === 0 ? { ...made, kind: 'map', body } : { ...made, kind: 'reduce', op: 'sum', over, body };
+  return { ...root, definition };
 }
 
 /** A lane walks the tokens one after the other: shorter chunks, and more lanes, where a device is busy with many. */
