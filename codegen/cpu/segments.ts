@@ -2,8 +2,7 @@
 // `order` that are of one id throughout; then each result: the places before the first whole piece of its row, the whole
 // pieces, the places after. Totals of a row stand in private memory; each place is added in vectors along the row.
 
-import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
-import { readsOf } from '../../src/ir/visit.ts';
+import type { Axis } from '../../src/ir/ir.ts';
 import type { Expression, Statement } from '../kernel.ts';
 import {
   add,
@@ -27,55 +26,31 @@ import {
 import { openPoint } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { SegmentsNest } from '../plan/nest.ts';
-import type { BufferPlan, Size } from '../plan/plan.ts';
-import { ceilDivide, extentSize } from '../plan/size.ts';
-import { describe, variant, writeBody, type Draft, type Setting, type Wanted } from '../simt/draft.ts';
+import { describe, variant, writeBody, type Draft, type Setting } from '../simt/draft.ts';
 import { countOf, indicesAt, pointsOf, takeApart } from '../simt/grid.ts';
 import type { Grid, Scope } from '../simt/scope.ts';
+import {
+  boundByPieces,
+  boundByRows,
+  openLowering,
+  piece,
+  pieceCount,
+  type Lowering,
+  type Scatter,
+} from '../simt/pieces.ts';
 import { storeInto } from '../simt/store.ts';
 import { countItems, eachRow, itemsOf, pointsAt } from './items.ts';
 
-type Scatter = Extract<Definition, { kind: 'scatter' }>;
-
-/** Places of a piece. */
-const piece = 64;
-
-interface Lowering {
-  readonly nest: SegmentsNest;
-  readonly setting: Setting;
-  readonly definition: Scatter;
-  readonly partial: BufferPlan;
-  readonly buffer: (tensor: Tensor) => BufferPlan;
-}
-
 export function lowerSegments(nest: SegmentsNest, setting: Setting): readonly Draft[] {
-  const definition = nest.root.definition as Scatter;
-  const { name } = definition.tensor;
-  const buffer = (tensor: Tensor): BufferPlan => {
-    const found = setting.storage.get(tensor);
-    if (found === undefined) throw new Error(`'${tensor.name}' has no buffer`);
-    return found;
-  };
-  const shape = [pieceCount(nest), ...nest.inner.map((axis) => extentSize(axis.extent))];
-  const partial = setting.temporary(`${name}_partial`, shape, `sums of ${name} over ${piece} places`);
-  const lowering = { nest, setting, definition, partial, buffer };
+  const lowering = openLowering(nest, setting);
   return [pieces(lowering), rows(lowering)];
 }
-
-const pieceCount = ({ places }: SegmentsNest): Size => ceilDivide(pointsOf(places), piece);
-
-const bodyBuffers = ({ body }: Scatter, buffer: Lowering['buffer']): Wanted[] =>
-  readsOf(body).map((each) => ({ buffer: buffer(each.tensor), write: false }));
 
 /** An item a piece whose places are all of one id; the sums of others stay as they are, and nobody reads them. */
 function pieces(lowering: Lowering): Draft {
   const { nest, setting, definition, partial, buffer } = lowering;
   const name = setting.kernelName(`${definition.tensor.name}_partial`);
-  const wanted: Wanted[] = [
-    ...[nest.order, nest.ids].map((tensor) => ({ buffer: buffer(tensor), write: false })),
-    ...bodyBuffers(definition, buffer),
-    { buffer: partial, write: true },
-  ];
+  const wanted = boundByPieces(lowering);
   const { body, buffers } = writeBody(setting, name, 1, wanted, (scope, nameOf) => {
     const order = nameOf(buffer(nest.order));
     const number = scope.bind('piece', workgroupIndex);
@@ -106,12 +81,7 @@ function rows(lowering: Lowering): Draft {
   const { nest, setting, definition, partial, buffer } = lowering;
   const { tensor } = definition;
   const name = setting.kernelName(tensor.name);
-  const wanted: Wanted[] = [
-    ...[nest.start, nest.order].map((one) => ({ buffer: buffer(one), write: false })),
-    ...bodyBuffers(definition, buffer),
-    { buffer: partial, write: false },
-    { buffer: buffer(tensor), write: true },
-  ];
+  const wanted = boundByRows(lowering);
   const [ids, inner] = [tensor.axes.slice(0, 1), tensor.axes.slice(1)];
   const points = { ...itemsOf(ids, inner), piece: null };
   const { body, buffers } = writeBody(setting, name, 1, wanted, (scope, nameOf) => {

@@ -2,8 +2,7 @@
 // are of one id throughout; then a lane a result: the places before the first whole piece of its row, the whole pieces,
 // the places after. The order of additions depends on the ids only.
 
-import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
-import { readsOf } from '../../src/ir/visit.ts';
+import type { Axis } from '../../src/ir/ir.ts';
 import type { Expression } from '../kernel.ts';
 import {
   add,
@@ -24,53 +23,25 @@ import {
 import { openPoint } from '../point.ts';
 import { flopsOf } from '../plan/cost.ts';
 import type { SegmentsNest } from '../plan/nest.ts';
-import type { BufferPlan, Size } from '../plan/plan.ts';
-import { ceilDivide, extentSize, product } from '../plan/size.ts';
-import { describe, variant, writeBody, type Draft, type Setting, type Wanted } from './draft.ts';
+import { product } from '../plan/size.ts';
+import { describe, variant, writeBody, type Draft, type Setting } from './draft.ts';
 import { countOf, eachPoint, indicesAt, laneCount, laneGroups, laneNumber, pointsOf, takeApart } from './grid.ts';
 import { extentOf, type Grid, type Scope } from './scope.ts';
+import { boundByPieces, boundByRows, openLowering, piece, pieceCount, type Lowering, type Scatter } from './pieces.ts';
 import { storeInto } from './store.ts';
 import { addTo } from './variable.ts';
 import { widest, widthOf } from './width.ts';
 
-type Scatter = Extract<Definition, { kind: 'scatter' }>;
-
-/** Places of a piece. */
-const piece = 64;
-
-interface Lowering {
-  readonly nest: SegmentsNest;
-  readonly setting: Setting;
-  readonly definition: Scatter;
-  readonly partial: BufferPlan;
-  readonly buffer: (tensor: Tensor) => BufferPlan;
-}
-
 export function lowerSegments(nest: SegmentsNest, setting: Setting): readonly Draft[] {
-  const definition = nest.root.definition as Scatter;
-  const { name } = definition.tensor;
-  const buffer = (tensor: Tensor): BufferPlan => {
-    const found = setting.storage.get(tensor);
-    if (found === undefined) throw new Error(`'${tensor.name}' has no buffer`);
-    return found;
-  };
-  const shape = [pieceCount(nest), ...nest.inner.map((axis) => extentSize(axis.extent))];
-  const partial = setting.temporary(`${name}_partial`, shape, `sums of ${name} over ${piece} places`);
-  const lowering = { nest, setting, definition, partial, buffer };
+  const lowering = openLowering(nest, setting);
   return [pieces(lowering), rows(lowering)];
 }
-
-const pieceCount = ({ places }: SegmentsNest): Size => ceilDivide(pointsOf(places), piece);
 
 /** The sum of each piece whose places are all of one id; the others stay as they are, and nobody reads them. */
 function pieces(lowering: Lowering): Draft {
   const { nest, setting, definition, partial, buffer } = lowering;
   const name = setting.kernelName(`${definition.tensor.name}_partial`);
-  const wanted: Wanted[] = [
-    ...[nest.order, nest.ids].map((tensor) => ({ buffer: buffer(tensor), write: false })),
-    ...bodyBuffers(definition, buffer),
-    { buffer: partial, write: true },
-  ];
+  const wanted = boundByPieces(lowering);
   const { lanes } = setting.options;
   const { way, written } = widest(waysOf(lowering), (width) =>
     writeBody(setting, name, lanes, wanted, (scope, nameOf) => {
@@ -109,12 +80,7 @@ function rows(lowering: Lowering): Draft {
   const { nest, setting, definition, partial, buffer } = lowering;
   const { tensor } = definition;
   const name = setting.kernelName(tensor.name);
-  const wanted: Wanted[] = [
-    ...[nest.start, nest.order].map((one) => ({ buffer: buffer(one), write: false })),
-    ...bodyBuffers(definition, buffer),
-    { buffer: partial, write: false },
-    { buffer: buffer(tensor), write: true },
-  ];
+  const wanted = boundByRows(lowering);
   const { lanes } = setting.options;
   const { way, written } = widest(waysOf(lowering), (width) =>
     writeBody(setting, name, lanes, wanted, (scope, nameOf) => {
@@ -165,9 +131,6 @@ function addRow(scope: Scope, sum: Sum, partial: string, begin: Expression, end:
 
 /** Numbers pieces; how many there are is known where kernels run. */
 const pieceAxis: Axis = { name: 'piece', extent: 'tokens', role: 'user' };
-
-const bodyBuffers = ({ body }: Scatter, buffer: Lowering['buffer']): Wanted[] =>
-  readsOf(body).map((each) => ({ buffer: buffer(each.tensor), write: false }));
 
 /** The indices along the axes that a row has besides. */
 const innerPoint = (scope: Scope, { inner }: SegmentsNest, grid: Grid): readonly [Axis, Expression][] =>

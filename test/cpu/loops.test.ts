@@ -3,32 +3,14 @@
 
 import { describe, expect, it } from 'vitest';
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
-import type { Program } from '../../src/ir/ir.ts';
 import { targetPlan } from '../../src/options.ts';
 import { checkCase } from '../kernels/check-plan.ts';
 import * as programs from '../kernels/programs.ts';
 import { runWasm } from '../wasm/run-kernel.ts';
 
 const tolerance = 3e-6;
-const realInputs = (program: Program): string[] =>
-  program.inputs.filter(({ type }) => type === 'real').map(({ name }) => name);
+const { realInputs, single } = programs;
 const cpu = (options: Partial<PlanOptions>): Partial<PlanOptions> => ({ ...targetPlan('wasm', 'f32'), ...options });
-
-const single: readonly (() => Program)[] = [
-  programs.gelu,
-  programs.mixture,
-  programs.layerNorm,
-  programs.crossEntropy,
-  programs.columnSums,
-  () => programs.sumOfAll(600),
-  programs.products,
-  programs.sparseSoftmax,
-  programs.convolution,
-  programs.shiftedInline,
-  programs.buckets,
-  programs.scattered,
-  programs.projection,
-];
 
 describe.each(single.map((make) => [make().name, make] as const))('%s', (_, make) => {
   it.each([

@@ -211,3 +211,23 @@ export function largeProduct(columns = 37): Program {
     [sum, map(defined('output', [b, t, h, m]), plus(readAt(sum.tensor), read(bias, [at(m)])))],
   );
 }
+
+/** One for each kind of rule, and each way in which rules are joined. */
+export const single: readonly (() => Program)[] = [
+  gelu,
+  mixture,
+  layerNorm,
+  crossEntropy,
+  columnSums,
+  () => sumOfAll(600),
+  products,
+  sparseSoftmax,
+  convolution,
+  shiftedInline,
+  buckets,
+  scattered,
+  projection,
+];
+
+export const realInputs = (program: Program): string[] =>
+  program.inputs.filter(({ type }) => type === 'real').map(({ name }) => name);

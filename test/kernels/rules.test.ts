@@ -3,29 +3,11 @@
 
 import { describe, expect, it } from 'vitest';
 import type { Profile } from '../../codegen/plan/plan.ts';
-import type { Program } from '../../src/ir/ir.ts';
 import { checkCase } from './check-plan.ts';
 import * as programs from './programs.ts';
 
 const tolerance = 3e-6;
-const realInputs = (program: Program): string[] =>
-  program.inputs.filter(({ type }) => type === 'real').map(({ name }) => name);
-
-const single: readonly (() => Program)[] = [
-  programs.gelu,
-  programs.mixture,
-  programs.layerNorm,
-  programs.crossEntropy,
-  programs.columnSums,
-  () => programs.sumOfAll(600),
-  programs.products,
-  programs.sparseSoftmax,
-  programs.convolution,
-  programs.shiftedInline,
-  programs.buckets,
-  programs.scattered,
-  programs.projection,
-];
+const { realInputs, single } = programs;
 
 describe.each(single.map((make) => [make().name, make] as const))('%s', (_, make) => {
   it.each([
