@@ -19,6 +19,18 @@ const everything = (name: string): string[] =>
     .inputs.filter(({ type, name: input }) => type === 'real' && input !== 'position')
     .map((input) => input.name);
 
+describe('learned_absolute', () => {
+  it('sums the gradient of a row of its table over tokens, at the feature of the result alone', () => {
+    const embed = loadFile('examples/learned_absolute.pe').lowered!.embed!;
+    const outputs = ['embedding_encoded'];
+    const plan = buildPlan(embed, { outputs, seeds: outputs, gradients: ['E'] });
+    const made = plan.kernels.flatMap(({ definitions }) => definitions).filter(({ tensor }) => tensor.name === 'd_E');
+    expect(made.length).toBeGreaterThan(0);
+    for (const d of made)
+      expect(d.kind === 'reduce' && d.over.map(({ extent }) => extent)).toEqual(['batch', 'tokens']);
+  });
+});
+
 describe('rope', () => {
   it('reads and writes query and key once, and reads two tables', () => {
     const plan = planOf('rope', { outputs: ['query_encoded', 'key_encoded'] });
