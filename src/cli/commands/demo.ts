@@ -59,7 +59,7 @@ const inWords = ({ layers, heads, width, context, batch, steps }: Configuration,
   `in ${steps} steps of ${batch} windows of ${context} characters, each time with another positional encoding\n`;
 
 /** Seconds of the whole command, and of what each run does besides its steps: compiling, pictures. */
-const allowed = 165;
+const allowed = 155;
 const besides = 3;
 
 interface Planned {
