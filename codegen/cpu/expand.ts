@@ -3,7 +3,7 @@
 
 import { GELU_CUBIC, GELU_SCALE } from '../../src/ir/evaluate.ts';
 import type { OpName } from '../../src/ir/ops.ts';
-import { define, logNear } from '../functions.ts';
+import { define } from '../functions.ts';
 import type { Expression, KernelFunction } from '../kernel.ts';
 import {
   add,
@@ -12,14 +12,11 @@ import {
   divide,
   f32,
   i32,
-  less,
   letOf,
   local,
   maximum,
   minimum,
   multiply,
-  negate,
-  select,
   subtract,
   toF32,
 } from '../kernel-build.ts';
@@ -59,11 +56,16 @@ const rest = define(
   [],
   halfTurn.reduce((left, piece) => subtract(left, multiply(k, f32(piece))), angle),
 );
-/** c0 + z c1 + z^2 (c2 + z c3), in two halves that do not wait for each other. */
-function cubic([c0, c1, c2, c3]: readonly [number, number, number, number]): Expression {
-  const half = (a: number, b: number): Expression => add(f32(a), multiply(z, f32(b)));
-  return add(half(c0, c1), multiply(multiply(z, z), half(c2, c3)));
+/** c0 + c1 x + c2 x^2 + ..., in halves that do not wait for each other. powers: x^2, x^4, ... */
+function inHalves(series: readonly number[], x: Expression, powers: readonly Expression[]): Expression {
+  const [first, second] = series.map((each) => f32(each));
+  if (series.length <= 2) return second === undefined ? first! : add(first!, multiply(x, second));
+  const n = powers.findLastIndex((_, at) => 2 ** (at + 1) < series.length);
+  const half = 2 ** (n + 1);
+  const [low, high] = [series.slice(0, half), series.slice(half)].map((each) => inHalves(each, x, powers));
+  return add(low!, multiply(powers[n]!, high!));
 }
+const cubic = (series: readonly number[]): Expression => inHalves(series, z, [multiply(z, z)]);
 
 /** sin r and cos r for |r| <= pi / 2; errors of the fits 5e-9 and 5e-10. */
 const sineNear = define(
@@ -100,9 +102,9 @@ function turned(of: Expression, near: KernelFunction): Expression {
 }
 
 /** e^-|x|, never above 1. */
-const growth = (x: Expression): Expression => call('exp', negate(call('abs', x)));
+const growth = (x: Expression): Expression => apply(powerOfTwo, multiply(call('abs', x), f32(-Math.LOG2E)));
 
-const [x, near] = [local('x', 'f32'), local('near', 'f32')];
+const x = local('x', 'f32');
 const [sum, f, square] = ['sum', 'f', 'square'].map((name) => local(name, 'f32')) as [
   Expression,
   Expression,
@@ -184,12 +186,15 @@ export const geluSlope = define(
   multiply(share, add(f32(1), multiply(steepness, multiply(decay, share)))),
 );
 
-const isLarge = less(f32(Math.SQRT2 - 1), x);
-
-/** log(1 + x) for 0 <= x <= 1: above sqrt(2) half of 1 + x is near 1, and exactly (x - 1) / 2 above it. */
+/** (log(1 + x) - x) / x^2 for 0 <= x <= 1: 5e-8 of the logarithm. */
+const logSeries = [
+  -0.49999648332595825, 0.3332132399082184, -0.24857163429260254, 0.1915365308523178, -0.13753798604011536,
+  0.0792044922709465, -0.030065763741731644, 0.005364816635847092,
+];
+const fourth = local('fourth', 'f32');
 const logOfOneAnd = define(
   'log1p_below_1_f32',
   { x: 'f32' },
-  [letOf('near', select(isLarge, multiply(f32(0.5), subtract(x, f32(1))), x))],
-  add(apply(logNear, near), select(isLarge, f32(Math.LN2), f32(0))),
+  [letOf('square', multiply(x, x)), letOf('fourth', multiply(square, square))],
+  add(x, multiply(square, inHalves(logSeries, x, [square, fourth]))),
 );

@@ -53,11 +53,15 @@ const isSum = (s: Scalar): boolean =>
   s.kind === 'constant' ||
   (s.kind === 'call' && (s.op === 'add' || s.op === 'subtract') && s.args.every(isSum));
 
-/** Reserves the private memory; what it gives fills it at a point of all other axes, after which reads find it. */
+/** Reserves memory, or registers for a few vectors; what it gives fills them at a point of all other axes, after which reads find them. */
 export function openPowers(scope: Scope, powers: readonly Power[]): (row: Point) => void {
   const arrays = powers.map(({ along }) => {
     const vectors = Math.ceil((along.extent as number) / 4);
-    return { array: scope.scratch('powers', 'f32', numberSize(4 * vectors)), vectors };
+    const isShort = vectors <= writtenOut;
+    const array = isShort
+      ? scope.array('powers', 'f32', 4 * vectors)
+      : scope.scratch('powers', 'f32', numberSize(4 * vectors));
+    return { array, vectors };
   });
   return (row) => {
     powers.forEach((power, n) => {

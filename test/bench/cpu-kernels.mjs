@@ -1,7 +1,7 @@
 // The CPU's kernels that move memory, beside what the machine copies: encodings forward and backward, layer norm, GELU, AdamW,
 // on tensors larger than the cache. Prints bytes over time of each, as a share of the copy rate measured in the same run.
 //
-//   node test/bench/cpu-kernels.mjs [--threads 2] [--batch 8] [--tokens 1024] [--heads 12] [--head-dim 64] [--repeat 5] [--only carope] [--json]
+//   node test/bench/cpu-kernels.mjs [--threads 2] [--batch 8] [--tokens 1024] [--heads 12] [--head-dim 64] [--repeat 25] [--only carope] [--json]
 
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -15,7 +15,7 @@ const { values: flags } = parseArgs({
     tokens: { type: 'string', default: '1024' },
     heads: { type: 'string', default: '12' },
     'head-dim': { type: 'string', default: '64' },
-    repeat: { type: 'string', default: '5' },
+    repeat: { type: 'string', default: '25' },
     only: { type: 'string', default: '' },
     json: { type: 'boolean', default: false },
     dist: { type: 'string', default: fileURLToPath(new URL('../../dist', import.meta.url)) },
@@ -29,6 +29,7 @@ const { check } = await from('src/check/check.js');
 const { lower } = await from('src/lower/lower.js');
 const { targetPlan } = await from('src/options.js');
 const ir = await from('src/ir/build.js');
+const scalars = await from('src/ir/scalar.js');
 const { layerNorm } = await from('src/trainer/ops/layer-norm.js');
 const { update } = await from('src/trainer/ops/optimizer.js');
 const { wasm } = await from('targets/wasm/printer.js');
@@ -91,6 +92,8 @@ const learnedOf = (program) => program.inputs.filter(({ type }) => type === 'rea
 /** Title, program, entry, which of its launches, options of the plan. */
 const cases = [
   ['copy by a kernel', () => pointwise('copy', (x) => x), 'forward', all, {}],
+  // What a kernel that only writes can reach at most: a line of memory is read before it is written.
+  ['stores alone', () => pointwise('fill', () => scalars.call('real', scalars.size('first'))), 'forward', all, {}],
   ['GELU', () => pointwise('gelu', (x) => ir.call('gelu', x)), 'forward', all, {}],
   ['layer norm', norm, 'forward', all, {}],
   ['AdamW', () => update(24000), 'forward', all, {}],
@@ -151,7 +154,7 @@ function bufferOf({ name, shape, type }) {
   return made;
 }
 
-/** Milliseconds of what is recorded, the best of some runs, each of several times the same: a single launch is too short. */
+/** Milliseconds of what is recorded, the best of runs of several launches each: engines make code better only after some of them. */
 async function best(build) {
   const together = 8;
   const again = (tape) => {
@@ -190,7 +193,7 @@ if (!flags.json)
 let copy = await copyRate();
 show('memory.copy', (2 * largest) / 1e6, (2 * largest) / copy / 1e6, copy, copy);
 for (const [title, make, entry, isWanted, options] of cases) {
-  if (!title.startsWith('copy') && !title.includes(flags.only)) continue;
+  if (!/^(copy|stores)/.test(title) && !title.includes(flags.only)) continue;
   const program = make();
   const backward = program.results.has('output') && /rope/.test(title);
   const gradients = backward ? learnedOf(program) : [];
