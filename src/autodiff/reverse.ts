@@ -12,6 +12,17 @@ import { uniqueNames } from '../passes/unique.ts';
 import { pullDefinition } from './rules.ts';
 import type { Sweep } from './rules.ts';
 
+/** What is propagated backwards: how it is named, and what a definition sends to what it reads. */
+export interface Propagation {
+  /** Of a tensor's: `d_NAME`. */
+  readonly prefix: string;
+  readonly pull: (d: Definition, arriving: Tensor, sweep: Sweep) => void;
+  /** Definitions beyond which nothing is sent. */
+  readonly stops: (d: Definition) => boolean;
+}
+
+const gradients: Propagation = { prefix: 'd_', pull: pullDefinition, stops: () => false };
+
 /** One part of a cotangent; `via` is the definition that was differentiated, null: the seed. */
 interface Part {
   readonly via: Definition | null;
@@ -24,14 +35,20 @@ interface Part {
  * definitions. Every gradient definition has `adjointOf` (the definition it differentiates) and, where it is a cotangent
  * or a part of one, `cotangentOf`. Gradients are taken with first = 0.
  */
-export function reverse(program: Program, seeds: ReadonlyMap<Tensor, Tensor>, wanted: readonly Tensor[]): Program {
+export function reverse(
+  program: Program,
+  seeds: ReadonlyMap<Tensor, Tensor>,
+  wanted: readonly Tensor[],
+  { prefix, pull, stops }: Propagation = gradients,
+): Program {
   const leads = new Set(wanted.filter((tensor) => tensor.type === 'real'));
   for (const d of program.definitions) {
-    if (d.tensor.type === 'real' && [...tensorsOf(d)].some((tensor) => leads.has(tensor))) leads.add(d.tensor);
+    const reaches = d.tensor.type === 'real' && [...tensorsOf(d)].some((tensor) => leads.has(tensor));
+    if (reaches && !stops(d)) leads.add(d.tensor);
   }
   const slots = assignSlots(program, { late: wanted });
   const slotOf = (via: Definition | null): Slot => (via === null ? 'layer' : slots.of.get(via)!);
-  const seeded = [...seeds.values()].filter((seed) => !program.inputs.includes(seed));
+  const seeded = [...seeds.values()].filter((seed) => seed.origin.kind === 'given' && !program.inputs.includes(seed));
   const unique = uniqueNames({ ...program, inputs: [...program.inputs, ...seeded] });
 
   const made: Definition[] = [];
@@ -56,12 +73,12 @@ export function reverse(program: Program, seeds: ReadonlyMap<Tensor, Tensor>, wa
     const groups = slotNames
       .map((slot) => [slot, all.filter(({ via }) => slotOf(via) === slot)] as const)
       .filter(([, group]) => group.length > 0);
-    if (groups.length === 1) return sum(tensor, `d_${tensor.name}`, all);
+    if (groups.length === 1) return sum(tensor, `${prefix}${tensor.name}`, all);
     // What is computed once a step waits for what every layer adds: one sum for each slot, then theirs.
-    const sums = groups.map(([slot, group]) => sum(tensor, `d_${tensor.name}_${slot}`, group));
+    const sums = groups.map(([slot, group]) => sum(tensor, `${prefix}${tensor.name}_${slot}`, group));
     const { axes } = freshAxes(tensor.axes);
     const body = sums.map((one) => readAt(one, axes)).reduce(plus);
-    return emit(`d_${tensor.name}`, axes, { kind: 'map', body }, groups[0]![1][0]!.via, tensor);
+    return emit(`${prefix}${tensor.name}`, axes, { kind: 'map', body }, groups[0]![1][0]!.via, tensor);
   };
 
   /** One definition of the sum of parts; those that are not maps are definitions of their own. */
@@ -84,7 +101,7 @@ export function reverse(program: Program, seeds: ReadonlyMap<Tensor, Tensor>, wa
   const context = makeContext({ training: true, tensors: argmaxRanges(program) });
   const results = new Map(program.results);
   const keep = (tensor: Tensor, cotangent: Tensor | null): void => {
-    if (cotangent !== null && wanted.includes(tensor)) results.set(`d_${tensor.name}`, cotangent);
+    if (cotangent !== null && wanted.includes(tensor)) results.set(`${prefix}${tensor.name}`, cotangent);
   };
   for (const d of program.definitions.toReversed()) {
     if (!leads.has(d.tensor)) continue;
@@ -97,7 +114,7 @@ export function reverse(program: Program, seeds: ReadonlyMap<Tensor, Tensor>, wa
       emit: (name, axes, rule) => emit(name, axes, rule, d),
       contribute: (tensor, rule) => add(tensor, { via: d, rule }),
     };
-    pullDefinition(d, cotangent, sweep);
+    pull(d, cotangent, sweep);
   }
   for (const input of program.inputs) keep(input, total(input));
 

@@ -20,7 +20,7 @@ export interface Sweep {
   readonly contribute: (tensor: Tensor, rule: (to: readonly Axis[]) => Rule) => void;
 }
 
-type Of<K extends Definition['kind']> = Extract<Definition, { kind: K }>;
+export type Of<K extends Definition['kind']> = Extract<Definition, { kind: K }>;
 
 const times = (a: Scalar, b: Scalar): Scalar => call('multiply', a, b);
 const minus = (a: Scalar, b: Scalar): Scalar => call('subtract', a, b);
@@ -38,7 +38,7 @@ function pull(
   }
 }
 
-const everywhere = (value: Scalar): Guarded => ({ value, guard: null });
+export const everywhere = (value: Scalar): Guarded => ({ value, guard: null });
 
 /** Pulls the cotangent `dy` of what `d` makes. */
 export function pullDefinition(d: Definition, dy: Tensor, sweep: Sweep): void {
@@ -106,6 +106,19 @@ function pullProduct(d: Of<'reduce'>, dy: Tensor, sweep: Sweep): void {
 
 /** h[t] = a[t] h[t-1] + b[t]: g runs the other way with a[t+1]; db = g, da = g h[t-1]. */
 function pullScan(d: Of<'scan'>, dy: Tensor, sweep: Sweep): void {
+  const { axes } = d.tensor;
+  const { carried, before } = reverseScan(d, dy, sweep, d.factor);
+  pull(sweep, d.term, axes, everywhere(carried));
+  pull(sweep, d.factor, axes, everywhere(times(carried, before)));
+}
+
+/** What arrives at each step from `dy` when `factor` carries it from a step to the one before; and h[t-1]. */
+export function reverseScan(
+  d: Of<'scan'>,
+  dy: Tensor,
+  sweep: Sweep,
+  factor: Scalar,
+): { readonly carried: Scalar; readonly before: Scalar } {
   const { axes, name } = d.tensor;
   const step = d.reverse ? -1 : 1;
   const { axes: own, by } = freshAxes(axes);
@@ -113,8 +126,6 @@ function pullScan(d: Of<'scan'>, dy: Tensor, sweep: Sweep): void {
   const moved = (by_: ReadonlyMap<Axis, Scalar>): Map<Axis, Scalar> =>
     new Map([...by_, [d.along, call('add', at(along), integer(step))]]);
   const next = moved(by);
-  // Beyond the last step the factor meets a zero: any finite number will do.
-  const factor = guardOutside(substitute(d.factor, next), sweep.context);
   const term = d.exclusive
     ? read(
         dy,
@@ -127,12 +138,11 @@ function pullScan(d: Of<'scan'>, dy: Tensor, sweep: Sweep): void {
     along,
     reverse: !d.reverse,
     exclusive: false,
-    factor,
+    // Beyond the last step the factor meets a zero: any finite number will do.
+    factor: guardOutside(substitute(factor, next), sweep.context),
     term,
     initial: 0,
   });
-  const carried = readAt(g, axes);
-  pull(sweep, d.term, axes, everywhere(carried));
   const before = d.exclusive
     ? readAt(d.tensor, axes)
     : read(
@@ -140,7 +150,7 @@ function pullScan(d: Of<'scan'>, dy: Tensor, sweep: Sweep): void {
         axes.map((axis) => (axis === d.along ? call('add', at(axis), integer(-step)) : at(axis))),
         d.initial,
       );
-  pull(sweep, d.factor, axes, everywhere(times(carried, before)));
+  return { carried: readAt(g, axes), before };
 }
 
 /** Reads that are not proved inside their tensor are 0 outside it. */
@@ -150,8 +160,12 @@ function guardOutside(s: Scalar, context: Context): Scalar {
   )(s);
 }
 
-/** ds = p (dp - sum[over](p dp)), from the probabilities alone. */
 function pullSoftmax(d: Of<'softmax'>, dy: Tensor, sweep: Sweep): void {
+  pull(sweep, d.body, d.tensor.axes, softmaxSlope(d, dy, sweep));
+}
+
+/** ds = p (dp - sum[over](p dp)), from the probabilities alone: the cotangent of a softmax's body. */
+export function softmaxSlope(d: Of<'softmax'>, dy: Tensor, sweep: Sweep): Guarded {
   const { axes, name } = d.tensor;
   const row = freshAxes(axes.filter((axis) => axis !== d.over));
   const over = likeAxis(d.over);
@@ -166,7 +180,7 @@ function pullSoftmax(d: Of<'softmax'>, dy: Tensor, sweep: Sweep): void {
   // Where nothing is visible the slope is 0 already; a guard is needed only where the rest might not be finite there.
   const safe = alwaysFinite(d.body) && readsOf(d.body).every((r) => r.outside !== null || inside(r, sweep.context));
   const guard = safe || by.size === 0 ? null : d.where;
-  pull(sweep, d.body, axes, { value: readAt(logit, axes), guard });
+  return { value: readAt(logit, axes), guard };
 }
 
 /** dx = the cotangent turned back; dphase = <dy, J y> of each pair, y the rotated output (J a quarter turn). */

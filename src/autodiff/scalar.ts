@@ -66,7 +66,7 @@ export function pullScalar(
 }
 
 /** select(c, d, 0) and select(c, 0, d) as d under a guard. */
-function splitGuard(slope: Scalar): Guarded {
+export function splitGuard(slope: Scalar): Guarded {
   if (slope.kind !== 'call' || slope.op !== 'select') return { value: slope, guard: null };
   const [condition, then, otherwise] = slope.args as [Scalar, Scalar, Scalar];
   if (isConstant(otherwise, 0)) return { value: then, guard: condition };
@@ -75,7 +75,7 @@ function splitGuard(slope: Scalar): Guarded {
 }
 
 /** The sum; parts under the same guard are added inside it. */
-function addGuarded(parts: readonly Guarded[], key: (s: Scalar) => number): Guarded {
+export function addGuarded(parts: readonly Guarded[], key: (s: Scalar) => number): Guarded {
   const groups = new Map<number, Guarded>();
   for (const { value, guard } of parts) {
     const id = guard === null ? -1 : key(guard);
@@ -93,7 +93,7 @@ function addGuarded(parts: readonly Guarded[], key: (s: Scalar) => number): Guar
 }
 
 /** Two reads of the same element are one. */
-function mergeReads(pulled: readonly Pulled[], key: (s: Scalar) => number): Pulled[] {
+export function mergeReads(pulled: readonly Pulled[], key: (s: Scalar) => number): Pulled[] {
   const groups = new Map<number, Pulled[]>();
   for (const one of pulled) groups.set(key(one.read), [...(groups.get(key(one.read)) ?? []), one]);
   return [...groups.values()].map((group) => ({ read: group[0]!.read, ...addGuarded(group, key) }));
