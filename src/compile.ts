@@ -10,6 +10,7 @@ import { buildPlan } from '../codegen/plan/build-plan.ts';
 import type { EntryName, Plan, PlanOptions } from '../codegen/plan/plan.ts';
 import type { Language } from '../targets/device.ts';
 import { targetOf } from '../targets/targets.ts';
+import { relevance } from './autodiff/relevance.ts';
 import type { CheckedEncoding } from './check/checked.ts';
 import type { Diagnostic } from './diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from './front-end.ts';
@@ -30,6 +31,8 @@ export interface OutputFile {
 export interface EncodingPlan {
   readonly attend: Plan;
   readonly embed: Plan | null;
+  /** Of each, relevance instead of gradients; where it was asked for. */
+  readonly relevance: readonly Plan[];
 }
 
 export interface Compiled {
@@ -49,7 +52,7 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   if (checked === null || lowered === null || hasErrors(diagnostics))
     return { files: () => [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
-  const plan = planEncoding(lowered, targetPlan(options.target, options.precision), options.plan);
+  const plan = planEncoding(lowered, targetPlan(options.target, options.precision), options);
   const info = await moduleInfo(source, checked, options.target);
   const module = await printModule(plansOf(plan), info);
   const name = transliterate(checked.name);
@@ -86,14 +89,17 @@ export function compileProgram(
   });
 }
 
-export const plansOf = ({ attend, embed }: EncodingPlan): readonly Plan[] =>
-  embed === null ? [attend] : [attend, embed];
+export const plansOf = ({ attend, embed, relevance }: EncodingPlan): readonly Plan[] => [
+  attend,
+  ...(embed === null ? [] : [embed]),
+  ...relevance,
+];
 
 /** Backward gives the gradient of everything that an encoding reads; learned tensors' are added up. */
 function planEncoding(
   { attend, embed }: Lowered,
   target: Partial<PlanOptions>,
-  options: Partial<PlanOptions>,
+  { plan: options, relevance: wanted }: Pick<CompileOptions, 'plan' | 'relevance'>,
 ): EncodingPlan {
   const defaults = (program: Program, output: string): Partial<PlanOptions> => {
     const read = program.inputs.filter(({ origin }) =>
@@ -112,14 +118,30 @@ function planEncoding(
   return {
     attend: buildPlan(attend, { ...defaults(attend, 'output'), ...target, ...options }),
     embed:
-      embed === null ? null : asEmbedding(buildPlan(embed, { ...defaults(embed, 'embedding_encoded'), ...target })),
+      embed === null
+        ? null
+        : renamed(buildPlan(embed, { ...defaults(embed, 'embedding_encoded'), ...target }), {
+            forward: 'embed',
+            backward: 'embed_backward',
+          }),
+    relevance: wanted ? planRelevance({ attend, embed }, target) : [],
   };
 }
 
-const embedNames: Partial<Record<EntryName, EntryName>> = { forward: 'embed', backward: 'embed_backward' };
+function renamed(plan: Plan, names: Partial<Record<EntryName, EntryName>>): Plan {
+  return { ...plan, entries: plan.entries.map((entry) => ({ ...entry, name: names[entry.name] ?? entry.name })) };
+}
 
-function asEmbedding(plan: Plan): Plan {
-  return { ...plan, entries: plan.entries.map((entry) => ({ ...entry, name: embedNames[entry.name] ?? entry.name })) };
+/** A call computes forward anew, so that it needs nothing of another one. */
+function planRelevance({ attend, embed }: Lowered, target: Partial<PlanOptions>): readonly Plan[] {
+  const planOf = (program: Program, output: string): Plan => {
+    const { program: all } = relevance(program, [output]);
+    return buildPlan(all, { outputs: [...all.results.keys()], decode: false, inPlace: [], ...target });
+  };
+  return [
+    renamed(planOf(attend, 'output'), { forward: 'relevance', step: 'relevance_step' }),
+    ...(embed === null ? [] : [renamed(planOf(embed, 'embedding_encoded'), { forward: 'embed_relevance' })]),
+  ];
 }
 
 async function moduleInfo(

@@ -25,6 +25,8 @@ export interface CompileOptions {
   readonly precision: 'f32' | 'bf16';
   /** Over what the encoding asks for by itself: `output`, and the gradients of all that it reads. */
   readonly plan: Partial<PlanOptions>;
+  /** Entries that propagate relevance, beside those of gradients. */
+  readonly relevance: boolean;
   /** Whether claims after `expect` are decided; the trainer and the tests compile often and do without. */
   readonly laws: boolean;
 }
@@ -36,6 +38,7 @@ const defaultOptions: CompileOptions = {
   target: 'wgsl',
   precision: 'f32',
   plan: {},
+  relevance: false,
   laws: true,
 };
 

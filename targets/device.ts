@@ -208,4 +208,7 @@ export interface Module {
   backward?(tape: Tape, buffers: Buffers): Buffers;
   finish?(tape: Tape, buffers: Buffers): Buffers;
   decode?(tape: Tape, buffers: Buffers): Buffers;
+  embed_relevance?(tape: Tape, buffers: Buffers): Buffers;
+  relevance_step?(tape: Tape, buffers: Buffers): Buffers;
+  relevance?(tape: Tape, buffers: Buffers): Buffers;
 }

@@ -23,6 +23,9 @@ const purpose: Record<EntryPlan['name'], string> = {
   backward: 'From the gradients of the outputs to those of the inputs and of what step computed.',
   finish: 'Pulls the gradients of what step computed back to the learned tensors: once an optimizer step.',
   decode: 'As forward, for tokens that follow those already in the caches.',
+  embed_relevance: 'From the relevance of the encoded embeddings to that of the embeddings, and of positions.',
+  relevance: 'From the relevance of the output to that of query, key, value and x, and of positions.',
+  relevance_step: 'What relevance needs of learned tensors alone: once an optimizer step.',
 };
 
 const pascal = (name: string): string =>

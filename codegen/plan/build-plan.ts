@@ -98,7 +98,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const isHost = (tensor: Tensor): boolean => stageByTensor.get(tensor) === 'host' || isPosition(tensor);
   const isTable = (tensor: Tensor): boolean => isHost(tensor) || turns.some((d) => d.tensor === tensor);
   const ofForward = roots.filter((root) => stageOfRoot(root) === 'forward');
-  const decode = options.packed ? null : asDecode(all, ofForward, isTable);
+  const decode = options.packed || !options.decode ? null : asDecode(all, ofForward, isTable);
   const decodeTables = decodeEntry();
   const asked = new Set(all.results.values());
   const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];

@@ -22,6 +22,7 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   vectors: true,
   blockwise: false,
   packed: false,
+  decode: true,
   library: false,
 };
 

@@ -71,7 +71,17 @@ export interface LaunchPlan {
 }
 
 /** embed and embed_backward come from the sites on `embedding`, the others from the program of attention. */
-export type EntryName = 'embed' | 'embed_backward' | 'step' | 'forward' | 'backward' | 'finish' | 'decode';
+export type EntryName =
+  | 'embed'
+  | 'embed_backward'
+  | 'embed_relevance'
+  | 'step'
+  | 'forward'
+  | 'backward'
+  | 'finish'
+  | 'decode'
+  | 'relevance'
+  | 'relevance_step';
 
 /**
  * One function of the module. Inputs come from the caller; an `accumulate` input is added to. Outputs are allocated by
@@ -175,6 +185,8 @@ export interface PlanOptions {
    * is possible in place, and their gradients in `d_qkv`. For training: there is no decode entry then.
    */
   readonly packed: boolean;
+  /** A decode entry, where the program allows one. */
+  readonly decode: boolean;
   /** Matrix products that a library can do stand alone, without an epilogue, and are described (KernelPlan.product). */
   readonly library: boolean;
 }

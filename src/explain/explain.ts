@@ -21,7 +21,7 @@ export interface Section {
 export type LineOf = (span: { file: string; start: number; end: number } | null) => string;
 
 export function stageSection(plan: EncodingPlan, lineOf: LineOf): Section {
-  const rows = plansOf(plan).flatMap((one) => {
+  const rows = plansOf({ ...plan, relevance: [] }).flatMap((one) => {
     const program = one.gradients ?? one.program;
     const stages = stagesOf(program, one.slots);
     return [...stages].map(([definition, stage]) => ({ stage, definition }));
@@ -72,7 +72,9 @@ function entryRows(entry: EntryPlan, sizes: SizeValues, chip: Chip, lineOf: Line
 
 /** What forward keeps for backward. */
 export function savedSection(plan: EncodingPlan, sizes: SizeValues): Section {
-  const outputs = plansOf(plan).flatMap(({ entries }) => entries.flatMap((entry) => entry.outputs));
+  const outputs = plansOf({ ...plan, relevance: [] }).flatMap(({ entries }) =>
+    entries.flatMap((entry) => entry.outputs),
+  );
   const rows = outputs
     .filter(({ saved }) => saved)
     .map(({ buffer, aliases }) => {
@@ -90,4 +92,8 @@ export function savedSection(plan: EncodingPlan, sizes: SizeValues): Section {
   };
 }
 
-const plansOf = ({ attend, embed }: EncodingPlan): readonly Plan[] => (embed === null ? [attend] : [embed, attend]);
+const plansOf = ({ attend, embed, relevance }: EncodingPlan): readonly Plan[] => [
+  ...(embed === null ? [] : [embed]),
+  attend,
+  ...relevance,
+];

@@ -32,7 +32,17 @@ export interface Tensor {
 }
 
 export type Given =
-  'position' | 'embedding' | 'x' | 'query' | 'key' | 'value' | 'cotangent' | 'relevance' | 'user' | 'scalar' | 'operand';
+  | 'position'
+  | 'embedding'
+  | 'x'
+  | 'query'
+  | 'key'
+  | 'value'
+  | 'cotangent'
+  | 'relevance'
+  | 'user'
+  | 'scalar'
+  | 'operand';
 
 export type Origin =
   | { readonly kind: 'given'; readonly given: Given } // supplied by the caller at each call

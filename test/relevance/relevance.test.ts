@@ -1,16 +1,20 @@
 // Relevance: it is kept on its way (conservation), positions get what PA-LRP (arXiv 2506.02138) says, and kernels compute what the
 // interpreter does.
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { relevance } from '../../src/autodiff/relevance.ts';
+import { compile } from '../../src/compile.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program } from '../../src/ir/ir.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { sampleInputs } from '../../src/laws/sample.ts';
 import type { Sample } from '../../src/laws/sample.ts';
+import { targetPlan } from '../../src/options.ts';
+import { checkCase } from '../kernels/check-plan.ts';
 import { loadFile, loadText, root, small } from '../lower/load.ts';
+import { runWasm } from '../wasm/run-kernel.ts';
 
 const geometry = { ...small, heads: 2, kv_heads: 1, head_dim: 8, model_dim: 6, context: 12 };
 const examples = readdirSync(join(root, 'examples')).filter((file) => file.endsWith('.pe'));
@@ -90,4 +94,93 @@ describe('conservation', () => {
     const { arriving, departing } = flow(lowered!.attend, ['output']);
     expect(departing).toBeCloseTo(arriving, 8);
   });
+});
+
+describe('what PA-LRP says', () => {
+  it('a position that is added gets its part of the sum (eq. 5)', () => {
+    const { lowered } = loadFile('examples/sinusoidal.pe', { geometry });
+    const embed = lowered!.embed!;
+    const { sample, forward, values } = flow(embed, ['embedding_encoded']);
+    const embedding = sample.inputs['embedding']!;
+    const arriving = sample.inputs['relevance_of_embedding_encoded']!;
+    const whole = forward.get('embedding_encoded')!;
+    const content = values.get('relevance_embedding')!;
+    const position = values.get('position_embedding_encoded')!;
+    for (const [n, relevance] of arriving.entries()) {
+      expect(content[n]).toBeCloseTo((embedding[n]! * relevance) / whole[n]!, 9);
+      expect(position[n]).toBeCloseTo(((whole[n]! - embedding[n]!) * relevance) / whole[n]!, 9);
+    }
+  });
+
+  it('a rotation keeps half of each pair (eq. 10), and of what does not turn nothing', () => {
+    const { lowered } = loadFile('examples/rope_partial.pe', { geometry });
+    const { sample, values } = flow(lowered!.attend, ['query_encoded']);
+    const arriving = sample.inputs['relevance_of_query_encoded']!;
+    const [query, position] = ['relevance_query', 'position_query_encoded'].map((name) => values.get(name)!);
+    const [dim, turning] = [geometry.head_dim, position!.length / (arriving.length / geometry.head_dim)];
+    expect(2 * turning).toBeLessThan(dim);
+    for (let row = 0; row < arriving.length / dim; row += 1) {
+      for (let pair = 0; pair < turning; pair += 1) {
+        const both = (of: Float64Array): number => of[row * dim + pair]! + of[row * dim + pair + turning]!;
+        expect(position![row * turning + pair]).toBeCloseTo(both(arriving) / 2, 9);
+        expect(both(query!)).toBeCloseTo(both(arriving) / 2, 9);
+      }
+      for (let d = 2 * turning; d < dim; d += 1) expect(query![row * dim + d]).toBeCloseTo(arriving[row * dim + d]!, 9);
+    }
+  });
+
+  it('tokens get the magnitudes of what stayed with their positions', () => {
+    const { values } = flow(program('rope.pe'), ['query_encoded', 'key_encoded']);
+    const byToken = values.get('relevance_position')!;
+    const all = ['position_query_encoded', 'position_key_encoded'].flatMap((name) => [...values.get(name)!]);
+    expect(sum(byToken)).toBeCloseTo(sum(all.map(Math.abs)), 9);
+  });
+});
+
+/** Values of one sign, so that no share is of a number near 0, where float32 has nothing to say. */
+const positive = (of: Program): Record<string, number[]> => {
+  const { inputs } = sampleInputs(of, { seed: 3, batch: 2, tokens: 9, learned: 'around', positions: 'range' });
+  const isOutput = (name: string): boolean => name.startsWith('relevance_of_');
+  return Object.fromEntries(
+    Object.entries(inputs).map(([name, values]) => [
+      name,
+      [...values].map((value) =>
+        ['query', 'key', 'value', 'embedding'].includes(name) || isOutput(name) ? 0.5 + Math.abs(value) : value,
+      ),
+    ]),
+  );
+};
+
+describe('kernels', () => {
+  const check = (of: Program, output: string, options: object, run: object): void => {
+    const { program: all } = relevance(of, [output]);
+    const { errors } = checkCase({
+      program: all,
+      options: { ...options, outputs: [...all.results.keys()], decode: false, inPlace: [] },
+      inputs: positive(all),
+      orders: ['forward'],
+      ...run,
+    });
+    expect(Object.keys(errors)).toContain(output === 'output' ? 'relevance_query' : 'relevance_embedding');
+    expect(Object.entries(errors).filter(([, error]) => !(error <= 2e-4))).toEqual([]);
+  };
+  const wasm = { run: { execute: runWasm } };
+  it.each(['alibi', 'carope', 'comrope_ld', 'rope_partial', 'learned_absolute'])('%s on a CPU', (name) => {
+    const { attend, embed } = loadFile(`examples/${name}.pe`, { geometry }).lowered!;
+    check(attend, 'output', targetPlan('wasm', 'f32'), wasm);
+    if (embed !== null) check(embed, 'embedding_encoded', targetPlan('wasm', 'f32'), wasm);
+  });
+  it.each(['carope.pe', 'alibi.pe'])('%s on a GPU, in the simulator', (file) => {
+    check(program(file), 'output', {}, {});
+  });
+});
+
+it('a module has entries of relevance beside those of gradients', async () => {
+  const text = readFileSync(join(root, 'examples/comrope_ld.pe'), 'utf8');
+  const { module, plan } = await compile({ path: 'comrope_ld.pe', text }, { relevance: true, target: 'wasm' });
+  for (const entry of ['forward', 'backward', 'relevance', 'relevance_step'])
+    expect(module).toContain(`export function ${entry}(`);
+  expect(plan!.relevance).toHaveLength(1);
+  const plain = await compile({ path: 'comrope_ld.pe', text }, { target: 'wasm' });
+  expect(plain.module).not.toContain('relevance');
 });

@@ -15,6 +15,7 @@ interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag {
   readonly out: string;
   readonly target: Language | 'all';
   readonly emit: 'all' | 'kernels' | 'ts';
+  readonly relevance?: boolean;
 }
 
 export function addBuild(command: Command): void {
@@ -26,6 +27,7 @@ export function addBuild(command: Command): void {
         .choices(['wgsl', 'cuda', 'wasm', 'all'])
         .default('wgsl'),
     )
+    .option('--relevance', 'also entries that propagate relevance (PA-LRP), beside those of gradients')
     .addOption(new Option('--emit <what>', 'which files').choices(['all', 'kernels', 'ts']).default('all'));
   addPrecisionFlag(addGeometryFlags(addEncodingFlags(command)))
     .addHelpText(
@@ -36,6 +38,7 @@ Examples:
   $ pegen build mine.pe --heads 12 --head-dim 64 --layers 12 --context 1024
   $ pegen build mine.pe --target cuda --precision bf16 --out out/
   $ pegen build mine.pe --target wasm --emit ts
+  $ pegen build mine.pe --relevance
 
 NAME.webgpu.ts (NAME.cuda.ts, NAME.wasm.ts) has everything in it; NAME.wgsl (NAME.cu, NAME.wat) has the same
 kernels, to be read.
@@ -59,7 +62,9 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
   let errors = false;
   for (const path of paths) {
     const source = await readSource(path);
-    const compiled = await Promise.all(targets.map((target) => compile(source, { ...options, target, precision })));
+    const compiled = await Promise.all(
+      targets.map((target) => compile(source, { ...options, target, precision, relevance: flags.relevance === true })),
+    );
     await showDiagnostics(compiled[0]!.diagnostics, source);
     const files = compiled.flatMap((each) => each.files());
     if (files.length === 0) {

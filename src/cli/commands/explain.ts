@@ -14,6 +14,7 @@ import type { CompileOptions } from '../../options.ts';
 import type { Language } from '../../../targets/device.ts';
 
 interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag {
+  readonly relevance?: boolean;
   readonly target: Language;
   readonly chip: string;
   readonly batch: number;
@@ -35,6 +36,7 @@ export function addExplain(command: Command): void {
     .addOption(
       new Option('--target <name>', 'the language of the kernels').choices(['wgsl', 'cuda', 'wasm']).default('wgsl'),
     )
+    .option('--relevance', 'where the relevance of the output goes (PA-LRP), and the kernels that propagate it')
     .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits));
   addPrecisionFlag(addGeometryFlags(addEncodingFlags(command)))
     .addHelpText(
@@ -45,6 +47,7 @@ Examples:
   $ pegen explain examples/rope.pe --chip a100 --heads 12 --head-dim 64 --context 1024
   $ pegen explain examples/carope.pe --target cuda --precision bf16 --chip h200 --tokens 1024
   $ pegen explain examples/carope.pe --emit ir
+  $ pegen explain examples/rope.pe --relevance
   $ pegen explain PE0203
 
 A floor is the time below which no implementation of a kernel can go on the chip: the larger of
@@ -66,7 +69,7 @@ async function run(what: string, flags: Flags): Promise<void> {
       `${target === 'wasm' ? 'WebAssembly' : 'WGSL'} has no bf16 storage`,
       'say --target cuda, or leave --precision out',
     );
-  const options = { ...(await compileOptionsOf(flags)), target, precision };
+  const options = { ...(await compileOptionsOf(flags)), target, precision, relevance: flags.relevance === true };
   if (flags.emit !== undefined) return emit(flags.emit, source, options);
 
   const { compile } = await import('../../compile.ts');
@@ -85,7 +88,9 @@ async function run(what: string, flags: Flags): Promise<void> {
   const { heads, kv_heads, head_dim, layers } = front.checked.geometry;
   const shared = kv_heads === heads ? '' : `, ${kv_heads} of keys`;
   console.log(`${front.checked.name}: ${heads} heads${shared}, ${head_dim} features each, ${layers} layers`);
+  const { relevanceParts, relevanceSections } = await import('../../explain/relevance.ts');
   for (const { title, note, rows } of [
+    ...(options.relevance ? relevanceSections(relevanceParts(front.lowered!, line)) : []),
     page.stageSection(plan, line),
     page.kernelSection(plan, sizes, chips[name], line),
     page.savedSection(plan, sizes),
