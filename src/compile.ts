@@ -13,7 +13,7 @@ import { targetOf } from '../targets/targets.ts';
 import type { CheckedEncoding } from './check/checked.ts';
 import type { Diagnostic } from './diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from './front-end.ts';
-import type { Program } from './ir/ir.ts';
+import type { Program, Tensor } from './ir/ir.ts';
 import type { LawResult } from './laws/laws.ts';
 import type { Lowered } from './lower/lower.ts';
 import { compileOptions, targetPlan } from './options.ts';
@@ -96,15 +96,12 @@ function planEncoding(
   options: Partial<PlanOptions>,
 ): EncodingPlan {
   const defaults = (program: Program, output: string): Partial<PlanOptions> => {
-    const read = program.inputs.filter(({ origin }) =>
-      origin.kind === 'learned'
-        ? origin.trained
-        : origin.kind === 'given' && origin.given !== 'position' && origin.given !== 'user',
-    );
+    const read = program.inputs.filter(hasGradient);
+    const results = program.results.has('loss') ? [output, 'loss'] : [output];
     const learned = read.filter(({ origin }) => origin.kind === 'learned');
     return {
-      outputs: [output],
-      seeds: [output],
+      outputs: results,
+      seeds: results,
       gradients: read.map(({ name }) => name),
       accumulate: learned.map(({ name }) => name),
     };
@@ -114,6 +111,12 @@ function planEncoding(
     embed:
       embed === null ? null : asEmbedding(buildPlan(embed, { ...defaults(embed, 'embedding_encoded'), ...target })),
   };
+}
+
+/** Learned tensors, and what attention is given; not what says where, when or at random. */
+export function hasGradient({ origin, type }: Tensor): boolean {
+  if (origin.kind === 'learned') return origin.trained;
+  return origin.kind === 'given' && type === 'real' && origin.given !== 'position' && origin.given !== 'user';
 }
 
 const embedNames: Partial<Record<EntryName, EntryName>> = { forward: 'embed', backward: 'embed_backward' };

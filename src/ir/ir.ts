@@ -32,7 +32,17 @@ export interface Tensor {
 }
 
 export type Given =
-  'position' | 'embedding' | 'x' | 'query' | 'key' | 'value' | 'cotangent' | 'user' | 'scalar' | 'operand';
+  | 'position'
+  | 'embedding'
+  | 'x'
+  | 'query'
+  | 'key'
+  | 'value'
+  | 'cotangent'
+  | 'user'
+  | 'training' // without axes: 1 in a training step, else 0
+  | 'scalar'
+  | 'operand';
 
 export type Origin =
   | { readonly kind: 'given'; readonly given: Given } // supplied by the caller at each call
@@ -43,7 +53,8 @@ export type Origin =
       readonly initial: Scalar;
       readonly axes: readonly Axis[];
     }
-  | { readonly kind: 'draw'; readonly initial: Scalar; readonly axes: readonly Axis[] } // fresh each step and sequence
+  /** Supplied by the caller, fresh for each step and sequence: the first axis is the batch, which `initial` does not use. */
+  | { readonly kind: 'draw'; readonly initial: Scalar; readonly axes: readonly Axis[] }
   | { readonly kind: 'defined' };
 
 /** A scalar at one point. A DAG: the same object read twice is computed once. */
