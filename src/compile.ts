@@ -14,7 +14,7 @@ import { relevance } from './autodiff/relevance.ts';
 import type { CheckedEncoding } from './check/checked.ts';
 import type { Diagnostic } from './diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from './front-end.ts';
-import type { Program } from './ir/ir.ts';
+import type { Program, Tensor } from './ir/ir.ts';
 import type { LawResult } from './laws/laws.ts';
 import type { Lowered } from './lower/lower.ts';
 import { compileOptions, targetPlan } from './options.ts';
@@ -102,15 +102,12 @@ function planEncoding(
   { plan: options, relevance: wanted }: Pick<CompileOptions, 'plan' | 'relevance'>,
 ): EncodingPlan {
   const defaults = (program: Program, output: string): Partial<PlanOptions> => {
-    const read = program.inputs.filter(({ origin }) =>
-      origin.kind === 'learned'
-        ? origin.trained
-        : origin.kind === 'given' && origin.given !== 'position' && origin.given !== 'user',
-    );
+    const read = program.inputs.filter(hasGradient);
+    const results = program.results.has('loss') ? [output, 'loss'] : [output];
     const learned = read.filter(({ origin }) => origin.kind === 'learned');
     return {
-      outputs: [output],
-      seeds: [output],
+      outputs: results,
+      seeds: results,
       gradients: read.map(({ name }) => name),
       accumulate: learned.map(({ name }) => name),
     };
@@ -130,6 +127,11 @@ function planEncoding(
 
 function renamed(plan: Plan, names: Partial<Record<EntryName, EntryName>>): Plan {
   return { ...plan, entries: plan.entries.map((entry) => ({ ...entry, name: names[entry.name] ?? entry.name })) };
+}
+/** Learned tensors, and what attention is given; not what says where, when or at random. */
+export function hasGradient({ origin, type }: Tensor): boolean {
+  if (origin.kind === 'learned') return origin.trained;
+  return origin.kind === 'given' && type === 'real' && origin.given !== 'position' && origin.given !== 'user';
 }
 
 /** A call computes forward anew, so that it needs nothing of another one. */

@@ -169,6 +169,16 @@ export interface Learned {
   initial(random: (element: number, site: number) => number): Float64Array;
 }
 
+/** A random tensor of a module, fresh for each step and sequence, the same in all layers. */
+export interface Draw {
+  readonly name: string;
+  /**
+   * One sequence's values in float64, row-major, rows of this call's tokens. `random(element, site)`: the uniform number of
+   * that element's `site`-th draw; an element's number does not depend on the length of the sequence.
+   */
+  values(sizes: Sizes, random: (element: number, site: number) => number): Float64Array;
+}
+
 export interface Parameter {
   readonly name: string;
   readonly comment: string; // 'phase [batch, tokens, 4, 8]'
@@ -193,6 +203,8 @@ export interface Module {
   readonly source: { readonly file: string; readonly sha256: string };
   readonly geometry: Readonly<Record<string, number>>;
   readonly learned: readonly Learned[];
+  /** The caller fills these inputs, [batch, ...] each; `training`, where an entry takes it, is 1 in a training step, else 0. */
+  readonly draws?: readonly Draw[];
   /** Kernels of all entries, for Device.prepare. */
   readonly kernels: Readonly<Record<string, Kernel>>;
   readonly entries: Readonly<Record<string, Entry>>;

@@ -1,12 +1,14 @@
-// Learned tensors of plans -> the list `learned` of a module: shapes and initial values as float64 loops.
+// Learned tensors of plans -> the list `learned` of a module: shapes and initial values as float64 loops. Also how the random
+// numbers of such a formula are written, for `draws` too.
 
-import type { Scalar, Tensor } from '../../src/ir/ir.ts';
+import type { Axis, Scalar, Tensor } from '../../src/ir/ir.ts';
 import type { LearnedPlan } from '../plan/plan.ts';
 import type { RandomOp } from './spellings.ts';
 import type { HostContext } from './host.ts';
 import { stringLiteral } from './literals.ts';
 import { flatIndex, printDefinition } from './loops.ts';
 import type { HostArray, LoopContext } from './loops.ts';
+import type { Scope } from './expression.ts';
 import type { Statement } from './structure.ts';
 
 /** Uniform numbers that one draw takes. */
@@ -43,11 +45,23 @@ export function printLearned(
   };
 }
 
+/** A formula's draws, numbered in the order in which they are written; `element` is the number of the element at hand. */
+export function randomText(context: HostContext, element: (names: (axis: Axis) => string) => string): Scope['random'] {
+  let sites = 0;
+  const numbered = new Map<Scalar, number>();
+  return (op, call, args, axes) => {
+    const { sites: count, helper } = draws[op];
+    const site = numbered.get(call) ?? sites;
+    if (!numbered.has(call)) sites += count;
+    numbered.set(call, site);
+    const at = element((axis) => axes.get(axis)!);
+    return `${context.helper(helper)}(random, ${at}, ${site}, ${args.join(', ')})`;
+  };
+}
+
 function initial(learned: LearnedPlan, context: HostContext): string[] {
   const dimensions = learned.axes.map((axis) => ({ extent: String(axis.extent), start: '0' }));
   const array: HostArray = { name: context.names.allocate('values'), dimensions };
-  let sites = 0;
-  const numbered = new Map<Scalar, number>();
   const loops: LoopContext = {
     dimension: (axis) => ({ extent: String(axis.extent), start: '0' }),
     index: context.names.allocate,
@@ -59,17 +73,7 @@ function initial(learned: LearnedPlan, context: HostContext): string[] {
         throw new Error(`the initial value of ${learned.tensor.name} depends on ${name}`);
       },
       helper: context.helper,
-      random(op, call, args, axes) {
-        const { sites: count, helper } = draws[op];
-        const site = numbered.get(call) ?? sites;
-        if (!numbered.has(call)) sites += count;
-        numbered.set(call, site);
-        const element = flatIndex(
-          array,
-          learned.axes.map((axis) => axes.get(axis)!),
-        );
-        return `${context.helper(helper)}(random, ${element}, ${site}, ${args.join(', ')})`;
-      },
+      random: randomText(context, (names) => flatIndex(array, learned.axes.map(names))),
       local: context.names.allocate,
     },
   };

@@ -10,6 +10,7 @@ import { commentText } from '../numbers.ts';
 import type { BufferPlan, LearnedPlan, Plan } from '../plan/plan.ts';
 import { printSize } from '../plan/size.ts';
 import { inputsType, outputsType, printEntry, printEntryTable } from './entries.ts';
+import { drawsOf, printDraws } from './draws.ts';
 import type { EntryNames } from './entries.ts';
 import { headerOf } from './header.ts';
 import { helperFunctions, helperNames } from './helpers.ts';
@@ -39,8 +40,8 @@ export async function printModule(plans: readonly Plan[], info: ModuleInfo): Pro
   return printModuleStructure(moduleStructure(plans, info));
 }
 
-const exported = ['name', 'source', 'geometry', 'learned', 'kernels', 'entries', 'tables'] as const;
-const types = ['Buffer', 'Entry', 'Kernel', 'Learned', 'Module', 'Sizes', 'Tape'] as const;
+const exported = ['name', 'source', 'geometry', 'learned', 'draws', 'kernels', 'entries', 'tables'] as const;
+const types = ['Buffer', 'Draw', 'Entry', 'Kernel', 'Learned', 'Module', 'Sizes', 'Tape'] as const;
 const parameters = ['tape', 'buffers', 'sizes', 'given', 'random'] as const;
 const sizes = ['batch', 'tokens', 'keys', 'first', 'capacity'] as const;
 
@@ -75,20 +76,24 @@ function moduleStructure(plans: readonly Plan[], info: ModuleInfo): ModuleStruct
     () => hostContext(names, used, info),
     (each) => `/** ${learnedComment(each)} */`,
   );
+  const drawn = drawsOf(plans);
+  const draws = drawn.length === 0 ? [] : [printDraws(drawn, () => hostContext(names, used, info))];
+  const isPresent = (name: string): boolean => drawn.length > 0 || (name !== 'draws' && name !== 'Draw');
   const tables = printTables(plans, bufferName, hostContext(names, used, info));
 
   const statements: Statement[] = [
-    { kind: 'import-types', names: types, from: 'pegen/device' },
+    { kind: 'import-types', names: types.filter(isPresent), from: 'pegen/device' },
     constant('name', stringLiteral(info.name)),
     constant('source', `{ file: ${stringLiteral(info.source.file)}, sha256: ${stringLiteral(info.source.sha256)} }`),
     constant('geometry', geometryText(info.geometry), ['What the module was compiled for.']),
     learned,
+    ...draws,
     ...functions,
     tables,
     table,
     ...kernels,
     ...helperFunctions(used),
-    { kind: 'default', value: `{ ${[...exported, ...entryNames].join(', ')} } satisfies Module` },
+    { kind: 'default', value: `{ ${[...exported.filter(isPresent), ...entryNames].join(', ')} } satisfies Module` },
   ];
   return { header: [headerOf(info.source)], statements };
 }

@@ -97,7 +97,13 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   }
   const isHost = (tensor: Tensor): boolean => stageByTensor.get(tensor) === 'host' || isPosition(tensor);
   const isTable = (tensor: Tensor): boolean => isHost(tensor) || turns.some((d) => d.tensor === tensor);
-  const ofForward = roots.filter((root) => stageOfRoot(root) === 'forward');
+  const decoded = new Map(
+    [...all.results].filter(([name, tensor]) => options.outputs.includes(name) && !isOfSequence(tensor)),
+  );
+  const ofForward = liveRoots(
+    roots.filter((root) => stageOfRoot(root) === 'forward'),
+    new Set(decoded.values()),
+  );
   const decode = options.packed || !options.decode ? null : asDecode(all, ofForward, isTable);
   const decodeTables = decodeEntry();
   const asked = new Set(all.results.values());
@@ -122,9 +128,8 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   /** Adds the entry; gives the tables that only it reads. */
   function decodeEntry(): (host: readonly Definition[], slots: ReadonlyMap<Definition, Slot>) => readonly HostTable[] {
     if (decode === null) return () => [];
-    const outputs = new Map([...all.results].filter(([name]) => options.outputs.includes(name)));
     const own = decodeBuffer(decode, isHost, typeOf);
-    const wantedHere = new Set([...outputs.values(), ...decode.state]);
+    const wantedHere = new Set([...decoded.values(), ...decode.state]);
     const nests = group(liveRoots(decode.roots, wantedHere), wantedHere, alone);
     const { plan, kernels: made } = buildEntry({
       name: 'decode',
@@ -132,7 +137,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
       nests: nests.map((nest) =>
         nest.kind === 'scan' ? { ...nest, carry: decode.carries.get(nest.root.definition.tensor) ?? null } : nest,
       ),
-      outputs,
+      outputs: decoded,
       saved: new Set(),
       accumulate: new Set(),
       state: decode.state,
@@ -169,6 +174,10 @@ function liveRoots(roots: readonly Root[], wanted: ReadonlySet<Tensor>): readonl
     })
     .toReversed();
 }
+
+/** One value a sequence, such as a share of the loss: of no token, so decode does not make it. */
+const isOfSequence = ({ axes }: Tensor): boolean =>
+  axes.some(({ extent }) => extent === 'batch') && axes.every(({ extent }) => extent !== 'tokens' && extent !== 'keys');
 
 const isPosition = ({ origin }: Tensor): boolean =>
   origin.kind === 'given' && (origin.given === 'position' || origin.given === 'user');

@@ -4,8 +4,8 @@
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import type { Plan, PlanOptions } from '../../codegen/plan/plan.ts';
 import type { Language, Module } from '../../targets/device.ts';
-import { compileProgram } from '../compile.ts';
-import type { Program, Tensor } from '../ir/ir.ts';
+import { compileProgram, hasGradient } from '../compile.ts';
+import type { Program } from '../ir/ir.ts';
 import { loadModule } from '../load-module.ts';
 import { targetPlan } from '../options.ts';
 import type { CompileOptions } from '../options.ts';
@@ -42,8 +42,3 @@ export async function compileAlone(
     learns: gradients.some((name) => name !== 'query' && name !== 'key'),
   };
 }
-
-const hasGradient = ({ origin }: Tensor): boolean =>
-  origin.kind === 'learned'
-    ? origin.trained
-    : origin.kind === 'given' && origin.given !== 'position' && origin.given !== 'user';

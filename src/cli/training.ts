@@ -63,7 +63,8 @@ function progressText(event: Progress, { configuration, following = 0 }: RunPlan
       const isKnown = Number.isFinite(event.secondsLeft + later);
       const left = isKnown ? `, ${seconds(event.secondsLeft + later)} left` : '';
       const speed = `${Math.round(event.tokensPerSecond).toLocaleString('en-US')} tokens/s`;
-      return `step ${event.step}/${event.steps}, loss ${event.loss.toFixed(3)}, ${speed}${left}`;
+      const added = event.added === undefined ? '' : ` + ${event.added.toFixed(3)} of the encoding`;
+      return `step ${event.step}/${event.steps}, loss ${event.loss.toFixed(3)}${added}, ${speed}${left}`;
     }
     case 'checkpoint':
       return `step ${event.step}, wrote ${event.path}`;

@@ -37,10 +37,11 @@ export function learned(name: string, axes: readonly Axis[], options: LearnedOpt
   return tensor(name, axes, 'real', { kind: 'learned', ...options, axes: Object.freeze([...axes]) });
 }
 
-/** A random tensor, fresh for each step and sequence. */
-export function drawn(name: string, axes: readonly Axis[], initial: Scalar): Tensor {
-  inScope(name, [initial], axes);
-  return tensor(name, axes, 'real', { kind: 'draw', initial, axes: Object.freeze([...axes]) });
+/** A random tensor, fresh for each step and sequence; `axes` begins with the batch, `initial` is over the others. */
+export function drawn(name: string, axes: readonly Axis[], initial: Scalar, type: Type = 'real'): Tensor {
+  if (axes[0]?.extent !== 'batch') throw new Error(`the first axis of '${name}' is not the batch`);
+  inScope(name, [initial], axes.slice(1));
+  return tensor(name, axes, type, { kind: 'draw', initial: asType(initial, type), axes: Object.freeze([...axes]) });
 }
 
 /** A tensor that a definition makes. */

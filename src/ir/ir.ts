@@ -41,6 +41,7 @@ export type Given =
   | 'cotangent'
   | 'relevance'
   | 'user'
+  | 'training' // without axes: 1 in a training step, else 0
   | 'scalar'
   | 'operand';
 
@@ -53,7 +54,8 @@ export type Origin =
       readonly initial: Scalar;
       readonly axes: readonly Axis[];
     }
-  | { readonly kind: 'draw'; readonly initial: Scalar; readonly axes: readonly Axis[] } // fresh each step and sequence
+  /** Supplied by the caller, fresh for each step and sequence: the first axis is the batch, which `initial` does not use. */
+  | { readonly kind: 'draw'; readonly initial: Scalar; readonly axes: readonly Axis[] }
   | { readonly kind: 'defined' };
 
 /** A scalar at one point. A DAG: the same object read twice is computed once. */

@@ -1,7 +1,7 @@
 // Laws by float64 test: random inputs through the interpreter, several seeds and lengths. A claim that fails comes back
 // with a counter-example: which tokens, and the two numbers.
 
-import { interpret } from '../interpret/interpret.ts';
+import { evaluateInitial, interpret } from '../interpret/interpret.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
 import type { Lowered } from '../lower/lower.ts';
 import { normals } from './random.ts';
@@ -74,13 +74,14 @@ function normCounter(
 
 const norm = (values: Float64Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 
-/** What stands at a token is the same when every later token is another. */
+/** What stands at a token is the same when every later token is another, in training and outside. */
 export function testCausal({ attend, embed }: Lowered, effort = thorough): Tested {
   const programs: readonly (readonly [Program, string])[] = [
     [attend, 'output'],
     ...(embed === null ? [] : [[embed, 'embedding_encoded'] as const]),
   ];
-  return tryAll(effort, (options, random) => {
+  return tryAll(effort, (given, random) => {
+    const options = { ...given, training: Math.floor(given.seed / 2) % 2 === 1 };
     for (const [program, name] of programs) {
       const tensor = program.results.get(name)!;
       const token = tokenAxis(tensor);
@@ -110,10 +111,16 @@ function changeAfter(
     const token = tokenAxis(tensor);
     if (token < 0 || isPosition(tensor)) continue;
     const values = inputs[tensor.name]!;
-    const other = normals(random, values.length);
+    const other = valuesLike(tensor, sample, random);
     inputs[tensor.name] = values.map((v, n) => (indexOf(n, tensor, sample)[token]! > last ? other[n]! : v));
   }
   return inputs;
+}
+
+function valuesLike(tensor: Tensor, { sizes }: Sample, random: () => number): Float64Array {
+  return tensor.origin.kind === 'draw'
+    ? evaluateInitial(tensor, random, sizes)
+    : normals(random, countOf(tensor, sizes.batch, sizes.tokens));
 }
 
 /** The maps that two tokens apply to query and key commute. A map is read off its images of the unit vectors. */
@@ -277,10 +284,14 @@ function startCounter(
   return `${where} of ${options.tokens} tokens starts as ${show(found.before)}, and as ${show(found.after)} in \`${theirs?.name ?? 'the other'}\``;
 }
 
-/** The caller's tensors are the same for both; learned ones are each encoding's own. */
+/** The caller's tensors, and draws of one name, are the same for both; learned ones are each encoding's own. */
 function shared(program: Program, sample: Sample): Record<string, Float64Array> {
-  const names = program.inputs.filter(({ origin }) => origin.kind === 'given').map(({ name }) => name);
+  const { batch, tokens } = sample.sizes;
+  const given = program.inputs.filter(({ origin }) => origin.kind !== 'learned');
   return Object.fromEntries(
-    names.flatMap((name) => (sample.inputs[name] === undefined ? [] : [[name, sample.inputs[name]]])),
+    given.flatMap((tensor) => {
+      const values = sample.inputs[tensor.name];
+      return values?.length === countOf(tensor, batch, tokens) ? [[tensor.name, values]] : [];
+    }),
   );
 }

@@ -1,6 +1,6 @@
-// Random inputs of a program: tensors of attention, learned tensors around their initial values, positions.
+// Random inputs of a program: tensors of attention, learned tensors around their initial values, positions, draws.
 
-import { interpret, type Random } from '../interpret/interpret.ts';
+import { interpret, type Random, type Sizes } from '../interpret/interpret.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
 import { isTokens } from './renumber.ts';
 import { normals, uniformFrom } from './random.ts';
@@ -18,28 +18,32 @@ export interface SampleOptions {
   readonly learned: 'initial' | 'around';
   /** 0, 1, 2, ... or increasing with random gaps. */
   readonly positions: 'range' | 'gaps';
+  /** Inside a training step; outside by default. */
+  readonly training?: boolean;
 }
 
 export function sampleInputs(program: Program, options: SampleOptions): Sample {
-  const { seed, batch = 1, tokens } = options;
+  const { seed, batch = 1, tokens, training = false } = options;
   const random = uniformFrom(seed);
   const sizes = { batch, tokens };
-  const inputs: Record<string, Float64Array> = initialValues(program, random);
+  const inputs: Record<string, Float64Array> = initialValues(program, sizes, random);
   for (const tensor of program.inputs) {
     const count = countOf(tensor, batch, tokens);
     if (tensor.origin.kind === 'learned') {
       const moved = options.learned === 'around' && tensor.origin.trained;
       if (moved) inputs[tensor.name] = plus(inputs[tensor.name]!, normals(random, count, 0.3));
-    } else if (isPosition(tensor)) inputs[tensor.name] = positions(tensor, tokens, options.positions, random);
+    } else if (tensor.origin.kind === 'draw') continue;
+    else if (isTraining(tensor)) inputs[tensor.name] = Float64Array.of(training ? 1 : 0);
+    else if (isPosition(tensor)) inputs[tensor.name] = positions(tensor, tokens, options.positions, random);
     else inputs[tensor.name] = normals(random, count);
   }
   return { sizes, inputs };
 }
 
-/** Learned tensors as they start. */
-function initialValues(program: Program, random: Random): Record<string, Float64Array> {
-  const inputs = program.inputs.filter(({ origin }) => origin.kind === 'learned');
-  const values = interpret({ ...program, inputs, definitions: [] }, { batch: 1, tokens: 1 }, {}, random);
+/** Learned tensors as they start, and drawn ones. */
+function initialValues(program: Program, sizes: Sizes, random: Random): Record<string, Float64Array> {
+  const inputs = program.inputs.filter(({ origin }) => origin.kind !== 'given');
+  const values = interpret({ ...program, inputs, definitions: [] }, sizes, {}, random);
   return Object.fromEntries(values);
 }
 
@@ -50,6 +54,8 @@ export function countOf(tensor: Tensor, batch: number, tokens: number): number {
     typeof extent === 'number' ? extent : extent === 'batch' ? batch : tokens;
   return tensor.axes.reduce((count, axis) => count * size(axis.extent), 1);
 }
+
+export const isTraining = ({ origin }: Tensor): boolean => origin.kind === 'given' && origin.given === 'training';
 
 export const isPosition = ({ origin }: Tensor): boolean => origin.kind === 'given' && origin.given === 'position';
 

@@ -53,8 +53,10 @@ export interface Lowering {
   /** The scalar of an expression inside the definition that `frame` stands for. */
   scalar(node: Node, frame: Frame): Scalar;
   declared(declaration: Declaration): Tensor;
-  /** A version of one of attention's tensors (but `visible`, which has no tensor). */
-  version(tensor: Exclude<ChainTensor, 'visible' | 'loss'>, version: number): Tensor;
+  /** A version of one of attention's tensors (but `visible`, which has no tensor); `loss` has none before its first site. */
+  version(tensor: Exclude<ChainTensor, 'visible'>, version: number): Tensor;
+  /** Whether this is a training step: the caller says. */
+  training(): Scalar;
   /** Whether query token i of head h may look at key token j; `version` 0 is the model's own causal mask. */
   visible(version: number, point: VisiblePoint, frame: Frame): Scalar;
   /** The same under every `visible` site. */

@@ -1,6 +1,6 @@
 // Declarations become tensors: learned, given, or defined by the expression of a `let`.
 
-import { defined, given, learned, map } from '../ir/build.ts';
+import { axis, defined, drawn, given, learned, map } from '../ir/build.ts';
 import type { Tensor } from '../ir/ir.ts';
 import type { Declaration, Index, Node } from '../check/checked.ts';
 import { axisOf, isToken, type Lowering } from './context.ts';
@@ -18,8 +18,7 @@ export function declare(lowering: Lowering, declaration: Declaration): Tensor {
     case 'position':
       return declareGiven(lowering, declaration);
     case 'draw':
-      lowering.refuse('draw', declaration.span, declaration.name);
-      return declareGiven(lowering, declaration);
+      return declareDraw(lowering, declaration);
     default:
       return declaration satisfies never;
   }
@@ -58,10 +57,33 @@ function declareLearned(lowering: Lowering, declaration: Stored): Tensor {
   return tensor;
 }
 
-function findSum(node: Node): Node | null {
-  if (node.kind === 'reduce' || node.kind === 'map') return node;
+/** One a sequence, in front of the axes that it is declared with. */
+function declareDraw(lowering: Lowering, declaration: Extract<Declaration, { kind: 'draw' }>): Tensor {
+  pairExtents(lowering, declaration.indices);
+  const frame = openFrame(declaration.name);
+  const own = declaration.indices.map((index) => bind(lowering, frame, index));
+  const value = withoutNames(declaration.initial);
+  const wrong = find(value, ({ kind }) => kind === 'reduce' || kind === 'map' || kind === 'read' || kind === 'chain');
+  const initial =
+    wrong === null ? lowering.scalar(value, frame) : lowering.refuse('sum in initial value', declaration.initial.span);
+  const { name, type } = declaration;
+  const tensor = drawn(name, [axis('b', 'batch', 'batch'), ...own], initial, wrong === null ? type : 'real');
+  lowering.inputs.set(name, tensor);
+  return tensor;
+}
+
+/** Numbers by their formulas: what the host draws with reads no tensor. */
+function withoutNames(node: Node): Node {
+  if (node.kind === 'read' && node.of.kind === 'let' && node.items.length === 0) return withoutNames(node.of.value);
+  return node.kind === 'call' ? { ...node, args: node.args.map(withoutNames) } : node;
+}
+
+const findSum = (node: Node): Node | null => find(node, ({ kind }) => kind === 'reduce' || kind === 'map');
+
+function find(node: Node, wanted: (node: Node) => boolean): Node | null {
+  if (wanted(node)) return node;
   for (const part of children(node)) {
-    const found = findSum(part);
+    const found = find(part, wanted);
     if (found !== null) return found;
   }
   return null;

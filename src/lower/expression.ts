@@ -35,7 +35,7 @@ function lowerUntyped(lowering: Lowering, node: Node, frame: Frame): Scalar {
     case 'index':
       return lookup(lowering, frame, node.index);
     case 'runtime':
-      return node.name === 'length' ? size('keys') : lowering.refuse('training', node.span);
+      return node.name === 'length' ? size('keys') : lowering.training();
     case 'call':
       return node.op === 'select'
         ? lowerBranches(lowering, node.args, frame)
@@ -80,7 +80,6 @@ function lowerChain(
   node: Extract<Node, { kind: 'chain' }>,
   frame: Frame,
 ): Scalar {
-  if (tensor === 'loss') return lowering.refuse('loss', node.span);
   if (tensor === 'visible') {
     const [head, query, key] = node.items.map((item) => lowering.scalar(item, frame));
     return lowering.visible(node.version, { head: head!, query: query!, key: key! }, frame);

@@ -5,7 +5,7 @@
 import type { Report } from '../diagnostics/diagnostic.ts';
 import { pairAxes } from '../attention/compose.ts';
 import type { CheckedEncoding, Declaration } from '../check/checked.ts';
-import { at, call, defined, map, program, read, real } from '../ir/build.ts';
+import { at, call, defined, given, integer, map, program, read, real } from '../ir/build.ts';
 import type { Program, Scalar, Site, Tensor } from '../ir/ir.ts';
 import { makeContext } from '../ir/ranges.ts';
 import { cachedLength } from './cached.ts';
@@ -20,8 +20,9 @@ import { makeVisible } from './visible.ts';
 
 export interface Lowered {
   /**
-   * Inputs: those of query, key and value [b, t, h, d], x [b, t, m], position, `given` and learned tensors that are
-   * read. Results: output, score (hidden entries 0), attention, query_encoded, key_encoded, and each `let` by name.
+   * Inputs: those of query, key and value [b, t, h, d], x [b, t, m], position, `given`, drawn and learned tensors that
+   * are read, and training. Results: output, score (hidden entries 0), attention, query_encoded, key_encoded, each `let`
+   * by name, and loss [b] where there is one.
    */
   readonly attend: Program;
   /** Input embedding [b, t, m]; result embedding_encoded. */
@@ -64,7 +65,6 @@ export function lower(encoding: CheckedEncoding, report: Report): Lowered | null
 function refuseSites(encoding: CheckedEncoding, report: Report): void {
   for (const site of encoding.sites) {
     if (site.kind === 'transport') report(notCompiled.transport(site.span));
-    else if (site.target === 'loss') report(notCompiled.loss(site.span));
     else if (site.target === 'x') report(notCompiled['x site'](site.span));
   }
 }
@@ -75,6 +75,8 @@ function attentionResults(lowering: Lowering): Map<string, Tensor> {
   results.set('score', maskedScore(lowering));
   results.set('query_encoded', lastTensor(lowering, 'query'));
   results.set('key_encoded', lastTensor(lowering, 'key'));
+  const addsToLoss = lowering.encoding.sites.some(({ target }) => target === 'loss');
+  if (addsToLoss) results.set('loss', lastTensor(lowering, 'loss'));
   return results;
 }
 
@@ -114,7 +116,7 @@ interface Begun {
 }
 
 /** Names that generated definitions may not take: attention's own, and the results that callers ask for. */
-const reserved = 'embedding x query key value visible score attention output loss position'.split(' ');
+const reserved = 'embedding x query key value visible score attention output loss position training'.split(' ');
 
 /** wanted, or wanted_2, wanted_3, ... */
 function allocate(taken: Set<string>, wanted: string): string {
@@ -151,6 +153,11 @@ function begin(encoding: CheckedEncoding, report: Report, part: Lowering['part']
     declared: (declaration) => memo(declared, declaration, () => declare(lowering, declaration)),
     version: (target, version) => memo(versions, `${target} ${version}`, () => makeVersion(lowering, target, version)),
     ...makeVisible(encoding, () => lowering),
+    training: () => {
+      const flag = memo(versions, 'training', () => given('training', [], 'training', 'integer'));
+      lowering.inputs.set('training', flag);
+      return call('not_equal', read(flag, []), integer(0));
+    },
     refuse: (feature: Feature, span, subject = '') => {
       report(notCompiled[feature](span, subject));
       return real(0);

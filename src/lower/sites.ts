@@ -12,6 +12,7 @@ export function lowerSite(lowering: Lowering, site: CheckedSite, name: string): 
   pairExtents(lowering, site.indices);
   switch (site.kind) {
     case 'assign':
+      if (site.target === 'loss') return lowerLoss(lowering, site, name);
       return lowerAssign(lowering, site, name);
     case 'rotate':
       return lowerRotate(lowering, site, name);
@@ -25,7 +26,7 @@ export function lowerSite(lowering: Lowering, site: CheckedSite, name: string): 
 }
 
 function oldVersion(lowering: Lowering, site: CheckedSite): Tensor {
-  if (site.target === 'visible' || site.target === 'loss') throw new Error(`'${site.target}' has no tensor`);
+  if (site.target === 'visible') throw new Error("'visible' has no tensor");
   return lowering.version(site.target, site.version);
 }
 
@@ -44,6 +45,16 @@ function lowerAssign(lowering: Lowering, site: Extract<CheckedSite, { kind: 'ass
       : changed;
   const made = defined(name, [frame.batch, ...own]);
   lowering.definitions.push(map(made, body, site.span));
+  return made;
+}
+
+/** What a sequence adds to the loss: this term, after those of the sites above. [b] */
+function lowerLoss(lowering: Lowering, site: Extract<CheckedSite, { kind: 'assign' }>, name: string): Tensor {
+  const frame = openFrame(site.target);
+  const term = lowering.scalar(site.value, frame);
+  const before = site.version === 0 ? null : read(oldVersion(lowering, site), [at(frame.batch)]);
+  const made = defined(name, [frame.batch]);
+  lowering.definitions.push(map(made, before === null ? term : call('add', before, term), site.span));
   return made;
 }
 

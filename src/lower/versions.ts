@@ -16,7 +16,7 @@ import type { Lowering, VisiblePoint } from './context.ts';
 import { openFrame } from './frame.ts';
 import { lowerSite } from './sites.ts';
 
-type Versioned = Exclude<ChainTensor, 'visible' | 'loss'>;
+type Versioned = Exclude<ChainTensor, 'visible'>;
 
 function lastVersion(encoding: CheckedEncoding, target: ChainTensor): number {
   return encoding.sites.filter((site) => site.target === target).length;
@@ -36,7 +36,8 @@ export function makeVersion(lowering: Lowering, target: Versioned, version: numb
 
 /** An assignment `=` reads no older version, which may then be made nowhere. */
 function recordSite(lowering: Lowering, site: CheckedSite, target: Versioned, makes: Tensor): void {
-  const replaces = site.kind === 'assign' && site.operator === '=';
+  const begins = target === 'loss' && site.version === 0;
+  const replaces = begins || (site.kind === 'assign' && site.operator === '=');
   const reads = replaces ? makes : lowering.version(target, site.version);
   lowering.sites.push({ kind: site.kind, target, span: site.span, reads, makes });
 }
@@ -53,6 +54,7 @@ function nameOf(lowering: Lowering, target: Versioned, version: number): string 
       return lowering.name(last ? `${target}_encoded` : `${target}_${version}`);
     case 'attention':
     case 'output':
+    case 'loss':
       return last ? target : lowering.name(`${target}_${version}`);
     case 'score':
       return lowering.name(`score_${version}`);
@@ -88,6 +90,8 @@ function original(lowering: Lowering, target: Versioned): Tensor {
       lowering.definitions.push(made);
       return made.tensor;
     }
+    case 'loss':
+      throw new Error("'loss' begins with its first site");
     default:
       return target satisfies never;
   }

@@ -1,7 +1,7 @@
 // Recording one entry of a module: its inputs are picked by name out of what is at hand, and an input that the entry
 // would overwrite in place is copied first, unless the caller gives it up.
 
-import type { Buffer, Buffers, Module, Tape } from '../../targets/device.ts';
+import type { Buffer, Buffers, Module, Parameter, Tape } from '../../targets/device.ts';
 
 export type EntryFunction = 'embed' | 'embed_backward' | 'step' | 'forward' | 'backward' | 'finish' | 'decode';
 
@@ -68,6 +68,10 @@ export function output(buffers: Buffers, name: string): Buffer {
   if (found === undefined) throw new Error(`no output is called '${name}'`);
   return found;
 }
+
+/** The input of that name of any entry; null: no entry has one. */
+export const inputOf = (module: Module, name: string): Parameter | null =>
+  Object.values(module.entries).flatMap(({ inputs }) => inputs.filter((input) => input.name === name))[0] ?? null;
 
 export const wants = (module: Module, entry: EntryFunction, input: string): boolean =>
   module.entries[entry]?.inputs.some(({ name }) => name === input) ?? false;

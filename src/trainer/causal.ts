@@ -1,8 +1,9 @@
 // A decoder must not see later tokens. What the compiler cannot prove causal is tried with random numbers: inputs are
 // changed from some token on, and no output before it may change. A failure is refused with the line it begins in.
 
-import { interpret } from '../interpret/interpret.ts';
+import { evaluateInitial, interpret } from '../interpret/interpret.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
+import { isTraining } from '../laws/sample.ts';
 import { lookAhead } from '../passes/causality.ts';
 import { lineOf } from '../source.ts';
 import type { Source } from '../source.ts';
@@ -24,9 +25,14 @@ export function refuseLookingAhead(program: Program, result: string, source: Sou
   );
 }
 
-function changesEarlier(program: Program, result: Tensor): boolean {
-  const first = interpret(program, { batch: 1, tokens }, inputsOf(program, 0)).get(result.name)!;
-  const second = interpret(program, { batch: 1, tokens }, inputsOf(program, 1)).get(result.name)!;
+/** In training, or outside it. */
+const changesEarlier = (program: Program, result: Tensor): boolean =>
+  [1, 0].some((training) => changesEarlierIn(program, result, training));
+
+function changesEarlierIn(program: Program, result: Tensor, training: number): boolean {
+  const run = (variant: number): Float64Array =>
+    interpret(program, { batch: 1, tokens }, inputsOf(program, variant, training)).get(result.name)!;
+  const [first, second] = [run(0), run(1)];
   const axis = result.axes.findIndex(({ extent }) => extent === 'tokens');
   const inner = result.axes
     .slice(axis + 1)
@@ -35,7 +41,7 @@ function changesEarlier(program: Program, result: Tensor): boolean {
 }
 
 /** Random numbers, learned tensors too (zeros would hide much); the variants differ from token `changedFrom` on. */
-function inputsOf(program: Program, variant: number): Record<string, ArrayLike<number>> {
+function inputsOf(program: Program, variant: number, training: number): Record<string, ArrayLike<number>> {
   const values: Record<string, ArrayLike<number>> = {};
   for (const tensor of program.inputs) {
     const random = stream(1, tensor.name);
@@ -45,6 +51,15 @@ function inputsOf(program: Program, variant: number): Record<string, ArrayLike<n
     );
     const inner = sizes.slice(token + 1).reduce((a, b) => a * b, 1);
     const count = sizes.reduce((a, b) => a * b, 1);
+    if (isTraining(tensor)) {
+      values[tensor.name] = [training];
+      continue;
+    }
+    if (tensor.origin.kind === 'draw') {
+      let drawn = 0;
+      values[tensor.name] = evaluateInitial(tensor, () => random.uniform(drawn++), { batch: 1, tokens });
+      continue;
+    }
     const isPosition = tensor.name === 'position';
     values[tensor.name] = Float64Array.from({ length: count }, (_, n) => {
       const at = Math.floor(n / inner) % tokens;

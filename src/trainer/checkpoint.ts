@@ -17,6 +17,7 @@ import type { Source } from '../source.ts';
 export interface CurvePoint {
   readonly step: number;
   readonly loss: number; // mean over the steps since the point before
+  readonly added?: number; // the same of what the encoding adds to the loss, where it does
   readonly norm: number; // of the gradient at this step
 }
 
@@ -37,6 +38,7 @@ export interface RunState {
 
 export interface Pending {
   readonly sum: number;
+  readonly added?: number;
   readonly steps: number;
 }
 

@@ -3,7 +3,7 @@
 
 import type { Learned, Module } from '../../targets/device.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
-import { wants } from './call.ts';
+import { makes, wants } from './call.ts';
 import { TrainerError } from './error.ts';
 import { encodingParameterName } from './parameters.ts';
 import type { EncodingParameter } from './parameters.ts';
@@ -53,6 +53,10 @@ export function learnedNames(module: Module, layer: number, of: 'layer' | 'embed
 /** Some layer's encoding reads x. */
 export const bringsGradientOfX = (encoding: EncodingModules): boolean =>
   encoding.layers.some(({ module }) => module.entries['backward']?.outputs.some(({ name }) => name === 'd_x') ?? false);
+
+/** Some layer's encoding adds to the loss. */
+export const addsToLoss = (encoding: EncodingModules): boolean =>
+  encoding.layers.some(({ module }) => makes(module, 'forward', 'loss'));
 
 /** `step` and `finish` run once for all layers when they read nothing that is a layer's own. */
 export function stepIsShared(encoding: EncodingModules): boolean {

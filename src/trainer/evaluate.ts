@@ -38,7 +38,7 @@ export async function evaluate(
   for (let from = 0; from < starts.length; from += batch) {
     const own = starts.slice(from, from + batch);
     const filled = Array.from({ length: batch }, (_, n) => own[n] ?? own[0]!); // the last batch may be short
-    const losses = await reader.losses(windows(text, filled, tokens));
+    const losses = await reader.losses(windows(text, filled, tokens), from);
     for (const loss of losses.subarray(0, own.length * tokens)) total += loss;
   }
   reader.free();

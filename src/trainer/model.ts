@@ -17,6 +17,7 @@ export interface Model {
   readonly operations: Operations;
   readonly encoding: EncodingModules;
   readonly store: Store;
+  readonly seed: number; // of what the encoding draws
 }
 
 /** What one recorded shape needs besides weights, as views of what the device holds. */
@@ -42,6 +43,8 @@ interface StreamRecord {
 
 export interface ModelRecord extends StreamRecord {
   readonly head: Buffers; // losses, output, and what backward needs
+  /** What layers add to the loss, [B] each. */
+  readonly added: readonly Buffer[];
 }
 
 function layerBuffers(store: Store, layer: number, encoding: Buffers): LayerBuffers {
@@ -104,7 +107,10 @@ function throughBlocks(tape: Tape, model: Model, at: ShapeBuffers): StreamRecord
 export function modelForward(tape: Tape, model: Model, at: ShapeBuffers): ModelRecord {
   const record = throughBlocks(tape, model, at);
   const given = { ...headWeights(model.store), hidden: record.hidden, targets: at.targets };
-  return { ...record, head: headForward(tape, model.operations.head, given, at.firsts) };
+  const added = model.encoding.layers.flatMap(({ module }, layer) =>
+    makes(module, 'forward', 'loss') ? [output(record.blocks[layer]!.attend, 'loss')] : [],
+  );
+  return { ...record, added, head: headForward(tape, model.operations.head, given, at.firsts) };
 }
 
 /** The logits [V] after token `place` (an integer on the device) of the only row. */

@@ -12,7 +12,7 @@ import { head } from './ops/head.ts';
 import { mix } from './ops/mix.ts';
 import { mlp } from './ops/mlp.ts';
 import { nextWord } from './ops/next-word.ts';
-import { clip, squares, tally, update } from './ops/optimizer.ts';
+import { clip, squares, tally, tallyAdded, update } from './ops/optimizer.ts';
 import { project } from './ops/project.ts';
 import type { Sizes } from './ops/sizes.ts';
 import type { Layout, Pool } from './parameters.ts';
@@ -30,6 +30,7 @@ export interface Operations {
   readonly head: Head;
   readonly next: Module;
   readonly tally: Module;
+  readonly tallyAdded: Module | null; // of what the encoding adds to the loss, where it does
   readonly clip: Module;
   readonly squares: Readonly<Record<Exclude<Pool, 'fixed'>, Module>>;
   readonly update: Readonly<Record<Exclude<Pool, 'fixed'>, Module>>;
@@ -82,6 +83,8 @@ export const matrices = {
 export interface OperationChoice {
   /** Some layer's encoding reads x, and brings its gradient. */
   readonly gradientOfX: boolean;
+  /** Some layer's encoding adds to the loss. */
+  readonly addsToLoss?: boolean;
   readonly precision: Configuration['precision'];
   /** Words whose logits are made at once; all of them by default. */
   readonly chunk?: number;
@@ -114,6 +117,7 @@ export function operationPrograms(sizes: Sizes, layout: Layout, { gradientOfX, p
     mlp: weights(mlp(sizes), mlpWeights, ['hidden'], ['output']),
     head: weights(head(sizes), ['norm_weight', 'norm_bias', 'table'], ['hidden'], ['output']),
     tally: alone(tally()),
+    tallyAdded: alone(tallyAdded()),
     clip: alone(clip()),
     squaresDecayed: alone(squares(rows('decayed'))),
     squaresPlain: alone(squares(rows('plain'))),
@@ -189,6 +193,7 @@ export async function compileOperations(
       : await compileHead(sizes, longest, compile),
     next: await compile(...nextProgram(sizes)),
     tally: await made('tally'),
+    tallyAdded: choice.addsToLoss === true ? await made('tallyAdded') : null,
     clip: await made('clip'),
   };
   return {
@@ -210,6 +215,7 @@ export const operationModules = (operations: Operations): Module[] => [
   ...modulesOfHead(operations.head),
   operations.next,
   operations.tally,
+  ...(operations.tallyAdded === null ? [] : [operations.tallyAdded]),
   operations.clip,
   ...Object.values(operations.squares),
   ...Object.values(operations.update),

@@ -26,15 +26,22 @@ export interface Trainer {
   /** Enqueues optimizer step `step` (from 1) on these micro-batches. */
   step(batches: (micro: number) => Batch, step: number): void;
   /** Mean loss over the `steps` steps since the last reading, and the last gradient's norm. */
-  read(steps: number): Promise<{ readonly loss: number; readonly norm: number }>;
+  read(steps: number): Promise<StepReading>;
   /** The lists of a step, for profiling. */
   readonly recorded: readonly Recorded[];
   free(): void;
 }
 
+export interface StepReading {
+  readonly loss: number; // of the model: without what the encoding adds
+  readonly added: number; // what the encoding adds to it
+  readonly norm: number;
+}
+
 interface Scratch {
   readonly seed: Buffer; // what the loss is multiplied by: 1 / micro-batches
   readonly sum: Buffer; // of losses since the last reading
+  readonly added: Buffer; // the same of what the encoding adds
   readonly norm: Buffer;
   readonly limit: Buffer;
   readonly scalars: { readonly decayed: Buffer; readonly plain: Buffer };
@@ -42,7 +49,7 @@ interface Scratch {
 
 export async function openTrainer(device: Device, model: Model, configuration: Configuration): Promise<Trainer> {
   const { batch, context, accumulate } = configuration;
-  const shape = openShape(device, model, batch, context);
+  const shape = openShape(device, model, batch, context, { share: 1 / (batch * accumulate) });
   const owned: DeviceBuffer[] = [];
   const buffer = (name: string, values: Float32Array): Buffer => {
     const made = device.allocate(values.byteLength, name);
@@ -54,6 +61,7 @@ export async function openTrainer(device: Device, model: Model, configuration: C
   const scratch: Scratch = {
     seed: one('seed', 1 / accumulate),
     sum: one('sum', 0),
+    added: one('added', 0),
     norm: one('norm', 0),
     limit: one('limit', configuration.clip > 0 ? configuration.clip : 3e38),
     scalars: {
@@ -80,14 +88,16 @@ export async function openTrainer(device: Device, model: Model, configuration: C
       device.run(lists.begin);
       for (let micro = 0; micro < accumulate; micro += 1) {
         writeBatch(device, shape, batches(micro));
+        shape.draws.write({ seed: configuration.seed, step, sequence: micro * batch });
         device.run(lists.micro);
       }
       device.run(lists.end);
     },
     async read(steps) {
-      const [sum, norm] = await Promise.all([scratch.sum, scratch.norm].map((from) => readAll(device, from)));
-      device.write(scratch.sum.storage!, 0, Float32Array.of(0));
-      return { loss: sum![0]! / (steps * accumulate), norm: norm![0]! };
+      const from = [scratch.sum, scratch.norm, scratch.added];
+      const [sum, norm, added] = await Promise.all(from.map(async (one) => (await readAll(device, one))[0]!));
+      for (const { storage } of [scratch.sum, scratch.added]) device.write(storage!, 0, Float32Array.of(0));
+      return { loss: sum! / (steps * accumulate), added: added! / (steps * accumulate), norm: norm! };
     },
     free() {
       [lists.begin, lists.micro, lists.end].forEach((recorded) => device.release(recorded));
@@ -116,6 +126,10 @@ async function recordLists(device: Device, model: Model, shape: Shape, scratch: 
     const record = modelForward(tape, model, at);
     const given = { sum: scratch.sum, loss: output(record.head, 'output') };
     settle(tape, output(callEntry(tape, operations.tally, 'forward', given, ['sum']), 'sum_after'), scratch.sum);
+    for (const added of record.added) {
+      const made = callEntry(tape, operations.tallyAdded!, 'forward', { sum: scratch.added, added }, ['sum']);
+      settle(tape, output(made, 'sum_after'), scratch.added);
+    }
     modelBackward(tape, model, at, record, scratch.seed);
   };
   const end = (tape: Tape): void => {
@@ -138,8 +152,8 @@ async function recordLists(device: Device, model: Model, shape: Shape, scratch: 
 export interface Reader {
   readonly batch: number;
   readonly tokens: number;
-  /** -log probability of each target, [batch, tokens]. */
-  losses(batch: Batch): Promise<Float32Array>;
+  /** -log probability of each target, [batch, tokens]. `sequence`: the number of the first row, for what is drawn. */
+  losses(batch: Batch, sequence?: number): Promise<Float32Array>;
   /** Logits after token `at` of row 0, [V]. */
   logits(tokens: Int32Array, at: number): Promise<Float32Array>;
   free(): void;
@@ -147,6 +161,7 @@ export interface Reader {
 
 export function openReader(device: Device, model: Model, batch: number, tokens: number): Reader {
   const shape = openShape(device, model, batch, tokens);
+  const still = { seed: model.seed, step: 0 };
   const place = wholeBuffer(device.allocate(bytesOfElement.i32, 'place'), 'i32');
   const lists = new Map<string, ReadingList>();
   /** What is never asked for takes no memory. */
@@ -163,13 +178,15 @@ export function openReader(device: Device, model: Model, batch: number, tokens: 
   return {
     batch,
     tokens,
-    async losses(windows) {
+    async losses(windows, sequence = 0) {
       writeBatch(device, shape, windows);
+      shape.draws.write({ ...still, sequence });
       return readAll(device, await run('losses'));
     },
     async logits(ids, at) {
       device.write(shape.tokens.storage!, 0, ids);
       device.write(place.storage!, 0, Int32Array.of(at));
+      shape.draws.write({ ...still, sequence: 0 });
       return readAll(device, await run('logits'));
     },
     free() {

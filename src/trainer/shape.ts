@@ -8,13 +8,14 @@ import type {
   Device,
   DeviceBuffer,
   Module,
-  Parameter,
   Sizes,
   StorageType,
   Tape,
 } from '../../targets/device.ts';
 import type { Batch } from './batches.ts';
-import { callEntry } from './call.ts';
+import { callEntry, inputOf } from './call.ts';
+import { openDraws } from './draws.ts';
+import type { Draws } from './draws.ts';
 import { learnedNames, positionValues, stepIsShared } from './encoding.ts';
 import type { LayerEncoding } from './encoding.ts';
 import type { Model, ShapeBuffers } from './model.ts';
@@ -27,12 +28,21 @@ export interface Shape extends ShapeBuffers {
   readonly vocabulary: number; // rows of the embedding table
   /** Sums over layers and micro-batches, to clear before each optimizer step. */
   readonly sums: readonly Buffer[];
+  /** What the encoding draws, and whether this is training. */
+  readonly draws: Draws;
   free(): void;
 }
 
 type Allocate = (label: string, elements: number, type?: StorageType) => DeviceBuffer;
 
-export function openShape(device: Device, model: Model, batch: number, tokens: number): Shape {
+/** `training`: what a sequence's share of the loss counts in an optimizer step; null: only forward, outside training. */
+export function openShape(
+  device: Device,
+  model: Model,
+  batch: number,
+  tokens: number,
+  training: { readonly share: number } | null = null,
+): Shape {
   const sizes = wholeSequence(batch, tokens);
   const [vocabulary] = parameter(model.store.layout, 'transformer.wte.weight').shape as [number, number];
   const owned: DeviceBuffer[] = [];
@@ -53,11 +63,16 @@ export function openShape(device: Device, model: Model, batch: number, tokens: n
     return known;
   };
   const { layers } = model.encoding;
+  const modules = layers.map(({ module }) => module);
+  const draws = openDraws(device, modules, sizes, training !== null, allocate);
+  const seedOfLoss = training === null ? {} : lossSeed(device, modules, batch, training.share, allocate);
   const shared = stepIsShared(model.encoding);
   const sumsOf = layers.map(({ module }, n) => (shared && n > 0 ? null : boundarySums(module, sizes, allocate)));
   const atLayer = layers.map((layer, n): Buffers => ({
     ...weightsAs(model.store, learnedNames(layer.module, n, 'layer')),
     ...tablesOf(layer),
+    ...draws.of(layer.module),
+    ...seedOfLoss,
     ...(sumsOf[n] ?? sumsOf[0]),
   }));
   return {
@@ -69,7 +84,12 @@ export function openShape(device: Device, model: Model, batch: number, tokens: n
     targets: integers('targets', batch * tokens),
     firsts: firstWords(device, model, integers),
     layers: atLayer,
-    embed: { ...weightsAs(model.store, learnedNames(layers[0]!.module, 0, 'embed')), ...tablesOf(layers[0]!) },
+    embed: {
+      ...weightsAs(model.store, learnedNames(layers[0]!.module, 0, 'embed')),
+      ...tablesOf(layers[0]!),
+      ...draws.of(layers[0]!.module),
+    },
+    draws,
     sums: sumsOf.flatMap((sums) => Object.values(sums ?? {})),
     free: () => owned.forEach((buffer) => device.free(buffer)),
   };
@@ -114,8 +134,19 @@ function uploadTables(device: Device, layer: LayerEncoding, sizes: Sizes, alloca
   return uploaded;
 }
 
-const inputOf = (module: Module, name: string): Parameter | null =>
-  Object.values(module.entries).flatMap(({ inputs }) => inputs.filter((input) => input.name === name))[0] ?? null;
+/** The gradient that comes in at what layers add to the loss, one for each sequence; none where none adds to it. */
+function lossSeed(
+  device: Device,
+  modules: readonly Module[],
+  batch: number,
+  share: number,
+  allocate: Allocate,
+): Buffers {
+  if (!modules.some((module) => inputOf(module, 'd_loss') !== null)) return {};
+  const seed = allocate('d_loss', batch);
+  device.write(seed, 0, new Float32Array(batch).fill(share));
+  return { d_loss: wholeBuffer(seed) };
+}
 
 /** What `backward` adds to besides gradients of learned tensors. */
 function boundarySums(module: Module, sizes: Sizes, allocate: Allocate): Buffers {

@@ -8,6 +8,7 @@ import { refuseOther, restore, writeCheckpoint } from './checkpoint.ts';
 import type { Checkpoint, CurvePoint, Pending, RunState } from './checkpoint.ts';
 import type { EncodingChoice } from './choice.ts';
 import type { Configuration } from './configuration.ts';
+import { addsToLoss } from './encoding.ts';
 import { TrainerError } from './error.ts';
 import { parameterCounts } from './parameters.ts';
 import type { Assembled } from './assemble.ts';
@@ -22,6 +23,7 @@ export type Progress =
       readonly step: number;
       readonly steps: number;
       readonly loss: number;
+      readonly added?: number; // what the encoding adds to it, where it does
       readonly norm: number;
       readonly tokensPerSecond: number;
       readonly secondsLeft: number;
@@ -110,6 +112,7 @@ async function loop(
     request.progress?.({ kind: 'checkpoint', step, path: saved });
   };
 
+  const isAdded = addsToLoss(prepared.model.encoding);
   const first = step;
   let readAt = step; // the last step whose loss was read
   let start = clock();
@@ -118,14 +121,20 @@ async function loop(
   const tokensPerStep = batch * context * accumulate;
   /** Adds the losses since the last reading to what waits for the curve's next point, and returns the gradient's norm. */
   const readLoss = async (): Promise<number> => {
-    const { loss, norm } = await trainer.read(step - readAt);
-    refuseDiverged(loss, norm, step, curve, saved);
-    pending = { sum: pending.sum + loss * (step - readAt), steps: pending.steps + step - readAt };
+    const { loss, added, norm } = await trainer.read(step - readAt);
+    refuseDiverged(loss + added, norm, step, curve, saved);
+    const count = step - readAt;
+    pending = {
+      sum: pending.sum + loss * count,
+      ...(isAdded ? { added: (pending.added ?? 0) + added * count } : {}),
+      steps: pending.steps + count,
+    };
     readAt = step;
     return norm;
   };
   const addPoint = (norm: number): CurvePoint => {
-    const point = { step, loss: pending.sum / pending.steps, norm };
+    const { sum, added, steps: over } = pending;
+    const point = { step, loss: sum / over, ...(added === undefined ? {} : { added: added / over }), norm };
     curve.push(point);
     pending = { sum: 0, steps: 0 };
     return point;
@@ -142,9 +151,9 @@ async function loop(
       if (step > warm) rate = ((step - warm) * tokensPerStep) / Math.max(seconds, 1e-9);
       if (step === first + 1) [start, warm] = [clock(), step];
       if (due) {
-        const { loss } = addPoint(norm);
+        const point = addPoint(norm);
         const secondsLeft = rate > 0 ? ((steps - step) * tokensPerStep) / rate : Infinity;
-        request.progress?.({ kind: 'step', step, steps, loss, norm, tokensPerSecond: rate, secondsLeft });
+        request.progress?.({ kind: 'step', ...point, steps, tokensPerSecond: rate, secondsLeft });
       }
     }
     if (checkpointDue) await save();

@@ -1,5 +1,5 @@
 // The file format of a case: inputs of causal attention with an encoding, its outputs, a cotangent for `output` and
-// the gradients of sum(output * cotangent). README.md describes it for people. Reading says everything that is wrong.
+// the gradients of sum(output * cotangent), and of the mean of `loss`, where the encoding adds to it. README.md describes it for people. Reading says everything that is wrong.
 
 export interface Values {
   readonly shape: readonly number[];
@@ -31,7 +31,8 @@ export interface Case {
   readonly name: string;
   readonly source: string;
   readonly sizes: CaseSizes;
-  readonly inputs: Tensors; // x, query, key, value, and what else the encoding is given; coordinates [T, axes]
+  readonly training: boolean; // whether the encoding does what it does in a training step
+  readonly inputs: Tensors; // x, query, key, value, and what else the encoding is given or draws; coordinates [T, axes]
   readonly learned: Tensors;
   readonly outputs: Tensors; // output, score, query_encoded, key_encoded, `let`s by name
   readonly cotangent: Values; // of output
@@ -56,6 +57,7 @@ export function readCase(text: string): ReadCase {
     name: typeof file['name'] === 'string' ? file['name'] : '',
     source: typeof file['source'] === 'string' ? file['source'] : '',
     sizes,
+    training: readFlag(file['training'], 'training', problems),
     inputs: readTensors(file['inputs'], 'inputs', problems),
     learned: readTensors(file['learned'] ?? {}, 'learned', problems),
     outputs: readTensors(file['outputs'], 'outputs', problems),
@@ -78,7 +80,7 @@ export function writeCase(made: Case): string {
     cotangent: plain(cotangent),
     gradients: group(gradients),
   });
-  const { name, source, sizes } = made;
+  const { name, source, sizes, training } = made;
   const groups = {
     inputs: group(made.inputs),
     learned: group(made.learned),
@@ -87,13 +89,18 @@ export function writeCase(made: Case): string {
     gradients: group(made.gradients),
     ...(made.embedding === null ? {} : { embedding: embedding(made.embedding) }),
   };
-  return `${JSON.stringify({ name, source, sizes, ...groups })}\n`;
+  return `${JSON.stringify({ name, source, sizes, ...(training ? { training } : {}), ...groups })}\n`;
 }
 
 function record(json: unknown, what: string, problems: string[]): Record<string, unknown> {
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Record<string, unknown>;
   problems.push(json === undefined ? `${what} is missing` : `${what} is not an object`);
   return {};
+}
+
+function readFlag(json: unknown, what: string, problems: string[]): boolean {
+  if (json !== undefined && typeof json !== 'boolean') problems.push(`${what} is neither true nor false`);
+  return json === true;
 }
 
 function readSizes(json: unknown, problems: string[]): CaseSizes {
@@ -166,6 +173,7 @@ function checkShapes({ sizes, inputs, outputs, cotangent, embedding }: Case): st
     ['outputs.score', outputs['score'], [B, heads, T, T], false],
     ['outputs.query_encoded', outputs['query_encoded'], perHead, false],
     ['outputs.key_encoded', outputs['key_encoded'], perKey, false],
+    ['outputs.loss', outputs['loss'], [B], false],
     ['cotangent', cotangent, perHead, true],
     ['embedding.inputs.embedding', embedding?.inputs['embedding'], perModel, isChanged],
     ['embedding.outputs.embedding_encoded', embedding?.outputs['embedding_encoded'], perModel, isChanged],

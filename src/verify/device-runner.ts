@@ -13,6 +13,7 @@ import { targetPlan } from '../options.ts';
 import type { CompileOptions } from '../options.ts';
 import { callEntry } from '../trainer/call.ts';
 import { wholeBuffer } from '../trainer/store.ts';
+import { seedNames } from './run.ts';
 import type { Ran, Runner, Task } from './run.ts';
 
 export interface DeviceRunnerOptions {
@@ -34,6 +35,7 @@ export function deviceRunner(
     const options = {
       outputs: [...new Set(['output', ...outputs])],
       gradients,
+      seeds: seedNames(program),
       accumulate: gradients.filter((name) => learned.includes(name)),
       ...plan,
     };
@@ -59,7 +61,7 @@ function stored(data: ArrayLike<number>, type: StorageType): Numbers {
   return type === 'i32' ? Int32Array.from(data) : Float32Array.from(data);
 }
 
-async function runModule(device: Device, module: Module, { sizes: s, inputs, cotangent, ...task }: Task): Promise<Ran> {
+async function runModule(device: Device, module: Module, { sizes: s, inputs, seeds, ...task }: Task): Promise<Ran> {
   const sizes = wholeSequence(s.batch, s.tokens);
   const entryInputs = Object.values(module.entries).flatMap((entry) => entry.inputs);
   const typeOf = new Map(entryInputs.map(({ name, type }) => [name, type]));
@@ -70,7 +72,7 @@ async function runModule(device: Device, module: Module, { sizes: s, inputs, cot
     device.write(storage, 0, numbers);
     held.set(name, { ...wholeBuffer(storage, type), elements: numbers.length });
   };
-  const given: Readonly<Record<string, ArrayLike<number>>> = { ...inputs, d_output: cotangent };
+  const given: Readonly<Record<string, ArrayLike<number>>> = { ...inputs, ...seeds };
   for (const [name, data] of Object.entries(given)) hold(name, data, typeOf.get(name) ?? 'f32');
   for (const [name, data] of Object.entries(module.tables(sizes, inputs))) {
     const known = held.get(name)?.storage ?? null;

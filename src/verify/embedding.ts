@@ -93,7 +93,7 @@ function ofAttention(vectors: Case, attend: Program, embed: Program | null): Cas
 async function ofEmbedding(vectors: Case, program: Program): Promise<Case> {
   const { B, T } = vectors.sizes;
   const encoding = { name: program.name, geometry: geometryOf(vectors.sizes) };
-  const made = { batch: B, tokens: T, seed, like: vectors };
+  const made = { batch: B, tokens: T, seed, training: vectors.training, like: vectors };
   const { learned, embedding } =
     vectors.embedding === null
       ? await makePart(encoding, program, made)

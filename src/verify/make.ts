@@ -2,16 +2,19 @@
 // What a user's own implementation is then held against.
 
 import type { CheckedEncoding } from '../check/checked.ts';
+import { hasGradient } from '../compile.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
 import { normals, uniformFrom } from '../laws/random.ts';
-import { isPosition, sampleInputs } from '../laws/sample.ts';
+import { isPosition, isTraining, sampleInputs } from '../laws/sample.ts';
 import type { Case, CaseSizes, Values } from './case.ts';
-import { reference, shapeOf, valuesOf } from './run.ts';
+import { reference, seedValues, shapeOf, valuesOf } from './run.ts';
 
 export interface MakeCaseOptions {
   readonly batch: number;
   readonly tokens: number;
   readonly seed: number;
+  /** In a training step; outside by default. */
+  readonly training?: boolean;
   /** Numbers that are taken from there instead, as far as it has them. */
   readonly like?: Case;
 }
@@ -23,9 +26,9 @@ export async function makeCase(
   options: MakeCaseOptions,
 ): Promise<Case> {
   const { heads, kv_heads, head_dim, model_dim, context, layers } = encoding.geometry;
-  const { batch, tokens, seed, like } = options;
+  const { batch, tokens, seed, like, training = false } = options;
   const sizes: CaseSizes = { B: batch, T: tokens, heads, kv_heads, head_dim, model_dim, context, layers };
-  const sample = sampleInputs(program, { seed, batch, tokens, learned: 'around', positions: 'range' });
+  const sample = sampleInputs(program, { seed, batch, tokens, learned: 'around', positions: 'range', training });
   const inputs = Object.fromEntries(
     program.inputs.map((tensor): [string, ArrayLike<number>] => {
       const known = like === undefined ? null : valuesOf(tensor, like);
@@ -43,7 +46,7 @@ export async function makeCase(
     program,
     sizes: sample.sizes,
     inputs,
-    cotangent: cotangent.data,
+    seeds: seedValues(program, batch, cotangent.data),
     outputs: outputs.map(([name]) => name),
     gradients,
   });
@@ -53,6 +56,7 @@ export async function makeCase(
     name: encoding.name,
     source: `pegen's float64 interpreter, seed ${seed}`,
     sizes,
+    training,
     inputs: Object.fromEntries(
       notLearned.flatMap((tensor) => inputEntry(tensor, values(tensor, inputs[tensor.name]!))),
     ),
@@ -72,14 +76,9 @@ const count = (shape: readonly number[]): number => shape.reduce((a, b) => a * b
 
 /** Positions from 0 are what everybody has; coordinates are written. */
 function inputEntry(tensor: Tensor, values: Values): [string, Values][] {
+  if (isTraining(tensor)) return []; // the case says it
   if (!isPosition(tensor)) return [[tensor.name, values]];
   return tensor.axes.length === 1 && tensor.type === 'integer' ? [] : [['coordinates', values]];
-}
-
-function hasGradient({ origin, type }: Tensor): boolean {
-  if (type !== 'real') return false;
-  if (origin.kind === 'learned') return origin.trained;
-  return origin.kind === 'given' && origin.given !== 'position' && origin.given !== 'user';
 }
 
 /** Numbers that the encoding makes; an input is in the case already. */

@@ -7,6 +7,7 @@ import type { Geometry } from '../check/checked.ts';
 import { interpret } from '../interpret/interpret.ts';
 import { given } from '../ir/build.ts';
 import type { Axis, Program, Tensor } from '../ir/ir.ts';
+import { isTraining } from '../laws/sample.ts';
 import type { Case, CaseSizes, Values } from './case.ts';
 import { interpretRounded } from './rounded.ts';
 
@@ -15,7 +16,8 @@ export interface Task {
   readonly program: Program;
   readonly sizes: { readonly batch: number; readonly tokens: number };
   readonly inputs: Readonly<Record<string, ArrayLike<number>>>; // every input of the program, row-major
-  readonly cotangent: ArrayLike<number>; // of `output`
+  /** Of the results that the gradients begin at, by the name of the input: `d_output`, and `d_loss`. */
+  readonly seeds: Readonly<Record<string, ArrayLike<number>>>;
   readonly outputs: readonly string[]; // names in program.results
   readonly gradients: readonly string[]; // names of inputs
 }
@@ -78,7 +80,8 @@ export async function verify(program: Program, vectors: Case, runner: Runner, to
   const gradients = Object.keys(vectors.gradients).filter((name) => bound.inputs[name] !== undefined);
   const sizes = { batch: vectors.sizes.B, tokens: vectors.sizes.T };
   const { inputs } = bound;
-  const task: Task = { program, sizes, inputs, cotangent: vectors.cotangent.data, outputs, gradients };
+  const seeds = seedValues(program, sizes.batch, vectors.cotangent.data);
+  const task: Task = { program, sizes, inputs, seeds, outputs, gradients };
   const ran = await runner(task);
   const { expected: wanted, rounding } = asKept(vectors, task, ran.kept);
   const compared = [
@@ -109,13 +112,13 @@ interface Expected {
 }
 
 /** The case's numbers, moved by what the roundings of what may be kept as bf16 do to them in exact arithmetic. */
-function asKept(vectors: Case, { sizes, inputs, cotangent }: Task, kept: Kept | undefined): Expected {
+function asKept(vectors: Case, { sizes, inputs, seeds }: Task, kept: Kept | undefined): Expected {
   const rounding = new Map<string, number>();
   if (kept === undefined || kept.narrow.size === 0) return { expected: vectors, rounding };
   const { program } = kept;
   const mayBe = kept.inside === 'f32' ? new Set(program.inputs) : kept.narrow;
   const narrow = new Set([...kept.narrow].filter((tensor) => mayBe.has(tensor)));
-  const given = { ...inputs, d_output: cotangent };
+  const given = { ...inputs, ...seeds };
   const exact = interpret(program, sizes, given);
   const rounded = interpretRounded(program, sizes, given, narrow);
   const moved = (tensors: Case['outputs'], prefix: string): Case['outputs'] =>
@@ -174,9 +177,10 @@ function bindInputs(program: Program, vectors: Case): Bound {
 }
 
 /** A case's numbers for an input of a program, and their name there; null where it has none. */
-export function valuesOf(tensor: Tensor, { inputs, learned, sizes }: Case): { name: string; values: Values } | null {
+export function valuesOf(tensor: Tensor, { inputs, learned, sizes, training }: Case): { name: string; values: Values } | null {
   const { name, origin } = tensor;
   if (origin.kind === 'learned') return learned[name] === undefined ? null : { name, values: learned[name] };
+  if (isTraining(tensor)) return { name, values: { shape: [], data: [training ? 1 : 0] } };
   const isPosition = origin.kind === 'given' && origin.given === 'position';
   const key = isPosition && inputs[name] === undefined ? 'coordinates' : name;
   const values = inputs[key];
@@ -235,19 +239,35 @@ function indexOf(at: number, shape: readonly number[]): number[] {
   return index;
 }
 
-/** Gradients of sum(output * cotangent) as a program: what `reverse` makes of it. */
+/** Results that gradients begin at: attention's output, and what the encoding adds to the loss. */
+export const seedNames = (program: Program): readonly string[] =>
+  program.results.has('loss') ? ['output', 'loss'] : ['output'];
+
+/** What comes in at them: the loss is a mean over sequences. */
+export function seedValues(
+  program: Program,
+  batch: number,
+  cotangent: ArrayLike<number>,
+): Readonly<Record<string, ArrayLike<number>>> {
+  const ofLoss = program.results.has('loss') ? { d_loss: new Float64Array(batch).fill(1 / batch) } : {};
+  return { d_output: cotangent, ...ofLoss };
+}
+
+/** Gradients of sum(output * cotangent) and the mean of `loss` as a program: what `reverse` makes of it. */
 export function withGradients(program: Program, wanted: readonly string[]): { program: Program; seed: Tensor } {
-  const output = program.results.get('output');
-  if (output === undefined) throw new Error(`${program.name} has no output`);
-  const seed = given('d_output', output.axes, 'cotangent');
+  const seeds = seedNames(program).map((name): [Tensor, Tensor] => {
+    const result = program.results.get(name);
+    if (result === undefined) throw new Error(`${program.name} has no ${name}`);
+    return [result, given(`d_${name}`, result.axes, 'cotangent')];
+  });
   const inputs = program.inputs.filter((tensor) => wanted.includes(tensor.name));
-  return { program: reverse(program, new Map([[output, seed]]), inputs), seed };
+  return { program: reverse(program, new Map(seeds), inputs), seed: seeds[0]![1] };
 }
 
 /** Forward and backward in float64 by the interpreter. */
-export const reference: Runner = async ({ program, sizes, inputs, cotangent, outputs, gradients }) => {
+export const reference: Runner = async ({ program, sizes, inputs, seeds, outputs, gradients }) => {
   const differentiated = withGradients(program, gradients).program;
-  const values = interpret(differentiated, sizes, { ...inputs, d_output: cotangent });
+  const values = interpret(differentiated, sizes, { ...inputs, ...seeds });
   const read = (name: string): readonly [string, ArrayLike<number>][] => {
     const tensor = differentiated.results.get(name);
     const data = tensor === undefined ? undefined : values.get(tensor.name);

@@ -2,13 +2,14 @@
 
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import type { Plan, PlanOptions } from '../../codegen/plan/plan.ts';
+import { seedNames } from '../../src/verify/run.ts';
 import type { Runner, Task } from '../../src/verify/run.ts';
 import { runPlan, wholeSizes, type RunOptions, type Values } from './run-plan.ts';
 
 export function simulatorRunner(options: Partial<PlanOptions>, run: RunOptions = {}): Runner {
   return async (task) => {
     const plan = planOf(task, options);
-    const given: Values = { ...task.inputs, d_output: task.cotangent };
+    const given: Values = { ...task.inputs, ...task.seeds };
     const values = runPlan(plan, wholeSizes(task.sizes.batch, task.sizes.tokens), given, run);
     const all = plan.gradients ?? plan.program;
     const read = (name: string): [string, ArrayLike<number>][] => {
@@ -28,6 +29,7 @@ function planOf({ program, outputs, gradients }: Task, options: Partial<PlanOpti
   return buildPlan(program, {
     outputs: [...new Set(['output', ...outputs])],
     gradients,
+    seeds: seedNames(program),
     accumulate: gradients.filter((name) => learned.includes(name)),
     ...options,
   });

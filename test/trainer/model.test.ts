@@ -28,7 +28,7 @@ export async function fixtureModel(device: Device, fixture: Fixture, name: strin
   const operations = await compileOperations(sizes, layout, choice, compile);
   const store = await openStore(device, layout);
   store.write('weight', fixtureWeights(fixture));
-  return { operations, encoding, store };
+  return { operations, encoding, store, seed: 1 };
 }
 
 describe.each([

@@ -24,6 +24,7 @@ interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, Pick<Device
   readonly batch: number;
   readonly tokens: number;
   readonly seed: number;
+  readonly training?: boolean;
 }
 
 export function addVerify(command: Command): void {
@@ -39,6 +40,7 @@ export function addVerify(command: Command): void {
     .option('--batch <n>', 'with --write: sequences', wholeNumber(1), 2)
     .option('--tokens <n>', 'with --write: tokens', wholeNumber(1), 9)
     .option('--seed <n>', 'with --write: of the random inputs', wholeNumber(0), 1)
+    .option('--training', 'with --write: in a training step')
     .option('--json', 'as JSON');
   addPrecisionFlag(addVerifyDeviceFlags(addGeometryFlags(addEncodingFlags(command))))
     .addHelpText(
@@ -189,7 +191,7 @@ async function write(
   path: string,
   source: Source,
   options: CompileOptions,
-  { batch, tokens, seed }: Flags,
+  { batch, tokens, seed, training = false }: Flags,
 ): Promise<void> {
   const { frontEnd } = await import('../../front-end.ts');
   const { lowered, checked, diagnostics } = frontEnd(source, { ...options, laws: false });
@@ -198,7 +200,7 @@ async function write(
   const { makeEncodingCase } = await import('../../verify/embedding.ts');
   const { writeCase } = await import('../../verify/case.ts');
   const { writeAtomic } = await import('../../trainer/atomic.ts');
-  const made = await makeEncodingCase(checked, lowered, { batch, tokens, seed });
+  const made = await makeEncodingCase(checked, lowered, { batch, tokens, seed, training });
   await writeAtomic(path, [writeCase(made)]);
   console.log(`wrote ${path}`);
 }

@@ -15,20 +15,9 @@ export const compileCodes = {
     message: '`inverse` is not compiled yet',
     hint: 'the inverse of `expm[r, c](A[r, c])` is `expm[r, c](-A[r, c])`; another can be supplied: `given back[...]`',
   })),
-  lossNotCompiled: error('PE0504', 'a site on `loss` is not compiled', () => ({
-    message: 'terms of the loss are not compiled yet: the kernels of an encoding end at `output`',
-  })),
-  drawNotCompiled: error('PE0505', '`draw` is not compiled', (name: string) => ({
-    message: `random numbers of a step are not compiled yet, so \`${name}\` has no value`,
-    hint: 'let the caller draw them: `given ...` with the same indices',
-  })),
   inputSiteNotCompiled: error('PE0506', 'a site on `x` is not compiled', () => ({
     message: 'a change of `x` is not compiled yet: query, key and value would have to be projected from its result',
     hint: 'change `query`, `key` or `value`, or declare a `let` over the changed `x` and read that',
-  })),
-  trainingNotCompiled: error('PE0507', '`training` is not compiled', () => ({
-    message: '`training` is not compiled yet: a kernel does the same in training and outside it',
-    hint: 'take one branch, or compile two encodings',
   })),
   lengthInCache: error('PE0508', 'a cached tensor that changes with the length', (name: string) => ({
     message: `\`${name}\` changes with \`length\` and is read at other tokens: what was cached for earlier tokens would be wrong`,

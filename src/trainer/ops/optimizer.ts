@@ -1,9 +1,9 @@
 // AdamW with decoupled decay (Loshchilov and Hutter 2019), and clipping by the gradient's norm, over flat pools of
 // parameters: [rows, 256] elements, so that partial sums run side by side and their order is fixed by the shape.
 
-import { axis, call, given, integer, program, read, readAt, real } from '../../ir/build.ts';
+import { axis, call, given, integer, program, read, readAt, real, size } from '../../ir/build.ts';
 import type { Axis, Program, Scalar, Tensor } from '../../ir/ir.ts';
-import { mapped, point, summed } from './axes.ts';
+import { batchAxis, mapped, point, summed } from './axes.ts';
 
 export const rowLength = 256;
 
@@ -98,6 +98,22 @@ export function tally(): Program {
     name: 'tally',
     inputs: [sum, loss],
     definitions: after.definitions,
+    results: { sum_after: after.out },
+  });
+}
+
+/** The same of what a layer adds to the loss: the mean over sequences. */
+export function tallyAdded(): Program {
+  const sum = pool('sum', []);
+  const added = pool('added', [batchAxis()]);
+  const sequence = batchAxis();
+  const total = summed('added_total', [], [sequence], point(added, sequence));
+  const mean = call('divide', readAt(total.out), call('real', size('batch')));
+  const after = mapped('sum_after', [], call('add', readAt(sum), mean));
+  return program({
+    name: 'tally_added',
+    inputs: [sum, added],
+    definitions: [...total.definitions, ...after.definitions],
     results: { sum_after: after.out },
   });
 }

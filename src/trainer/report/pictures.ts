@@ -2,12 +2,13 @@
 // tokens would get by query and key, and what it adds to the embedding. From the float64 interpreter, with the trained
 // values of its learned tensors.
 
-import { interpret } from '../../interpret/interpret.ts';
+import { evaluateInitial, interpret } from '../../interpret/interpret.ts';
 import { defined, map, program as makeProgram } from '../../ir/build.ts';
 import type { Program, Tensor } from '../../ir/ir.ts';
 import { dead } from '../../passes/dead.ts';
 import type { LayerEncoding } from '../encoding.ts';
 import { positionValues } from '../encoding.ts';
+import { stream } from '../random.ts';
 import { pngUri } from './png.ts';
 
 export interface Picture {
@@ -49,6 +50,11 @@ function run(program: Program, layer: LayerEncoding, inputs: PictureInputs): Rea
   const values: Record<string, ArrayLike<number>> = { ...positionValues(layer, inputs.tokens), ...inputs.learned };
   for (const tensor of program.inputs) {
     if (tensor.name in values) continue;
+    if (tensor.origin.kind === 'draw') {
+      let drawn = 0;
+      values[tensor.name] = evaluateInitial(tensor, () => stream(1, tensor.name).uniform(drawn++), sizes);
+      continue;
+    }
     const fill = tensor.name === 'query' || tensor.name === 'key' ? 1 : 0;
     values[tensor.name] = tensor.name === 'x' ? inputs.x : new Float64Array(count(tensor)).fill(fill);
   }
