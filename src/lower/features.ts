@@ -6,8 +6,6 @@ import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 
 export const notCompiled = {
   transport: compileCodes.transportNotCompiled,
-  rank: compileCodes.rankNotCompiled,
-  inverse: compileCodes.inverseNotCompiled,
   loss: compileCodes.lossNotCompiled,
   draw: compileCodes.drawNotCompiled,
   'x site': compileCodes.inputSiteNotCompiled,
