@@ -70,9 +70,10 @@ export function createNames(taken: Iterable<string> = []): NameAllocator {
   return {
     allocate(wanted) {
       const base = transliterate(wanted);
+      const stem = isReserved(`${base}_1`) ? `v_${base}` : base; // a reserved beginning stays one: `M_1`, `M_2`, ...
       let name = base;
 
-      for (let count = 1; given.has(name) || isReserved(name); count += 1) name = `${base}_${count}`;
+      for (let count = 1; given.has(name) || isReserved(name); count += 1) name = `${stem}_${count}`;
       given.add(name);
       return name;
     },

@@ -163,7 +163,7 @@ function fill(definition: Definition, loops: readonly Loop[], array: HostArray, 
       return softmax(definition, loops, target, context);
     case 'rotate':
       return rotate(definition, loops, array, context);
-    case 'expm': {
+    case 'matrix': {
       if (definition.cotangent !== null) throw new Error('the host evaluates no gradients');
       const n = context.dimension(definition.tensor.axes.at(-1)!).extent;
       const from = context.scope.element(definition.input, names).text;
@@ -171,7 +171,7 @@ function fill(definition: Definition, loops: readonly Loop[], array: HostArray, 
       return [
         ...nest(loops, context, [`${target} = ${from};`]),
         ...nest(loops.slice(0, -2), context, [
-          `${context.scope.helper('expm')}(${array.name}, ${flatIndex(array, corner)}, ${n});`,
+          `${context.scope.helper(definition.function)}(${array.name}, ${flatIndex(array, corner)}, ${n});`,
         ]),
       ];
     }

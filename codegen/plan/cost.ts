@@ -34,17 +34,18 @@ function ruleWeight(d: Definition): number {
       return operations.exp.weight + 4;
     case 'rotate':
       return 6;
-    case 'expm':
+    case 'matrix':
       return matrixWork(d);
     default:
       return d satisfies never;
   }
 }
 
-/** Operations an element: about 16 products of n x n matrices; 4 times as many for the adjoint. */
-function matrixWork(d: Extract<Definition, { kind: 'expm' }>): number {
+/** Operations an element: of an exponential about 16 products of n x n matrices, 4 times as many for the adjoint; of an inverse one. */
+function matrixWork(d: Extract<Definition, { kind: 'matrix' }>): number {
   const n = d.tensor.axes.at(-1)!.extent;
-  return (typeof n === 'number' ? 2 * n : 0) * 16 * (d.cotangent === null ? 1 : 4);
+  const products = d.function === 'inverse' ? 1 : d.cotangent === null ? 16 : 64;
+  return (typeof n === 'number' ? 2 * n : 0) * products;
 }
 
 export function flopsOf(roots: readonly Root[]): Size {

@@ -97,7 +97,7 @@ function lastOf(d: Extract<Definition, { kind: 'scan' }>): Scalar {
 function looksAhead(d: Definition): boolean {
   if (d.kind === 'scan' && d.reverse && isTokens(d.along)) return true;
   if ((d.kind === 'reduce' || d.kind === 'scatter') && d.over.some(isTokens)) return true;
-  const scalars = d.kind === 'rotate' ? [d.phase] : d.kind === 'expm' ? [] : scalarsIn(d);
+  const scalars = d.kind === 'rotate' ? [d.phase] : d.kind === 'matrix' ? [] : scalarsIn(d);
   return readsOf(scalars).some((each) => isElsewhere(each.tensor, each.index) && readsLater(each));
 }
 

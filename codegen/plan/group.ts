@@ -105,7 +105,7 @@ function nestOf(given: Root, options: PlanOptions, typeOf?: TypeOf): Nest {
     }
     case 'scan':
       return { kind: 'scan', chunk: chunkOfScan(options), periodic: root.periodic && isSum(d), carry: null, root };
-    case 'expm':
+    case 'matrix':
       return { kind: 'matrix', root };
     case 'scatter':
       throw new Error('a scatter is a sum');

@@ -107,7 +107,7 @@ function exactlyKept(root: Root): readonly Tensor[] {
   const readIn = (scalars: readonly Scalar[]): Tensor[] => readsOf(scalars).map((read) => read.tensor);
   if (d.kind === 'rotate') return readIn(scalarsOfRoot(root));
   if (d.kind === 'scan') return [d.tensor, ...readIn(root.periodic ? [d.factor, d.term] : [d.factor])];
-  return d.kind === 'expm' ? [d.tensor, ...tensorsOf(d)] : [];
+  return d.kind === 'matrix' ? [d.tensor, ...tensorsOf(d)] : [];
 }
 
 /**

@@ -4,7 +4,7 @@
 // What is propagated is the share c = relevance / value: sums pass it on as they pass a cotangent on, so index solving, scans and transposes
 // are reverse mode's own. A product gives each factor that carries relevance an equal part, a function of one number passes all of it, a
 // softmax passes p (c - sum p c). A rotation or a matrix keeps half for the position and passes half (eq. 10); relevance does not go on
-// into a phase or a matrix exponential.
+// into a phase, or an exponential or inverse of a matrix.
 
 import { defined, given, map, program as makeProgram, reduce } from '../ir/build.ts';
 import type { Axis, Definition, Given, Program, Scalar, Tensor } from '../ir/ir.ts';
@@ -68,7 +68,7 @@ export function relevance(program: Program, seeded: readonly string[], epsilon =
           roles: { content: (r) => sweep.wants(r.tensor), isPosition, epsilon },
           keep: (tensor) => void stayed.set(d, [...(stayed.get(d) ?? []), tensor]),
         }),
-      stops: (d) => d.kind === 'expm',
+      stops: (d) => d.kind === 'matrix',
     },
   );
   const free = uniqueNames(all);
@@ -149,7 +149,7 @@ function pullShare(d: Definition, share: Tensor, way: Way): void {
       return pull(d, d.body, axes, softmaxSlope(d, share, way.sweep), way);
     case 'rotate':
       return pullRotate(d, share, way);
-    case 'expm':
+    case 'matrix':
       return;
     default:
       return d satisfies never;

@@ -133,7 +133,7 @@ const plus = (a: Scalar, b: Scalar): Scalar => call('add', a, b);
 function renamed(rule: Rule, by: ReadonlyMap<Axis, Scalar>): Rule {
   if (rule.kind === 'reduce' || rule.kind === 'map') return { ...rule, body: substitute(rule.body, by) };
   if (rule.kind === 'rotate') return { ...rule, phase: substitute(rule.phase, by) };
-  return rule; // expm and scatter do not use the axes of their tensor
+  return rule; // functions of matrices and scatter do not use the axes of their tensor
 }
 
 /** The place of a maximum is an index of its axis. */

@@ -57,9 +57,10 @@ export function pullDefinition(d: Definition, dy: Tensor, sweep: Sweep): void {
       return pullSoftmax(d, dy, sweep);
     case 'rotate':
       return pullRotate(d, dy, sweep);
-    case 'expm':
+    case 'matrix':
       if (d.cotangent !== null) throw new Error(`'${d.tensor.name}': the adjoint of expm is not differentiated again`);
-      return sweep.contribute(d.input, () => ({ kind: 'expm', input: d.input, cotangent: dy }));
+      if (d.function === 'inverse') return pullInverse(d, dy, sweep);
+      return sweep.contribute(d.input, () => ({ kind: 'matrix', function: 'expm', input: d.input, cotangent: dy }));
     default:
       return d satisfies never;
   }
@@ -206,4 +207,20 @@ function pullRotate(d: Of<'rotate'>, dy: Tensor, sweep: Sweep): void {
   );
   const slope = d.sign === 1 ? turned : call('negate', turned);
   pull(sweep, d.phase, [...outer, d.pair], everywhere(slope));
+}
+
+/** dM = -R^T dR R^T, with R the inverse: two products, one after the other. */
+function pullInverse(d: Of<'matrix'>, dy: Tensor, sweep: Sweep): void {
+  const side = d.tensor.axes.at(-1)!;
+  const product = (a: Tensor, b: Tensor, axes: readonly Axis[], transposed: 'left' | 'right'): Rule => {
+    const [outer, [row, column]] = [axes.slice(0, -2).map(at), axes.slice(-2).map(at) as [Scalar, Scalar]];
+    const k = likeAxis(side);
+    const left = read(a, [...outer, ...(transposed === 'left' ? [at(k), row] : [row, at(k)])]);
+    const right = read(b, [...outer, ...(transposed === 'right' ? [column, at(k)] : [at(k), column])]);
+    const term = times(left, right);
+    return { kind: 'reduce', op: 'sum', over: [k], body: transposed === 'right' ? call('negate', term) : term };
+  };
+  const { axes: own } = freshAxes(d.tensor.axes);
+  const half = sweep.emit(`d_${d.tensor.name}_left`, own, product(d.tensor, dy, own, 'left'));
+  sweep.contribute(d.input, (to) => product(half, d.tensor, to, 'right'));
 }

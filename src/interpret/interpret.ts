@@ -6,7 +6,7 @@ import { readAt } from '../ir/scalar.ts';
 import { tensorsOf } from '../ir/visit.ts';
 import { initialStorage } from './initial.ts';
 import type { Random } from './initial.ts';
-import { matrixExponential, matrixExponentialAdjoint } from './matrix.ts';
+import { matrixExponential, matrixExponentialAdjoint, matrixInverse } from './matrix.ts';
 import { eachPoint, makeNest, scalarCompiler } from './point.ts';
 import type { Lookup, Nest } from './point.ts';
 import { allocate, firstToken, rangeOf, runtimeSizes, takeInput } from './storage.ts';
@@ -75,8 +75,8 @@ function evaluateDefinition(d: Definition, sizes: RuntimeSizes, lookup: Lookup):
     case 'rotate':
       runRotate(d, out, sizes, lookup, from);
       return out;
-    case 'expm':
-      runExpm(d, out, lookup);
+    case 'matrix':
+      runMatrix(d, out, lookup);
       return out;
     default:
       return d satisfies never;
@@ -240,16 +240,17 @@ function runRotate(d: Of<'rotate'>, out: Storage, sizes: RuntimeSizes, lookup: L
   });
 }
 
-function runExpm(d: Of<'expm'>, out: Storage, lookup: Lookup): void {
+function runMatrix(d: Of<'matrix'>, out: Storage, lookup: Lookup): void {
   const n = out.count.at(-1)!;
   const input = lookup(d.input).data;
   const cotangent = d.cotangent === null ? null : lookup(d.cotangent).data;
   for (let start = 0; start < out.data.length; start += n * n) {
     const matrix = input.slice(start, start + n * n);
-    const result =
-      cotangent === null
-        ? matrixExponential(n, matrix)
-        : matrixExponentialAdjoint(n, matrix, cotangent.slice(start, start + n * n));
-    out.data.set(result, start);
+    const at = cotangent?.slice(start, start + n * n) ?? null;
+    out.data.set(d.function === 'inverse' ? matrixInverse(n, matrix) : exponential(n, matrix, at), start);
   }
+}
+
+function exponential(n: number, matrix: Float64Array, cotangent: Float64Array | null): Float64Array {
+  return cotangent === null ? matrixExponential(n, matrix) : matrixExponentialAdjoint(n, matrix, cotangent);
 }

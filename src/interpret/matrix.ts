@@ -1,5 +1,5 @@
-// Matrix exponential of one small square matrix (row-major float64) and its adjoint: scaling and squaring with a Taylor
-// polynomial, accurate to about 1e-15 relative to the norm of the result.
+// Functions of one small square matrix (row-major float64). Exponential and its adjoint: scaling and squaring with a Taylor
+// polynomial, accurate to about 1e-15 relative to the norm of the result. Inverse: Gauss-Jordan with partial pivoting.
 
 const ORDER = 18; // 0.5^19 / 19! is far below the last place
 
@@ -71,4 +71,30 @@ export function matrixExponentialAdjoint(n: number, a: Float64Array, cotangent: 
     for (let c = 0; c < n; c++) result[r * n + c] = exponential[r * wide + n + c]! / unit;
   }
   return result;
+}
+
+/** a^-1 for an n x n matrix; not finite where there is none. */
+export function matrixInverse(n: number, a: Float64Array): Float64Array {
+  const left = a.slice();
+  const right = new Float64Array(n * n);
+  for (let d = 0; d < n; d++) right[d * n + d] = 1;
+  for (let p = 0; p < n; p++) {
+    let pivot = p;
+    for (let r = p + 1; r < n; r++) if (Math.abs(left[r * n + p]!) > Math.abs(left[pivot * n + p]!)) pivot = r;
+    for (const side of [left, right]) {
+      const above = side.slice(p * n, p * n + n);
+      side.copyWithin(p * n, pivot * n, pivot * n + n);
+      side.set(above, pivot * n);
+    }
+    const scale = 1 / left[p * n + p]!;
+    for (const side of [left, right]) for (let c = 0; c < n; c++) side[p * n + c] = side[p * n + c]! * scale;
+    for (let r = 0; r < n; r++) {
+      const factor = left[r * n + p]!;
+      if (r === p) continue;
+      for (const side of [left, right]) {
+        for (let c = 0; c < n; c++) side[r * n + c] = side[r * n + c]! - factor * side[p * n + c]!;
+      }
+    }
+  }
+  return right;
 }

@@ -117,8 +117,8 @@ function checkRule(d: Definition): void {
       return typed(name, 'body', d.body, 'real');
     case 'rotate':
       return checkRotate(d, fail);
-    case 'expm':
-      return checkExpm(d, fail);
+    case 'matrix':
+      return checkMatrix(d, fail);
     default:
       return d satisfies never;
   }
@@ -137,10 +137,11 @@ function checkRotate(d: Extract<Definition, { kind: 'rotate' }>, fail: (why: str
   typed(d.tensor.name, 'phase', d.phase, 'real');
 }
 
-function checkExpm(d: Extract<Definition, { kind: 'expm' }>, fail: (why: string) => never): void {
+function checkMatrix(d: Extract<Definition, { kind: 'matrix' }>, fail: (why: string) => never): void {
   const [row, column] = d.tensor.axes.slice(-2);
   if (!sameExtents(d.tensor.axes, d.input.axes)) fail(`has other axes than '${d.input.name}'`);
   if (d.cotangent !== null && !sameExtents(d.tensor.axes, d.cotangent.axes)) fail('the cotangent has other axes');
+  if (d.cotangent !== null && d.function === 'inverse') fail('the adjoint of an inverse is made of sums');
   if (row === undefined || column === undefined || typeof row.extent !== 'number' || row.extent !== column.extent) {
     fail('is not over square matrices of a fixed size');
   }
@@ -208,7 +209,10 @@ export const expm = (
   input: Tensor,
   cotangent: Tensor | null = null,
   span: Span | null = null,
-): Definition => define(made, { kind: 'expm', input, cotangent }, { span });
+): Definition => define(made, { kind: 'matrix', function: 'expm', input, cotangent }, { span });
+
+export const inverse = (made: Tensor, input: Tensor, span: Span | null = null): Definition =>
+  define(made, { kind: 'matrix', function: 'inverse', input, cotangent: null }, { span });
 
 export interface ProgramParts {
   readonly name: string;

@@ -72,6 +72,8 @@ export type Scalar =
     }
   | { readonly kind: 'call'; readonly type: Type; readonly op: OpName; readonly args: readonly Scalar[] };
 
+export type MatrixFunction = 'expm' | 'inverse';
+
 export type Rule =
   | { readonly kind: 'map'; readonly body: Scalar }
   | {
@@ -113,8 +115,16 @@ export type Rule =
       readonly layout: 'split' | 'interleaved';
       readonly from: number;
     }
-  /** Matrix exponential over the last two axes of `input` (row, column); with `cotangent`, its adjoint at `input`. */
-  | { readonly kind: 'expm'; readonly input: Tensor; readonly cotangent: Tensor | null };
+  /**
+   * A function of the square matrices over the last two axes of `input` (row, column): the exponential or the inverse.
+   * With `cotangent`, which an inverse has not, the adjoint of the exponential at `input`.
+   */
+  | {
+      readonly kind: 'matrix';
+      readonly function: MatrixFunction;
+      readonly input: Tensor;
+      readonly cotangent: Tensor | null;
+    };
 
 export type Definition = {
   readonly tensor: Tensor;

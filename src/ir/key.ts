@@ -74,8 +74,8 @@ function details(d: Definition, place: ReadonlyMap<Axis, number>): string {
     case 'map':
     case 'scatter':
       return '';
-    case 'expm':
-      return d.cotangent === null ? '' : 'adjoint';
+    case 'matrix':
+      return d.cotangent === null ? d.function : 'adjoint';
     case 'reduce':
       return d.op;
     case 'scan':

@@ -90,8 +90,8 @@ function printRule(d: Definition, name: AxisNames): string {
       const sign = d.sign === 1 ? '' : '-';
       return `rotate[${name(d.pair)}: ${d.pair.extent} ${d.layout}${from}](${d.input.name} by ${sign}(${scalar(d.phase)}))`;
     }
-    case 'expm':
-      return `expm(${d.input.name}${d.cotangent === null ? '' : `, adjoint of ${d.cotangent.name}`})`;
+    case 'matrix':
+      return `${d.function}(${d.input.name}${d.cotangent === null ? '' : `, adjoint of ${d.cotangent.name}`})`;
     default:
       return d satisfies never;
   }

@@ -116,7 +116,7 @@ export const shaped: Rule = eachDefinition((d) => {
       return own(d.over) ? [] : [`'${name}' is a softmax over an axis that it is not over`];
     case 'map':
     case 'rotate':
-    case 'expm':
+    case 'matrix':
       return [];
     default:
       return d satisfies never;

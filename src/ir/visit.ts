@@ -112,7 +112,7 @@ export function scalarsOf(d: Definition): readonly Scalar[] {
       return [d.where, d.body];
     case 'rotate':
       return [d.phase];
-    case 'expm':
+    case 'matrix':
       return nothing;
     default:
       return d satisfies never;
@@ -122,7 +122,7 @@ export function scalarsOf(d: Definition): readonly Scalar[] {
 /** Tensors that a definition takes whole, not by a read at an index. */
 export function operandsOf(d: Definition): readonly Tensor[] {
   if (d.kind === 'rotate') return [d.input];
-  if (d.kind === 'expm') return d.cotangent === null ? [d.input] : [d.input, d.cotangent];
+  if (d.kind === 'matrix') return d.cotangent === null ? [d.input] : [d.input, d.cotangent];
   return [];
 }
 
@@ -139,7 +139,7 @@ export function domainOf(d: Definition): readonly Axis[] {
     case 'map':
     case 'scan':
     case 'softmax':
-    case 'expm':
+    case 'matrix':
       return d.tensor.axes;
     case 'reduce':
       return [...d.tensor.axes, ...d.over];
@@ -166,7 +166,7 @@ export function mapScalars(d: Definition, change: (s: Scalar) => Scalar): Defini
       return Object.freeze({ ...d, where: change(d.where), body: change(d.body) });
     case 'rotate':
       return Object.freeze({ ...d, phase: change(d.phase) });
-    case 'expm':
+    case 'matrix':
       return d;
     default:
       return d satisfies never;

@@ -8,7 +8,7 @@ import { axesOf, children, operandsOf, readsOf, scalarsOf, substitute, type Read
 import { isTokens } from './renumber.ts';
 
 type Rotate = Extract<Definition, { kind: 'rotate' }>;
-type Expm = Extract<Definition, { kind: 'expm' }>;
+type Expm = Extract<Definition, { kind: 'matrix' }>;
 type Step =
   { readonly kind: 'rotate'; readonly definition: Rotate } | { readonly kind: 'expm'; readonly definition: Expm };
 
@@ -51,7 +51,8 @@ export function exponentialProduct(d: Definition, made: Made): ExponentialProduc
   if (matrix?.kind !== 'read' || old?.kind !== 'read') return null;
   const expm = made.get(matrix.tensor);
   const [feature, column] = [d.tensor.axes.at(-1), d.over[0]];
-  if (expm?.kind !== 'expm' || feature === undefined || column === undefined || d.over.length !== 1) return null;
+  if (expm?.kind !== 'matrix' || expm.function !== 'expm') return null;
+  if (feature === undefined || column === undefined || d.over.length !== 1) return null;
   const [row, other] = matrix.index.slice(-2) as [Scalar, Scalar];
   const isColumn = (s: Scalar): boolean => s.kind === 'axis' && s.axis === column;
   const isRow = (s: Scalar): boolean => isFeature(s, feature) || isOp(s, 'mod', feature);

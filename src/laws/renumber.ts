@@ -64,7 +64,7 @@ function renumbered(d: Definition, rewrite: (s: Scalar) => Scalar): Definition {
       return remake({ ...d, where: rewrite(d.where), body: rewrite(d.body) });
     case 'rotate':
       return remake({ ...d, phase: rewrite(d.phase) });
-    case 'expm':
+    case 'matrix':
       return d;
     default:
       return d satisfies never;

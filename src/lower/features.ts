@@ -6,8 +6,6 @@ import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 
 export const notCompiled = {
   transport: compileCodes.transportNotCompiled,
-  rank: compileCodes.rankNotCompiled,
-  inverse: compileCodes.inverseNotCompiled,
   'x site': compileCodes.inputSiteNotCompiled,
   'length in cache': compileCodes.lengthInCache,
   'embedding in attention': compileCodes.embeddingInAttention,

@@ -101,7 +101,7 @@ export function collapse(
   const last = lowering.definitions.at(-1);
   if (body.kind !== 'read' || last === undefined || last.tensor !== body.tensor) return null;
   if (!lowering.hoisted.delete(last.tensor)) return null;
-  if (last.kind === 'expm' && body.index.some((s, k) => s.kind !== 'axis' || s.axis !== axes[k])) return null;
+  if (last.kind === 'matrix' && body.index.some((s, k) => s.kind !== 'axis' || s.axis !== axes[k])) return null;
   const inOrder: Axis[] = [];
   for (const wanted of axes) {
     const k = body.index.findIndex((s) => s.kind === 'axis' && s.axis === wanted);

@@ -1,12 +1,12 @@
-// Maps along indices in scope, softmax[j](e) and expm[r, c](e): each becomes a definition over the indices it reads
+// Maps along indices in scope, softmax[j](e), rank[j](e), expm[r, c](e) and inverse[r, c](e): each becomes a definition over the indices it reads
 // and those it works along, read where it stands.
 
-import { axis, boolean, defined, expm, map, softmax } from '../ir/build.ts';
-import type { Scalar } from '../ir/ir.ts';
+import { at, axis, boolean, call, defined, expm, inverse, map, real, reduce, softmax } from '../ir/build.ts';
+import type { MatrixFunction, Scalar } from '../ir/ir.ts';
 import type { Node } from '../check/checked.ts';
 import { isToken, type Lowering } from './context.ts';
 import type { Frame } from './context.ts';
-import { bind, frameAxes, hoist, openFrame, readHoisted } from './frame.ts';
+import { bind, frameAxes, hoist, lookup, openFrame, readHoisted } from './frame.ts';
 
 type MapNode = Extract<Node, { kind: 'map' }>;
 
@@ -14,11 +14,11 @@ export function lowerMap(lowering: Lowering, node: MapNode, outer: Frame): Scala
   switch (node.op) {
     case 'softmax':
       return lowerSoftmax(lowering, node, outer);
-    case 'expm':
-      return lowerExpm(lowering, node, outer);
     case 'rank':
+      return lowerRank(lowering, node, outer);
+    case 'expm':
     case 'inverse':
-      return lowering.refuse(node.op, node.span);
+      return lowerMatrix(lowering, node, node.op, outer);
     default:
       return node.op satisfies never;
   }
@@ -46,16 +46,44 @@ function keysAxis(lowering: Lowering, along: MapNode['along'][number], frame: Fr
   return over;
 }
 
-function lowerExpm(lowering: Lowering, node: MapNode, outer: Frame): Scalar {
+/**
+ * How many elements of the row (where `where` holds of them) are smaller, or as large and earlier. An element is never
+ * compared with itself: kernels may round it differently in two places.
+ */
+function lowerRank(lowering: Lowering, node: MapNode, outer: Frame): Scalar {
+  const [along] = node.along;
+  if (along === undefined) throw new Error('rank works along one index');
+  const frame = openFrame(lowering.name(`${outer.name}_each`), outer);
+  const over = isToken(along.axis) ? keysAxis(lowering, along, frame) : bind(lowering, frame, along);
+  const body = lowering.scalar(node.body, frame);
+  const each = hoist(lowering, frame, [along], map(defined(frame.name, frameAxes(frame, [over]), body.type), body));
+
+  const count = openFrame(lowering.name(`${outer.name}_rank`), outer);
+  const own = lookup(lowering, count, along);
+  const value = readHoisted(lowering, each, count);
+  const other = isToken(along.axis) ? keysAxis(lowering, along, count) : bind(lowering, count, along);
+  const compared = readHoisted(lowering, each, count);
+  const counted = node.where === null ? boolean(true) : lowering.scalar(node.where, count);
+  count.bound.set(along, own);
+  const earlier = call('and', call('less', at(other), own), call('less_equal', compared, value));
+  const later = call('and', call('less', own, at(other)), call('less', compared, value));
+  const before = call('and', counted, call('or', earlier, later));
+  const tensor = defined(count.name, frameAxes(count, []));
+  const made = reduce('sum', tensor, [other], call('select', before, real(1), real(0)), node.span);
+  return readHoisted(lowering, hoist(lowering, count, [], made), outer);
+}
+
+function lowerMatrix(lowering: Lowering, node: MapNode, op: MatrixFunction, outer: Frame): Scalar {
   const [row, column] = node.along;
-  if (row === undefined || column === undefined) throw new Error('expm works along two indices');
-  const frame = openFrame(lowering.name(`${outer.name}_generator`), outer);
+  if (row === undefined || column === undefined) throw new Error(`${op} works along two indices`);
+  const frame = openFrame(lowering.name(`${outer.name}_${op === 'expm' ? 'generator' : 'matrix'}`), outer);
   const own = [bind(lowering, frame, row), bind(lowering, frame, column)];
   const body = lowering.scalar(node.body, frame);
   const generator = defined(frame.name, frameAxes(frame, own));
   const input = hoist(lowering, frame, [row, column], map(generator, body, node.span));
   const axes = generator.axes.map((a) => axis(a.name, a.extent, a.role));
-  const made = expm(defined(lowering.name(`${outer.name}_expm`), axes), generator, null, node.span);
+  const result = defined(lowering.name(`${outer.name}_${op}`), axes);
+  const made = op === 'expm' ? expm(result, generator, null, node.span) : inverse(result, generator, node.span);
   lowering.definitions.push(made);
   lowering.hoisted.add(made.tensor);
   return readHoisted(lowering, { tensor: made.tensor, indices: input.indices }, outer);

@@ -44,7 +44,7 @@ function replaceOperands(d: Definition, by: ReadonlyMap<Tensor, Tensor>): Defini
   if (!operandsOf(d).some((tensor) => by.has(tensor))) return d;
   const now = (tensor: Tensor): Tensor => by.get(tensor) ?? tensor;
   if (d.kind === 'rotate') return Object.freeze({ ...d, input: now(d.input) });
-  if (d.kind === 'expm') {
+  if (d.kind === 'matrix') {
     return Object.freeze({ ...d, input: now(d.input), cotangent: d.cotangent === null ? null : now(d.cotangent) });
   }
   return d;

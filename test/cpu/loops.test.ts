@@ -76,6 +76,17 @@ describe('matrix exponential', () => {
   });
 });
 
+describe('inverse', () => {
+  it.each([1, 3, 4, 8, 17])('%i x %i', (side) => {
+    const program = programs.inverses(side);
+    for (const run of [{}, { execute: runWasm }]) {
+      const options = cpu({ gradients: ['x'] });
+      const { errors, worst } = checkCase({ program, orders: ['random'], options, run });
+      expect(worst, JSON.stringify(errors)).toBeLessThan(1e-5);
+    }
+  });
+});
+
 it('adds to gradients instead of replacing them', () => {
   const program = programs.columnSums();
   const { worst } = checkCase({ program, options: cpu({ gradients: ['x'], accumulate: ['x'] }) });

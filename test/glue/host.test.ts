@@ -143,10 +143,10 @@ function rules(): { inputs: Tensor[]; definitions: Definition[] } {
   const matrix = ir.given('matrix', [token(), ...side()], 'user');
   const t = token();
   const shifted = ir.defined('shifted', [t]);
-  const [ta, tb, tc, td, te, tf, tg, th] = 'abcdefgh'.split('').map((n) => token(`t${n}`)) as [
+  const [ta, tb, tc, td, te, tf, tg, th, ti] = 'abcdefghi'.split('').map((n) => token(`t${n}`)) as [
     Axis,
     ...Axis[],
-  ] as Axis[] as [Axis, Axis, Axis, Axis, Axis, Axis, Axis, Axis];
+  ] as Axis[] as [Axis, Axis, Axis, Axis, Axis, Axis, Axis, Axis, Axis];
   const s = ir.axis('s', 'keys', 'key-token');
   const total = ir.defined('total', [ta]);
   const [r1, c1] = side();
@@ -158,6 +158,8 @@ function rules(): { inputs: Tensor[]; definitions: Definition[] } {
   const weights = ir.defined('weights', [tf, r2]);
   const [r3, c3] = side();
   const power = ir.defined('power', [tg, r3, c3]);
+  const [r4, c4] = side();
+  const back_again = ir.defined('back_again', [ti, r4, c4]);
   const bins = ir.axis('bin', 4);
   const counts = ir.defined('counts', [bins]);
   const u = ir.axis('u', 6);
@@ -189,6 +191,7 @@ function rules(): { inputs: Tensor[]; definitions: Definition[] } {
       }),
       ir.softmax(weights, r2, call('less', at(r2), at(tf)), read(matrix, [at(tf), at(r2), integer(1)])),
       ir.expm(power, matrix),
+      ir.inverse(back_again, power),
       ir.scatter(counts, [u], [call('mod', at(u), integer(4))], call('real', at(u))),
       ir.rotate(turned, { input: matrix, phase: read(a, [at(th)]), pair: ir.axis('p', 1), from: 1 }),
     ],

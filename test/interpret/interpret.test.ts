@@ -27,7 +27,7 @@ import {
 import type { Definition, Tensor } from '../../src/ir/ir.ts';
 import { evaluateInitial, interpret } from '../../src/interpret/interpret.ts';
 import type { Sizes } from '../../src/interpret/interpret.ts';
-import { matrixExponential, matrixExponentialAdjoint } from '../../src/interpret/matrix.ts';
+import { matrixExponential, matrixExponentialAdjoint, matrixInverse } from '../../src/interpret/matrix.ts';
 import { vectorPrograms } from './vector-programs.ts';
 import { readCase, valuesOf } from './vectors.ts';
 
@@ -208,6 +208,25 @@ describe('matrix exponential', () => {
     const d = expm(defined('R', axes()), input.tensor);
     const found = evaluate([input, d], { x: [0, 1] }, { batch: 1, tokens: 2 });
     [1, 0, 0, 1, Math.E, 0, 0, Math.E].forEach((value, n) => expect(found[n]).toBeCloseTo(value, 14));
+  });
+});
+
+describe('matrix inverse', () => {
+  it.each([1, 2, 5, 16])('times the matrix is the identity, %i x %i', (n) => {
+    // Zeros on the diagonal: rows must change places.
+    const a = Float64Array.from({ length: n * n }, (_, k) => (k % (n + 1) === 0 && n > 1 ? 0 : Math.sin(k * k + 1)));
+    const inverse = matrixInverse(n, a);
+    for (let r = 0; r < n; r++) {
+      for (let c = 0; c < n; c++) {
+        let sum = 0;
+        for (let k = 0; k < n; k++) sum += a[r * n + k]! * inverse[k * n + c]!;
+        expect(sum).toBeCloseTo(r === c ? 1 : 0, 11);
+      }
+    }
+  });
+
+  it('of a matrix that has none is not finite', () => {
+    expect([...matrixInverse(2, Float64Array.of(1, 2, 2, 4))].every(Number.isFinite)).toBe(false);
   });
 });
 

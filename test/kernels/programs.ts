@@ -8,6 +8,7 @@ import {
   expm,
   given,
   integer,
+  inverse,
   learned,
   map,
   program,
@@ -194,6 +195,17 @@ export function exponentials(side: number): Program {
   const scale = call('divide', plus(call('real', at(n)), real(0.1)), real(side / 3));
   const scaled = map(defined('scaled', axes), times(readAt(x), scale));
   return one('exponentials', [x], [scaled, expm(defined('output', axes), scaled.tensor)]);
+}
+
+/** Inverses of matrices with zeros on the diagonal mostly, so that each needs other rows as pivots. */
+export function inverses(side: number): Program {
+  const axes = [axis('n', 5), axis('r', side), axis('c', side)] as const;
+  const [n, r, c] = axes.map(at) as [Scalar, Scalar, Scalar];
+  const x = input('x', axes);
+  const isLarge = call('equal', call('mod', call('add', r, call('add', n, integer(1))), integer(side)), c);
+  const small = times(readAt(x, axes), real(0.5 / side));
+  const matrix = map(defined('matrix', axes), call('select', isLarge, plus(small, real(2)), small));
+  return one('inverses', [x], [matrix, inverse(defined('output', axes), matrix.tensor)]);
 }
 
 /** A product with tiles that are not full on any side, heads, and a bias at its end. */

@@ -118,6 +118,25 @@ describe('matrix exponential', () => {
   });
 });
 
+describe('inverse', () => {
+  it.each([
+    [1, 'thread', 'software'],
+    [3, 'workgroup', 'portable'],
+    [6, 'workgroup', 'portable'],
+    [8, 'thread', 'software'],
+    [8, 'workgroup', 'portable'],
+    [17, 'workgroup', 'portable'],
+  ] as const)('%i x %i by %s', (side, rows, profile) => {
+    const { errors, worst } = checkCase({
+      program: programs.inverses(side),
+      profile,
+      orders: ['random'],
+      options: { rows, gradients: ['x'] },
+    });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(1e-5);
+  });
+});
+
 it('adds to gradients instead of replacing them', () => {
   const program = programs.columnSums();
   const { worst } = checkCase({ program, options: { gradients: ['x'], accumulate: ['x'] } });

@@ -164,6 +164,39 @@ function close(got: readonly number[], wanted: readonly number[]): void {
   got.forEach((value, n) => expect(value).toBeCloseTo(wanted[n]!, 10));
 }
 
+/** How many of the others come first. */
+const place = (own: number, others: readonly number[], of: (s: number) => number): number =>
+  others.filter((s) => of(s) < of(own) || (of(s) === of(own) && s < own)).length;
+
+const step = (s: number): number => Math.floor(2 * a[s]!); // with ties
+const ranks: readonly (readonly [string, number, (...at: number[]) => number])[] = [
+  ['let r[t: token] = rank[t](a[t])', 1, (t) => place(t!, tokens, (s) => a[s]!)],
+  ['let r[t: token] = rank[t](-a[t])', 1, (t) => place(t!, tokens, (s) => -a[s]!)],
+  ['let r[t: token] = rank[t](floor(2 * a[t]))', 1, (t) => place(t!, tokens, step)],
+  ['let r[t: token] = rank[t](0)', 1, (t) => t!],
+  [
+    'let r[t: token] = rank[t where a[t] > 0](a[t])',
+    1,
+    (t) =>
+      place(
+        t!,
+        tokens.filter((s) => a[s]! > 0),
+        (s) => a[s]!,
+      ),
+  ],
+  [
+    'let r[i: token, j: token] = rank[j where j <= i](a[i] * a[j])',
+    2,
+    (i, j) => place(j!, tokens.slice(0, i! + 1), (s) => a[i!]! * a[s]!),
+  ],
+  [
+    'let r[t: token] = sum[k: n](k * (if rank[k](g[t, k]) == 2 then 1 else 0))',
+    1,
+    (t) => of(t!).indexOf(Math.max(...of(t!))),
+  ],
+  ['let r[t: token] = sum[k: n](rank[k where k != 1](sum[s: token where s <= t](g[s, k]) * 0))', 1, () => 2],
+];
+
 describe('what is no scan', () => {
   it.each(plain)('%s', (statement, indices, of, reason) => {
     const { program, notes } = lowered(statement);
@@ -174,6 +207,12 @@ describe('what is no scan', () => {
       expect(notes[0]).toMatch(/^PE0520/);
       expect(notes[0]).toContain(reason);
     }
+    close(run(program, 'r'), each(indices, of));
+  });
+
+  it.each(ranks)('%s', (statement, indices, of) => {
+    const { program, notes } = lowered(statement);
+    expect(notes).toEqual([]);
     close(run(program, 'r'), each(indices, of));
   });
 

@@ -165,6 +165,7 @@ it('names are valid, new, never reserved, and the same again', () => {
     }),
   );
   const names = createNames();
+  expect(['M', 'M'].map((wish) => names.allocate(wish))).toEqual(['M', 'v_M_1']); // `M_` is a macro's beginning
   expect(['θ', 'phase', 'phase', 'Ω_0', 'sin', 'fürst', 'target'].map((wish) => names.allocate(wish))).toEqual([
     'theta',
     'phase',

@@ -7,14 +7,6 @@ export const compileCodes = {
     message: '`transport` is not compiled yet: no kernel multiplies the maps of the tokens between key and query',
     hint: '`rotate` and `transform` change a key where it stands',
   })),
-  rankNotCompiled: error('PE0502', '`rank` is not compiled', () => ({
-    message: '`rank` is not compiled yet: no kernel sorts a row',
-    hint: 'let the caller compute it: `given place[t: token]`',
-  })),
-  inverseNotCompiled: error('PE0503', '`inverse` is not compiled', () => ({
-    message: '`inverse` is not compiled yet',
-    hint: 'the inverse of `expm[r, c](A[r, c])` is `expm[r, c](-A[r, c])`; another can be supplied: `given back[...]`',
-  })),
   inputSiteNotCompiled: error('PE0506', 'a site on `x` is not compiled', () => ({
     message: 'a change of `x` is not compiled yet: query, key and value would have to be projected from its result',
     hint: 'change `query`, `key` or `value`, or declare a `let` over the changed `x` and read that',

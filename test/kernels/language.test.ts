@@ -1,0 +1,98 @@
+// What only a few encodings need of the language (rank, inverse, matrices of tokens, ...), on whole programs: gradients
+// against central differences, kernels of GPUs and CPUs against the interpreter, and decode against the whole sequence.
+
+import { describe, expect, it } from 'vitest';
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import type { Geometry } from '../../src/check/checked.ts';
+import type { Program } from '../../src/ir/ir.ts';
+import { targetPlan } from '../../src/options.ts';
+import { gradientError } from '../autodiff/check-gradient.ts';
+import { loadFile, loadText } from '../lower/load.ts';
+import { runWasm } from '../wasm/run-kernel.ts';
+import { decodeError } from './check-decode.ts';
+import { checkCase } from './check-plan.ts';
+
+const geometry: Geometry = {
+  heads: 2,
+  kv_heads: 2,
+  head_dim: 8,
+  model_dim: 6,
+  context: 12,
+  layers: 1,
+  layer: 0,
+};
+
+interface Wanted {
+  readonly params?: Readonly<Record<string, number>>;
+  readonly looksAhead?: boolean;
+  readonly tokens?: number;
+  readonly tolerance?: number;
+  /** A gradient that is 0 for every input, so that nothing but noise would be compared. */
+  readonly nothing?: string;
+}
+
+/** Programs of the catalogue. */
+const programs: Readonly<Record<string, Wanted>> = {
+  string_cayley: {},
+  gta: {},
+  // Angles of a hundred radians, which float32 has to 1e-5; a bias that all keys have in common changes no weight.
+  knarpe: { params: { nearest: 2 }, looksAhead: true, tokens: 3, tolerance: 2e-5, nothing: 'key_bias' },
+};
+
+/** The nearest of what is seen, by a quantity of the model's own. */
+const nearest = `encoding nearest {
+  learn w[m: model] ~ normal(0, 1)
+  let a[t: token] = sum[m: model](w[m] * x[t, m])
+  visible[h, i, j] = rank[j where j <= i]((a[i] - a[j]) ^ 2) < 3
+}`;
+
+function attendOf(name: string): Program {
+  const { lowered, diagnostics } =
+    name === 'nearest'
+      ? loadText(nearest, 'examples/test.pe', { geometry })
+      : loadFile(`test/fixtures/programs/${name}.pe`, { geometry, params: programs[name]?.params ?? {} });
+  expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
+  return lowered!.attend;
+}
+
+function options(program: Program, { nothing }: Wanted): Partial<PlanOptions> {
+  const gradients = program.inputs
+    .filter(({ name }) => name !== nothing)
+    .filter(({ type, origin }) => type === 'real' && !(origin.kind === 'given' && origin.given === 'user'))
+    .map(({ name }) => name);
+  return { outputs: ['output', 'score', 'query_encoded', 'key_encoded'], gradients };
+}
+
+describe.each([...Object.keys(programs), 'nearest'])('%s', (name) => {
+  const wanted = programs[name] ?? {};
+  const { tolerance = 5e-6, looksAhead = false, tokens = 9 } = wanted;
+
+  it('has the gradients of its differences', () => {
+    expect(gradientError(attendOf(name), 'output', Math.min(tokens, 5))).toBeLessThan(1e-7);
+  });
+
+  it.each([
+    ['matrix products and short chunks', { contract: 'always', chunk: 4 }, tokens],
+    ['loops', { contract: 'never' }, 2],
+  ] as const)('kernels of a GPU, %s', (_, how, count) => {
+    const program = attendOf(name);
+    const all = { ...options(program, wanted), ...how };
+    const given = { program, batch: 2, tokens: count, orders: ['random'] as const, options: all };
+    const { errors, worst } = checkCase(given);
+    expect(worst, JSON.stringify(errors)).toBeLessThan(tolerance);
+  });
+
+  it.each([1, tokens])('kernels of a CPU, %i tokens', (count) => {
+    const program = attendOf(name);
+    const cpu = { ...options(program, wanted), ...targetPlan('wasm', 'f32'), outputs: ['output'] };
+    const given = { program, batch: 2, tokens: count, orders: ['forward'] as const, run: { execute: runWasm } };
+    const { errors, worst } = checkCase({ ...given, options: cpu });
+    expect(worst, JSON.stringify(errors)).toBeLessThan(2e-5);
+  });
+
+  it.skipIf(looksAhead)('token by token', () => {
+    expect(decodeError(attendOf(name), [4, 1, 2, 1], { chunk: 4 })).toBeLessThan(5e-6);
+    const cpu = targetPlan('wasm', 'f32');
+    expect(decodeError(attendOf(name), [1, 1, 1, 1, 1], cpu, { execute: runWasm })).toBeLessThan(2e-5);
+  });
+});
