@@ -109,12 +109,15 @@ const unknownStatement: Rule = ({ found, foundText, first, previous, expected, r
     const hint = 'a statement begins with a keyword or assigns to a tensor of attention';
     return { code: 'PE0112', message: `${foundText} does not begin a statement`, hint };
   }
-  if (rule !== 'assignment' || first === null || first !== previous || !is(first, Name)) return null;
+  if (rule !== 'assignment' || first === null || previous === null || !is(first, Name)) return null;
   const span = tokenSpan(first, context.path);
   if (found.image === '') {
-    const hint = 'an expression goes on in the next line only after an operator or within brackets';
-    return { code: 'PE0112', message: `${quote(first.image)} alone is no statement`, hint, span };
+    const whole = { ...span, end: tokenSpan(previous, context.path).end };
+    const text = quote(textBetween(first, previous, context));
+    const hint = 'an expression goes on in the next line only after an operator, before one, or within brackets';
+    return { code: 'PE0112', message: `${text} alone is no statement`, hint, span: whole };
   }
+  if (first !== previous) return null;
   if (!is(found, Name)) return null;
   const meant =
     foreignStatements[first.image] ??
@@ -130,7 +133,8 @@ const unknownStatement: Rule = ({ found, foundText, first, previous, expected, r
   };
 };
 
-const wrongSign: Rule = ({ found, expected, rule, first }) => {
+const wrongSign: Rule = (clash) => {
+  const { found, expected, rule, first } = clash;
   const say = (message: string, hint?: string): Answer =>
     hint === undefined ? { code: 'PE0114', message } : { code: 'PE0114', message, hint };
   if (expected.has('Tilde') && is(found, T.Is, T.Equal, T.Add)) {
@@ -151,17 +155,36 @@ const wrongSign: Rule = ({ found, expected, rule, first }) => {
   if (is(first, T.Given) && expected.has('StatementEnd') && is(found, T.Is, T.Tilde)) {
     return say('a `given` tensor has no value here: the caller supplies it', 'write `let` or `learn` for one that has');
   }
+  if (expected.has('By') && is(found, T.Is, T.Add, T.Scale)) {
+    const what = is(first, T.Rotate) ? 'an angle' : 'a matrix';
+    return say(`\`${first?.image ?? 'rotate'}\` acts by ${what}: write \`by\`, not \`${found.image}\``);
+  }
+  if (is(found, T.Is) && namesArgument(clash)) {
+    return say('arguments have no names: they stand in their order', 'write `normal(0, 0.02)`');
+  }
   if (closers.some((closer) => expected.has(closer)) && is(found, T.Is) && rule !== 'binders') {
     return say('`=` is no part of an expression: a comparison is `==`');
   }
   return null;
 };
 
-const choice: Rule = ({ found, foundText, expected, rule }) => {
+/** `f(a, name = ...)`: the sign stands behind a name that begins an argument. */
+function namesArgument(clash: Clash): boolean {
+  const { context, found, previous } = clash;
+  const before = context.tokens[(context.places.get(found) ?? 0) - 2] ?? null;
+  const called = openBracket(clash);
+  return is(previous, Name) && is(before, T.Comma, T.OpenParenthesis) && is(called, T.OpenParenthesis);
+}
+
+const choice: Rule = ({ found, foundText, expected, rule, previous }) => {
   if (rule === 'choice' && (expected.has('Then') || expected.has('Else')) && !valueFollows(found)) {
     const part = expected.has('Then') ? 'then' : 'else';
     const message = `this \`if\` has no \`${part}\`: found ${foundText}`;
     return { code: 'PE0113', message, hint: '`if condition then value else value`' };
+  }
+  if (is(found, T.If) && previous !== null && endsValue.has(previous.tokenType)) {
+    const message = 'the condition of a choice stands before its values';
+    return { code: 'PE0113', message, hint: 'write `if condition then value else value`' };
   }
   if (is(found, T.If)) {
     return {
@@ -195,8 +218,35 @@ const brackets: Rule = (clash) => {
   if (is(found, T.Colon) && is(previous, T.Comma, T.OpenBracket, T.OpenParenthesis)) {
     return say('there are no slices: an index stands for all of its axis', 'name the index, `a[t, m]`');
   }
+  const colon = clash.context.tokens[(clash.context.places.get(found) ?? 0) - 2] ?? null;
+  if (is(colon, T.Colon) && is(previous, Name, Numeral) && openBracket(clash)?.tokenType === T.OpenBracket) {
+    const left = rule === 'binders' || rule === 'binder';
+    if (left && is(found, T.Plus, T.Minus, T.Times, T.Over, T.Power)) {
+      const end = closing(clash);
+      return {
+        ...say(
+          'behind the colon stands the name of an axis, not its size',
+          'half of a head is `pair`; another size is declared, `axis band = head_dim / 4`',
+        ),
+        span: { ...clash.span, start: tokenSpan(previous!, clash.context.path).start, end },
+      };
+    }
+    if (!left && is(found, T.Plus, T.Minus, T.Times, T.Over, T.Power, T.Colon)) {
+      return {
+        ...say(
+          'there are no slices: behind a colon stands an axis',
+          'name the index; one of another axis is read as a feature with `p: dim`, and the other half is `p + head_dim / 2`',
+        ),
+        span: { ...clash.span, start: itemStart(clash), end: closing(clash) },
+      };
+    }
+  }
   if (is(found, T.Colon, T.Where) && openBracket(clash)?.tokenType === T.OpenParenthesis) {
     return say('a reduction binds its index in square brackets', 'write `sum[s: token where s <= t](f[s])`');
+  }
+  if (is(found, Text) && expectsValue(clash)) {
+    const hint = 'a sum over an axis is written with its index, `sum[m: model](x[t, m] * W[m, h])`';
+    return { code: 'PE0101', message: 'a text in quotes is no value: it only names a file to import', hint };
   }
   if (is(found, Name) && found.image === 'in' && expected.has('CloseBracket')) {
     return say('an index gets its axis with a colon', 'write `sum[s: token](...)`');
@@ -209,6 +259,12 @@ const brackets: Rule = (clash) => {
   }
   if (expectsValue(clash) && is(found, T.CloseParenthesis) && is(previous, T.OpenParenthesis)) {
     return say('there is nothing between the parentheses', 'a number without arguments is `let name = ...`');
+  }
+  if ((rule === 'binders' || rule === 'binder') && is(found, Name) && is(previous, Name)) {
+    return {
+      code: 'PE0102',
+      message: `a comma is missing between ${quote(previous!.image)} and ${quote(found.image)}`,
+    };
   }
   if ((rule === 'binders' || rule === 'binder') && !is(found, T.CloseParenthesis) && found.image !== '') {
     if (expected.has('Name') || expected.has('CloseBracket')) {
@@ -232,18 +288,53 @@ const missingOperator: Rule = ({ found, foundText, previous, expected, first, ru
   if (meant !== null)
     return { code: 'PE0102', message: `an operator is missing ${between}`, hint: `did you mean \`${meant}\`?` };
   if (list) return { code: 'PE0102', message: `a comma is missing ${between}` };
-  const hint = touching
-    ? `a product is \`${previous.image} * ${found.image}\``
-    : 'write an operator or a comma between them, or begin a new line';
+  const hint =
+    previous.image === 'lambda'
+      ? 'a function is declared on a line of its own, `fn name(n) = ...`'
+      : touching
+        ? `a product is \`${previous.image} * ${found.image}\``
+        : is(found, T.OpenParenthesis)
+          ? `a product is \`${previous.image} * (...)\``
+          : 'write an operator or a comma between them, or begin a new line';
   return { code: 'PE0102', message: `an operator is missing ${between}`, hint };
 };
 
-const rules: readonly Rule[] = [keywordAsName, unknownStatement, wrongSign, brackets, missingOperator, choice];
+/** What a statement cannot do without, where nothing or something else stands. */
+const missingPart: Rule = ({ found, foundText, expected, first, previous, context }) => {
+  if (expected.has('Tilde') && found.image === '' && first !== null && previous !== null) {
+    const message = `\`${first.image}\` says how a tensor begins: \`~\` and an initial value are missing`;
+    const text = textBetween(first, previous, context);
+    return { code: 'PE0101', message, hint: `write \`${text} ~ 0\` or \`${text} ~ normal(0, 0.02)\`` };
+  }
+  if (expected.has('By') && expected.size === 1 && first !== null) {
+    const what = is(first, T.Rotate) ? 'angle' : 'matrix';
+    const hint = `write \`${first.image} query, key [...] by ${what}\``;
+    return { code: 'PE0101', message: `\`by\` is missing before the ${what}: found ${foundText}`, hint };
+  }
+  if (is(found, T.CloseParenthesis, T.CloseBracket) && expected.has(StatementEnd.name)) {
+    return { code: 'PE0101', message: `this ${foundText} closes nothing`, hint: 'remove it, or open what it closes' };
+  }
+  return null;
+};
+
+const rules: readonly Rule[] = [
+  keywordAsName,
+  unknownStatement,
+  wrongSign,
+  brackets,
+  choice,
+  missingOperator,
+  missingPart,
+];
 
 function general(clash: Clash): { code: SyntaxCode; message: string; hint?: string } & Partial<SyntaxDiagnostic> {
-  const { foundText, context, expected } = clash;
+  const { found, foundText, context, expected } = clash;
   const opener = expected.has('CloseParenthesis') || expected.has('CloseBracket') ? openBracket(clash) : null;
-  const hint = swallowed(clash) ?? (is(clash.previous, T.Comma) ? 'a list does not end with a comma' : null);
+  const closed = opener !== null && found.image === '' ? closedBy(opener) : null;
+  const hint =
+    swallowed(clash) ??
+    (is(clash.previous, T.Comma) ? 'a list does not end with a comma' : null) ??
+    (closed === null ? null : `write \`${closed}\` where what it encloses ends`);
   return {
     code: 'PE0101',
     message: `expected ${wanted(clash)}, found ${foundText}`,
@@ -282,4 +373,34 @@ function openBracket({ found, context: { tokens, places } }: Clash): IToken | nu
     if (is(token, T.OpenBracket, T.OpenParenthesis) && closed-- === 0) return token;
   }
   return null;
+}
+
+const closedBy = (opener: IToken): string => (is(opener, T.OpenBracket) ? ']' : ')');
+
+/** Where the item of a pair of brackets that is being read begins. */
+function itemStart({ found, context: { tokens, places, path } }: Clash): number {
+  let index = (places.get(found) ?? tokens.length) - 1;
+  while (index > 0 && !is(tokens[index - 1]!, T.Comma, T.OpenBracket)) index--;
+  return tokenSpan(tokens[index]!, path).start;
+}
+
+/** Where an item that goes on behind `found` ends: before the next comma or bracket. */
+function closing({ found, context: { tokens, places, path } }: Clash): number {
+  let index = places.get(found) ?? 0;
+  while (!is(tokens[index + 1] ?? null, T.Comma, T.CloseBracket) && !ends(tokens[index + 1])) index++;
+  return tokenSpan(tokens[index]!, path).end;
+}
+
+const ends = (token: IToken | undefined): boolean => token === undefined || token.image === '' || begins(token);
+
+/** The text of a statement from one token to another, with one blank where there are any. */
+function textBetween(from: IToken, to: IToken, { tokens, places }: Context): string {
+  const part = tokens.slice(places.get(from)!, places.get(to)! + 1).filter((token) => token.image !== '');
+  return part
+    .map((token, n) => {
+      const before = part[n - 1];
+      const apart = before !== undefined && before.startOffset + before.image.length < token.startOffset;
+      return apart ? ` ${token.image}` : token.image;
+    })
+    .join('');
 }

@@ -24,6 +24,10 @@ export function quote(text: string): string {
   return `\`${shown.replaceAll('`', "'")}\``;
 }
 
+const superscripts = '⁰¹²³⁴⁵⁶⁷⁸⁹';
+const plainDigits = (text: string): string =>
+  [...text].map((sign) => (sign === '⁻' ? '-' : String(superscripts.indexOf(sign)))).join('');
+
 /** In the order in which the lexer tries them, before every other token. */
 export const mistakes: readonly Mistake[] = [
   foreign('BlockComment', /\/\*[\s\S]*?\*\//, null, 'a comment begins with `//` and ends with its line'),
@@ -47,10 +51,31 @@ export const mistakes: readonly Mistake[] = [
   foreign('MinusSign', /[−–—]/, T.Minus, 'the minus sign is `-`'),
   foreign('SumSign', /[∑∏√∞]/, null, 'write `sum`, `prod`, `sqrt` or `infinity`'),
   {
+    type: createToken({ name: 'Superscript', pattern: /⁻?[⁰¹²³⁴-⁹]+/ }),
+    meant: null,
+    code: 'PE0104',
+    message: (text) => `${quote(text)} is not part of the language: a power is \`a ^ ${plainDigits(text)}\``,
+  },
+  foreign('MatrixProduct', '@', null, 'a product of matrices is a sum, `sum[m: model](x[t, m] * W[m, h])`'),
+  foreign('Ellipsis', /\.\.\.|…/, null, 'a tensor is read at every index, `key[j, h, d]`'),
+  {
+    type: createToken({ name: 'Member', pattern: /\.(?![0-9])/ }),
+    meant: null,
+    code: 'PE0104',
+    message: () => 'nothing has members that a `.` could name',
+    hint: 'functions stand alone, `sigmoid(a)`; sizes have names, `heads`, `head_dim`, `context`',
+  },
+  {
     type: createToken({ name: 'SingleQuoted', pattern: /'[^'\n\r]*'/ }),
     meant: Text,
     code: 'PE0104',
     message: (text) => `${quote(text)}: a file name stands in double quotes`,
+  },
+  {
+    type: createToken({ name: 'CurlyQuoted', pattern: /[“”„«»][^“”„«»"\n\r]*[“”«»]/ }),
+    meant: Text,
+    code: 'PE0104',
+    message: (text) => `${quote(text)}: a file name stands in straight double quotes`,
   },
   {
     type: createToken({ name: 'OpenText', pattern: /"[^"\n\r]*(?=[\n\r]|$)/ }),

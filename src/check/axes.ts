@@ -1,12 +1,12 @@
 // Names of axes to axes: the built-in ones by the model's sizes, declared ones by a size known when compiling.
 
-import type { Name } from '../../grammar/ast.ts';
+import type { Expression, Name } from '../../grammar/ast.ts';
 import { codes } from '../diagnostics/codes.ts';
-import { builtinAxes } from './builtins.ts';
+import { builtinAxes, builtinNumbers } from './builtins.ts';
 import type { CheckedAxis } from './checked.ts';
 import { foreignAxis } from './foreign.ts';
 import { staticNumber } from './static.ts';
-import { emptyScope, type AxisEntry, type Checker, type Scope, type Versions } from './scope.ts';
+import { emptyScope, ungroup, type AxisEntry, type Checker, type Scope, type Versions } from './scope.ts';
 
 const LARGEST = 2 ** 31 - 1;
 
@@ -50,8 +50,22 @@ function declared(entry: AxisEntry, checker: Checker): CheckedAxis | null {
   if (size === null) return null;
   if (Number.isInteger(size) && size >= 1 && size <= LARGEST) return { name: text, size, role: 'user' };
   const whole = Number.isInteger(size) || !Number.isFinite(size);
-  const hint = whole ? undefined : `\`floor(${checker.text(entry.size.span)})\` would leave the rest out`;
+  const values = paramsIn(entry.size, checker).join(', ');
+  const floor = `\`floor(${checker.text(entry.size.span)})\` would leave the rest out`;
+  const hint = whole ? undefined : values === '' ? floor : `${values} here; ${floor}`;
   return checker.report(scope, codes.axisSize(entry.size.span, text, readable(size), hint));
+}
+
+/** `rotary_dim` is 7: the names in a size that others may set, with their values. */
+function paramsIn(size: Expression, checker: Checker): readonly string[] {
+  const inner = ungroup(size);
+  if (inner.kind === 'binary') return [...paramsIn(inner.left, checker), ...paramsIn(inner.right, checker)];
+  if (inner.kind !== 'name' || inner.brackets !== null || inner.args !== null) return [];
+  const { text, span } = inner.name;
+  const entry = checker.values.get(text);
+  const value =
+    entry?.kind === 'param' ? checker.resolve(entry, span).constant : builtinNumbers[text]?.(checker.geometry);
+  return typeof value === 'number' ? [`\`${text}\` is ${readable(value)}`] : [];
 }
 
 /** 21.33, not 21.333333333333332. */

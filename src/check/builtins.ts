@@ -168,6 +168,12 @@ export const laws: readonly CheckedLaw['name'][] = [
   'starts_as',
 ];
 
+/** The axis that an index of this name usually runs over. */
+export function usualAxis(letter: string): string | null {
+  if (['i', 'j', 's', 'k'].includes(letter)) return 'token';
+  return Object.entries(builtinAxes).find(([, row]) => row.letter === letter)?.[0] ?? null;
+}
+
 /** What a built-in value is, or null where the name is free. */
 export function builtinKind(name: string): string | null {
   if (Object.hasOwn(builtinNumbers, name) || (runtimeNumbers as readonly string[]).includes(name)) return 'a number';

@@ -1,7 +1,7 @@
 // Files in, one checked encoding out: parents merged, names resolved, `fn`s written out, compile-time values folded,
 // every expression typed. All independent mistakes are reported in one run; null when there was an error.
 
-import type { Expression, File } from '../../grammar/ast.ts';
+import type { Expression, File, Statement } from '../../grammar/ast.ts';
 import { codes } from '../diagnostics/codes.ts';
 import type { Diagnostic, Label, Report } from '../diagnostics/diagnostic.ts';
 import { createAxes } from './axes.ts';
@@ -160,6 +160,7 @@ function createChecker(
       bound ??= boundNames(merged.lines.map((line) => line.statement));
       return bound;
     },
+    assigned: new Set(merged.lines.flatMap((line) => targetsOf(line.statement))),
     position: declarations.position,
     resolve: declarations.resolve,
     ordered: () => declarations.ordered,
@@ -189,6 +190,9 @@ function createChecker(
   };
   return checker;
 }
+
+const targetsOf = (statement: Statement): readonly string[] =>
+  statement.kind === 'site' ? statement.site.targets.names.map((name) => name.text) : [];
 
 const DEEPEST = 800; // expressions inside each other, through `fn`s and declarations: far from the end of the stack
 

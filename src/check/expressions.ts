@@ -7,7 +7,7 @@ import type { Node } from './checked.ts';
 import { valued } from './calls.ts';
 import { nameExpression } from './names.ts';
 import * as nodes from './nodes.ts';
-import type { Checker, Scope } from './scope.ts';
+import { ungroup, type Checker, type Scope } from './scope.ts';
 
 type Of<Kind extends Expression['kind']> = Extract<Expression, { kind: Kind }>;
 
@@ -59,7 +59,18 @@ export function numeric(e: Expression, scope: Scope, checker: Checker, hint?: st
 export function condition(e: Expression, where: string, scope: Scope, checker: Checker): Node | null {
   const node = expression(e, scope, checker);
   if (node === null || node.type === 'boolean') return node;
-  return checker.report(scope, codes.numberAsCondition(e.span, where));
+  return checker.report(scope, codes.numberAsCondition(e.span, where, conditionIn(e, checker)));
+}
+
+/** `if c then 1 else 0` is c itself. */
+function conditionIn(e: Expression, checker: Checker): string | undefined {
+  const inner = ungroup(e);
+  if (inner.kind !== 'if') return undefined;
+  const [then, otherwise] = [ungroup(inner.then), ungroup(inner.otherwise)];
+  if (then.kind !== 'number' || otherwise.kind !== 'number') return undefined;
+  const text = checker.text(inner.condition.span);
+  if (then.value === 1 && otherwise.value === 0) return `write the condition alone: \`${text}\``;
+  return then.value === 0 && otherwise.value === 1 ? `write its opposite alone: \`not (${text})\`` : undefined;
 }
 
 const operators = { '+': 'add', '-': 'subtract', '*': 'multiply', '/': 'divide', '^': 'power' } as const;

@@ -83,8 +83,14 @@ const advice: Readonly<Record<string, Advice>> = {
   randn: said('randn', 'normal(0, 1)', 'after `~`: `learn W[m: model] ~ normal(0, 0.02)`'),
   rand: said('rand', 'uniform(0, 1)', 'after `~`: `draw u[t: token] ~ uniform(0, 1)`'),
   random: said('random', 'uniform(0, 1)', 'after `~`: `draw u[t: token] ~ uniform(0, 1)`'),
-  arange: { message: 'there is no `arange`: an index is a number already', hint: '`let n[t: token] = t`' },
-  range: { message: 'there is no `range`: an index is a number already', hint: '`let n[t: token] = t`' },
+  arange: {
+    message: 'there is no `arange`: an index is a number already',
+    hint: 'name it on the left, `let n[t: token] = t`',
+  },
+  range: {
+    message: 'there is no `range`: an index is a number already',
+    hint: 'name it on the left, `let n[t: token] = t`',
+  },
   linspace: {
     message: 'there is no `linspace`: write the formula of the index',
     hint: '`let r[p: pair] = p / (head_dim / 2 - 1)`',
@@ -125,6 +131,16 @@ const advice: Readonly<Record<string, Advice>> = {
   inv_freq: {
     message: 'nothing here is called `inv_freq`: declare it, `let theta[p: pair] = base ^ (-2 * p / head_dim)`',
   },
+  len: {
+    message: 'there is no `len`',
+    hint: 'the length of the sequence is `length`; sizes are `heads`, `head_dim`, ...',
+  },
+  size: { message: 'there is no `size`', hint: 'sizes are `heads`, `head_dim`, `model_dim`, `context`, `length`' },
+  shape: { message: 'there is no `shape`', hint: 'sizes are `heads`, `head_dim`, `model_dim`, `context`, `length`' },
+  degrees: { message: 'there is no `degrees`', hint: 'every angle is in radians: a full turn is `2 * pi`' },
+  radians: { message: 'there is no `radians`', hint: 'every angle is in radians: a full turn is `2 * pi`' },
+  deg2rad: { message: 'there is no `deg2rad`', hint: 'every angle is in radians: a full turn is `2 * pi`' },
+  π: called('π', 'pi'),
   e: { message: 'nothing here is called `e`: the exponential is `exp(a)`' },
 };
 

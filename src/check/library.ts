@@ -21,6 +21,7 @@ export interface Library {
 export function createLibrary(files: readonly File[], report: Report): Library {
   const byPath = new Map(files.map((file) => [normalize(file.path), file] as const));
   const imported = new Map<File, readonly File[]>();
+  const someMissing = new Set<File>();
 
   function importsOf(file: File): readonly File[] {
     const known = imported.get(file);
@@ -28,15 +29,11 @@ export function createLibrary(files: readonly File[], report: Report): Library {
     const found: File[] = [];
     for (const { path, span } of file.imports) {
       const other = byPath.get(resolve(file.path, path)) ?? byPath.get(normalize(path));
-      if (other === undefined)
-        report(
-          codes.importNotFound(
-            span,
-            path,
-            files.slice(1).map((one) => one.path),
-          ),
-        );
-      else if (other !== file && !found.includes(other)) found.push(other);
+      if (other === undefined) {
+        const others = files.slice(1).map((one) => one.path);
+        report(codes.importNotFound(span, path, others));
+        someMissing.add(file);
+      } else if (other !== file && !found.includes(other)) found.push(other);
     }
     imported.set(file, found);
     return found;
@@ -84,6 +81,7 @@ export function createLibrary(files: readonly File[], report: Report): Library {
       reportTwins(file);
       const found = look(name.text, file);
       if (found !== null) return found;
+      if (someMissing.has(file)) return null; // it may be in a file that is not there
       const candidates = visible(file).map(({ encoding }) => encoding.name.text);
       report(codes.unknownEncoding(name.span, name.text, candidates));
       return null;

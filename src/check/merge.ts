@@ -117,7 +117,9 @@ function mergeParents({ encoding, file }: Found, merging: Merging, below: readon
     const parentFound = library.find(parent, file);
     const theirs = parentFound && mergeUnits(parentFound, merging, below);
     if (theirs === null) complete = false;
-    for (const unit of theirs ?? []) addInherited(unit, body, parent, declaredHere, report);
+    const clashes = (theirs ?? []).flatMap((unit) => addInherited(unit, body, declaredHere));
+    reportClashes(clashes, parent, report);
+    breakRivals(clashes, body);
   }
   if (!complete) return null;
   for (const unit of own) addOwn(unit, body, report);
@@ -142,28 +144,32 @@ const rivalOf = (unit: Unit, body: Body): Unit | undefined => {
   return place === undefined ? undefined : body.units[place];
 };
 
-function addInherited(
-  unit: Unit,
-  body: Body,
-  parent: Name,
-  declaredHere: ReadonlySet<string | null>,
-  report: Report,
-): void {
-  if (body.statements.has(unit.assignment ?? unit.statement)) return;
+type Clash = readonly [rival: Unit, unit: Unit];
+
+function addInherited(unit: Unit, body: Body, declaredHere: ReadonlySet<string | null>): readonly Clash[] {
+  if (body.statements.has(unit.assignment ?? unit.statement)) return [];
   const rival = rivalOf(unit, body);
-  if (rival === undefined) append(unit, body);
-  else if (!declaredHere.has(unit.key))
-    report(
-      codes.parentsClash(
-        parent.span,
-        unit.name!.text,
-        [rival.encoding.name.text, unit.encoding.name.text],
-        [
-          { span: rival.name!.span, text: `in \`${rival.encoding.name.text}\`` },
-          { span: unit.name!.span, text: `in \`${unit.encoding.name.text}\`` },
-        ],
-      ),
+  if (rival !== undefined) return declaredHere.has(unit.key) ? [] : [[rival, unit]];
+  append(unit, body);
+  return [];
+}
+
+/** Neither of two rivals holds: what reads their name says nothing more. */
+function breakRivals(clashes: readonly Clash[], { units, places }: Body): void {
+  for (const [rival] of clashes) units[places.get(rival.key!)!] = { ...rival, broken: true };
+}
+
+/** One message for all names that two parents share. */
+function reportClashes(clashes: readonly Clash[], parent: Name, report: Report): void {
+  const encodings = new Set(clashes.map(([rival]) => rival.encoding));
+  for (const encoding of encodings) {
+    const own = clashes.filter(([rival]) => rival.encoding === encoding);
+    const names = own.map(([, unit]) => unit.name!.text);
+    const labels = own.flatMap((pair) =>
+      pair.map(({ name, encoding: { name: of } }) => ({ span: name!.span, text: `in \`${of.text}\`` })),
     );
+    report(codes.parentsClash(parent.span, names, [encoding.name.text, own[0]![1].encoding.name.text], labels));
+  }
 }
 
 function addOwn(unit: Unit, body: Body, report: Report): void {

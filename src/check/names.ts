@@ -15,12 +15,13 @@ import {
   isChain,
   isMap,
   isReduction,
+  usualAxis,
 } from './builtins.ts';
 import { callFn, callFunction } from './calls.ts';
 import type { Node } from './checked.ts';
 import * as nodes from './nodes.ts';
-import { mapExpression, reductionExpression } from './reductions.ts';
-import type { Checker, Entry, Scope } from './scope.ts';
+import { mapExpression, reductionExpression, unboundIn } from './reductions.ts';
+import { bare, type Checker, type Entry, type Scope } from './scope.ts';
 import { readable, subscript } from './subscripts.ts';
 
 export type NameExpression = Extract<Expression, { kind: 'name' }>;
@@ -69,6 +70,8 @@ function declared(e: NameExpression, name: Name, entry: Entry, scope: Scope, che
   const found = checker.resolve(entry, e.name.span);
   scope.notes.layer ??= found.layer;
   if (found.axes === null) return null;
+  const wrong = found.declaration === null && found.constant === null; // which was said
+  if (wrong && found.axes.length === 0 && e.brackets !== null) return null;
   if (found.axes.length === 0 && !bareOnly(e, describe[entry.kind], [declaredAt(entry)], scope, checker)) return null;
   if (typeof found.constant === 'number') return nodes.number(found.constant, e.span);
   if (typeof found.constant === 'boolean') return nodes.boolean(found.constant, e.span);
@@ -147,7 +150,7 @@ function builtin(e: NameExpression, name: Name, scope: Scope, checker: Checker):
     const found = text === 'position' ? checker.position() : null;
     return subscript(e, readableBuiltin(text, found, checker), scope, checker);
   }
-  if (isReduction(text) && (e.brackets !== null || !Object.hasOwn(functions, text)))
+  if (isReduction(text) && (e.brackets !== null || !Object.hasOwn(functions, text) || reducesOver(e, scope, checker)))
     return reductionExpression(e, text, scope, checker);
   if (isMap(text)) return mapExpression(e, text, scope, checker);
   const row = functions[text] ?? distributions[text];
@@ -177,6 +180,7 @@ function unknown(e: NameExpression, name: Name, scope: Scope, checker: Checker):
     const labels = axis === undefined ? [] : [{ span: axis.name.span, text: `axis \`${text}\` is declared here` }];
     return checker.report(scope, codes.axisAsNumber(e.name.span, text, instead, labels));
   }
+  if (checker.assigned.has(text)) return null; // said where it is assigned
   const advice = checker.foreign(text);
   if (advice !== null) return checker.report(scope, codes.foreignName(e.name.span, advice.message, advice.hint));
   evaluateInside(e, scope, checker);
@@ -206,15 +210,13 @@ function mayStand(name: string, e: NameExpression, { values }: Checker): boolean
   return kind === 'a tensor' || (body?.kind === 'tensor' && body.head.binders !== null);
 }
 
-/** The axis that an index of this name usually runs over. */
-function usualAxis(letter: string): string | null {
-  if ('ijsk'.includes(letter) && letter.length === 1) return 'token';
-  return Object.entries(builtinAxes).find(([, row]) => row.letter === letter)?.[0] ?? null;
-}
+/** `max(score[h, i, j])` where nothing binds j: not the larger of two numbers, but the largest along j. */
+const reducesOver = (e: NameExpression, scope: Scope, checker: Checker): boolean =>
+  e.args?.length === 1 && unboundIn(e.args[0]!, scope, checker) !== null;
 
 /** Mistakes inside the arguments of something unknown are independent ones. */
 function evaluateInside(e: NameExpression, scope: Scope, checker: Checker): void {
   if (e.brackets !== null && e.brackets.items.some((item) => item.axis !== null)) return; // it meant to bind
   for (const item of e.brackets?.items ?? []) checker.expression(item.value, scope);
-  if (e.brackets === null) for (const arg of e.args ?? []) checker.expression(arg, scope);
+  if (e.brackets === null) for (const arg of e.args ?? []) if (bare(arg) === null) checker.expression(arg, scope); // `f(x)` of whole tensors
 }

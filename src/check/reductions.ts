@@ -3,7 +3,7 @@
 
 import type { Expression, Item } from '../../grammar/ast.ts';
 import { codes } from '../diagnostics/codes.ts';
-import { maps, type MapName, type Reduction } from './builtins.ts';
+import { functions, maps, usualAxis, type MapName, type Reduction } from './builtins.ts';
 import type { CheckedAxis, Index, Node } from './checked.ts';
 import * as nodes from './nodes.ts';
 import { bindIndex } from './binding.ts';
@@ -12,11 +12,20 @@ import { bare, broken, indexNames, indexOf, type Checker, type Scope } from './s
 type NameExpression = Extract<Expression, { kind: 'name' }>;
 
 export function reductionExpression(e: NameExpression, name: Reduction, scope: Scope, checker: Checker): Node | null {
-  if (e.brackets === null || e.brackets.items.length === 0)
-    return checker.report(scope, codes.reductionBinds(e.span, name, `${name}[s: token](...)`));
-  const unbound = e.brackets.items.find((item) => item.axis === null);
+  if (e.brackets === null || e.brackets.items.length === 0) {
+    const index = e.args === null ? null : unboundIn(e.args[0]!, scope, checker);
+    const meant = index === null ? 's: token' : `${index}: ${usualAxis(index) ?? 'token'}`;
+    return checker.report(scope, codes.reductionBinds(e.span, name, `${name}[${meant}](...)`));
+  }
+  const { items } = e.brackets;
+  if (e.args === null && items.every((item) => item.axis === null) && Object.hasOwn(functions, name)) {
+    const call = `${name}(${items.map((item) => checker.text(item.span)).join(', ')})`;
+    const hint = `the ${name === 'max' ? 'larger' : 'smaller'} of two numbers is \`${call}\``;
+    return checker.report(scope, codes.reductionBinds(e.span, name, `${name}[s: token](...)`, hint));
+  }
+  const unbound = items.find((item) => item.axis === null);
   if (unbound !== undefined)
-    return checker.report(scope, codes.reductionBinds(unbound.span, name, bindAll(name, e.brackets.items)));
+    return checker.report(scope, codes.reductionBinds(unbound.span, name, bindAll(name, items)));
   const indices: (Index | null)[] = [];
   const inner = new Map(scope.indices);
   for (const item of e.brackets.items) {
@@ -55,7 +64,47 @@ const countHint = (name: Reduction): string =>
 
 /** `sum[s: token](...)` from what was written without axes. */
 const bindAll = (name: string, items: readonly Item[]): string =>
-  `${name}[${items.map((item) => `${bare(item.value) ?? 's'}: ${item.axis?.text ?? 'token'}`).join(', ')}](...)`;
+  `${name}[${items.map((item) => `${bare(item.value) ?? 's'}: ${item.axis?.text ?? usualAxis(bare(item.value) ?? 's') ?? 'token'}`).join(', ')}](...)`;
+
+/** The first name in an expression that nothing binds and that people use for an index. */
+export function unboundIn(e: Expression, scope: Scope, checker: Checker): string | null {
+  switch (e.kind) {
+    case 'number':
+    case 'boolean':
+      return null;
+    case 'group':
+      return unboundIn(e.inner, scope, checker);
+    case 'negate':
+    case 'not':
+      return unboundIn(e.operand, scope, checker);
+    case 'binary':
+      return unboundIn(e.left, scope, checker) ?? unboundIn(e.right, scope, checker);
+    case 'compare':
+      return firstUnbound(e.operands, scope, checker);
+    case 'if':
+      return firstUnbound([e.condition, e.then, e.otherwise], scope, checker);
+    case 'name': {
+      const { text } = e.name;
+      if (e.brackets === null && e.args === null) {
+        const known = scope.indices.has(text) || scope.parameters.has(text) || checker.values.has(text);
+        return known || usualAxis(text) === null ? null : text;
+      }
+      if (e.brackets?.items.some((item) => item.axis !== null) === true) return null;
+      const items = e.brackets?.items.map((item) => item.value) ?? [];
+      return firstUnbound([...items, ...(e.args ?? [])], scope, checker);
+    }
+    default:
+      return e satisfies never;
+  }
+}
+
+function firstUnbound(all: readonly Expression[], scope: Scope, checker: Checker): string | null {
+  for (const one of all) {
+    const found = unboundIn(one, scope, checker);
+    if (found !== null) return found;
+  }
+  return null;
+}
 
 function bindItem(item: Item, name: string, scope: Scope, checker: Checker): Index | null {
   const value = item.value;

@@ -68,6 +68,7 @@ export interface Checker {
   readonly values: ReadonlyMap<string, Entry>;
   readonly axisEntries: ReadonlyMap<string, AxisEntry>;
   readonly boundNames: ReadonlySet<string>; // every index anywhere, to offer a free letter
+  readonly assigned: ReadonlySet<string>; // what sites change: a name among them that is unknown was said to be there
   readonly ranges: Ranges;
   readonly position: () => Declaration;
   /** Declarations so far, each reading only earlier ones; and by the entry they came from. */

@@ -46,7 +46,7 @@ export function siteLine(line: Line, site: Site, checker: Checker): SiteLine {
 function acceptable(name: Name, site: Site, checker: Checker): boolean {
   const { text, span } = name;
   if (!isChain(text)) {
-    checker.report(null, notATarget(name, checker));
+    checker.report(null, notATarget(name, site, checker));
     return false;
   }
   if (site.kind === 'assign') {
@@ -67,7 +67,7 @@ function acceptable(name: Name, site: Site, checker: Checker): boolean {
   return false;
 }
 
-function notATarget({ text, span }: Name, checker: Checker) {
+function notATarget({ text, span }: Name, site: Site, checker: Checker) {
   const entry = checker.values.get(text);
   if (text === 'position') return codes.positionReadOnly(span);
   if (entry !== undefined) {
@@ -78,7 +78,13 @@ function notATarget({ text, span }: Name, checker: Checker) {
   if (kind !== null) return codes.siteTarget(span, text, `${kind} that is built in`, undefined, []);
   const advice = checker.foreign(text);
   if (advice !== null) return codes.foreignName(span, advice.message, advice.hint);
-  return codes.unknownName(span, text, Object.keys(chain));
+  const { binders } = site.targets;
+  const defines = binders === null || binders.some((binder) => binder.axis !== null);
+  const hint =
+    site.kind === 'assign' && site.operator === '=' && defines
+      ? `to define it, begin the line with \`let\`: \`let ${checker.text(site.targets.span)} = ...\``
+      : undefined;
+  return codes.unknownName(span, text, Object.keys(chain), hint);
 }
 
 export function checkSite(known: SiteLine, versions: Versions, checker: Checker): CheckedLine {
@@ -211,6 +217,14 @@ function formsOf(target: ChainTensor, kind: Site['kind']): readonly { slots: rea
   }
 }
 
+/** The letters that everybody uses for the axes of a tensor, none with its axis, in another order than the axes have. */
+function inAnotherOrder(binders: readonly Binder[], target: ChainTensor): boolean {
+  const { letters } = chain[target];
+  const written = binders.map((binder) => binder.name.text);
+  if (binders.some((binder) => binder.axis !== null) || written.join() === letters.join()) return false;
+  return written.toSorted().join() === letters.toSorted().join();
+}
+
 /** Fresh indices for one target of a site; null for each that is wrong. */
 function bindTargets(target: ChainTensor, site: Site, scope: Scope, checker: Checker): readonly (Index | null)[] {
   const binders = site.targets.binders ?? [];
@@ -218,8 +232,15 @@ function bindTargets(target: ChainTensor, site: Site, scope: Scope, checker: Che
   const form = forms.find(({ slots }) => slots.length === binders.length);
   if (form === undefined) {
     const text = forms.map((one) => `\`${one.text}\``).join(' or ');
-    checker.report(scope, codes.siteIndices(site.targets.span, target, binders.length, text));
+    const batched = binders.length === forms[0]!.slots.length + 1 && site.kind === 'assign';
+    const hint = batched ? 'batches are never seen: an encoding says what happens in one sequence' : undefined;
+    checker.report(scope, codes.siteIndices(site.targets.span, target, binders.length, text, hint));
     return [null, ...binders.slice(1).map(() => null)];
+  }
+  if (site.kind === 'assign' && inAnotherOrder(binders, target)) {
+    const at = { ...site.span, start: binders[0]!.span.start - 1, end: binders.at(-1)!.span.end + 1 };
+    checker.report(scope, codes.siteOrder(at, target, chain[target].letters, chain[target].axes));
+    return binders.map(() => null);
   }
   return binders.map((binder, place) => {
     const axis = slotAxis(form.slots[place]!, binder, target, site, form.text, scope, checker);

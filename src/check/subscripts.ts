@@ -57,7 +57,10 @@ export function subscript(e: NameExpression, tensor: Readable, scope: Scope, che
   const { items } = e.brackets;
   const values = items.map((item) => checker.expression(item.value, scope));
   if (items.length !== tensor.axes.length) {
-    const hint = `write \`${suggestRead(tensor, scope)}\``;
+    const coordinates = tensor.name === 'position' && tensor.entry === null && items.length === 2;
+    const hint = coordinates
+      ? 'coordinates are given: `axis coordinate = 2`, then `given position[t: token, k: coordinate]`'
+      : `write \`${suggestRead(tensor, scope)}\``;
     const diagnostic = codes.wrongRank(e.span, tensor.name, axisNames(tensor), items.length, hint, declaredAt(tensor));
     return checker.report(scope, diagnostic);
   }
@@ -117,11 +120,22 @@ function wrongAxis(
         ? `did you mean \`${fitting}\`?`
         : node.index.axis.size === 'tokens'
           ? `a computed number may stand here: \`clamp(${written}, 0, ${lastOf(tensor.axes[place]!, checker)})\``
-          : `\`${written}: ${wants}\` reads it as a place on \`${wants}\``;
+          : castHint(node.index, written, tensor, place, checker);
   return codes.wrongAxis(items[place]!.span, written, node.index.axis.name, tensor.name, wants, hint, [
     ...saidAt(tensor, place),
     { span: node.index.span, text: `\`${node.index.name}\` runs over \`${node.index.axis.name}\`` },
   ]);
+}
+
+/** A pair index counts half of the features; a tensor of one's own over features is hardly meant to be read by it. */
+function castHint(index: Index, written: string, tensor: Readable, place: number, checker: Checker): string {
+  const wants = tensor.axes[place]!.name;
+  const cast = `\`${written}: ${wants}\` reads it as a place on \`${wants}\``;
+  if (index.axis.role !== 'pair' || wants !== 'dim') return cast;
+  if (tensor.entry !== null && tensor.entry.kind !== 'given')
+    return `there is one ${written} for two features: declare \`${tensor.name}\` over \`pair\``;
+  const half = checker.axisEntries.has(index.axis.name) ? '' : `, and the other half is \`${written} + head_dim / 2\``;
+  return `${cast}: the first half of them${half}`;
 }
 
 const fits = (index: Index, axis: CheckedAxis): boolean =>
@@ -208,10 +222,44 @@ function warnOutside(
     : Number.isFinite(high)
       ? `runs up to ${high}`
       : 'without bounds';
-  const clamp = `clamp(${checker.text(ungroup(item.value).span)}, 0, ${lastOf(axis, checker)})`;
   const always = high < 0 || low > last;
-  checker.report(scope, codes.mayBeOutside(item.span, tensor.name, axis.name, runs, axis.size, clamp, always));
+  const hint = insideHint(item.value, node, axis, last, { low, high }, checker);
+  checker.report(scope, codes.mayBeOutside(item.span, tensor.name, axis.name, runs, axis.size, always, hint));
 }
+
+/** How to stay inside an axis: a place counted from its end, a shift where all places fit, more rows, or a clamp. */
+function insideHint(
+  e: Expression,
+  node: Node,
+  axis: CheckedAxis,
+  last: number,
+  { low, high }: { readonly low: number; readonly high: number },
+  checker: Checker,
+): string {
+  const text = checker.text(ungroup(e).span);
+  const end = lastOf(axis, checker);
+  if (low === high && low === -1) return `places count from 0: the last one is \`${end}\``;
+  const fits = low < 0 && high - low <= last && ungroup(e).kind === 'name';
+  if (fits) return `places count from 0: write \`${text} + ${-low}\``;
+  const [value, from] = clamped(e) ?? [];
+  const inner = value === undefined || from === undefined ? text : checker.text(value.span);
+  const clamp = `clamp(${inner}, 0, ${end})`;
+  const declared = checker.axisEntries.has(axis.name);
+  if (declared && low === 0 && Number.isFinite(high))
+    return `write \`${clamp}\`, or give \`${axis.name}\` a size of ${high + 1}`;
+  const { context } = checker.geometry;
+  if (declared && readsPosition(node) && last + 1 < context)
+    return `positions of ${context} tokens reach ${context - 1}: \`axis ${axis.name} = context\` has a place for each; write \`${clamp}\` for those beyond`;
+  return `write \`${clamp}\``;
+}
+
+/** The value of a `clamp(value, low, high)`, and its low. */
+function clamped(e: Expression): readonly Expression[] | null {
+  const inner = ungroup(e);
+  return inner.kind === 'name' && inner.name.text === 'clamp' && inner.args?.length === 3 ? inner.args : null;
+}
+
+const readsPosition = (node: Node): boolean => node.kind === 'read' && node.of.kind === 'position';
 
 /** How to write the last place of an axis. */
 function lastOf(axis: CheckedAxis, checker: Checker): string {

@@ -29,6 +29,18 @@ function leftOut(written: string, candidate: string): boolean {
   return at === written.length;
 }
 
+const GREEK: Readonly<Record<string, string>> = Object.fromEntries(
+  (
+    'α alpha β beta γ gamma δ delta ε epsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu ξ xi π pi ρ rho ' +
+    'σ sigma τ tau φ phi ϕ phi χ chi ψ psi ω omega Γ Gamma Δ Delta Θ Theta Λ Lambda Σ Sigma Φ Phi Ψ Psi Ω Omega'
+  )
+    .split(' ')
+    .flatMap((letter, n, all) => (n % 2 === 0 ? [[letter, all[n + 1]!] as const] : [])),
+);
+
+/** θ as theta: one letter in two alphabets. */
+const spelled = (name: string): string => name.replaceAll(/\p{Script=Greek}/gu, (letter) => GREEK[letter] ?? letter);
+
 /** Edits; less where letters were only left out, least at the end; more where such a name cannot stand. */
 function cost(written: string, candidate: string, fits: boolean): number {
   const misplaced = fits ? 0 : 0.5;
@@ -47,15 +59,17 @@ export function nearest(
   fits: (candidate: string) => boolean = () => true,
 ): string | undefined {
   if (written.length > LONGEST) return undefined;
-  const allowed = Math.floor((written.length + 1) / 3);
+  const own = spelled(written);
+  const allowed = Math.floor((own.length + 1) / 3);
   let best: string | undefined;
   let least = allowed + 1;
   let compared = 0;
   for (const candidate of candidates) {
-    if (candidate === written || Math.abs(candidate.length - written.length) > allowed) continue;
+    const name = spelled(candidate);
+    if (candidate === written || Math.abs(name.length - own.length) > allowed) continue;
     if (++compared > MOST) break;
-    const own = cost(written, candidate, fits(candidate));
-    if (own < least) [best, least] = [candidate, own];
+    const edits = cost(own, name, fits(candidate));
+    if (edits < least) [best, least] = [candidate, edits];
   }
   return best;
 }

@@ -32,6 +32,9 @@ const hints: Readonly<Partial<Record<CheckedLaw['name'], string>>> = {
   relative: 'scores may read `i - j` and `position[i] - position[j]`, and query and key turn alike',
   orthogonal: 'a rotation keeps norms, and so does `expm` of `A[r, c] - A[c, r]`; a factor other than 1 does not',
   causal: 'a sum over tokens wants `where s <= t`',
+  commuting: 'maps commute where all are powers of one: `expm[r, c](position[t] * A[r, c])`, one A for every token',
+  bounded: 'what falls with the distance, or ends at one, stays bounded: `exp(j - i)`, `min(i - j, far)`',
+  starts_as: 'initial values decide: what multiplies starts at 1, what is added, or stands in `exp`, at 0',
 };
 
 interface Decision {

@@ -27,7 +27,8 @@ export function lowerMap(lowering: Lowering, node: MapNode, outer: Frame): Scala
 function lowerSoftmax(lowering: Lowering, node: MapNode, outer: Frame): Scalar {
   const [along] = node.along;
   if (along === undefined) throw new Error('softmax works along one index');
-  const frame = openFrame(lowering.name(`${outer.name}_softmax`), outer);
+  // A row has every key, hidden ones too, whatever the site around it looks at.
+  const frame: Frame = { ...openFrame(lowering.name(`${outer.name}_softmax`), outer), causal: null };
   const over = isToken(along.axis) ? keysAxis(lowering, along, frame) : bind(lowering, frame, along);
   const body = lowering.scalar(node.body, frame);
   const where = node.where === null ? boolean(true) : lowering.scalar(node.where, frame);

@@ -112,7 +112,7 @@ const groups: Readonly<Record<string, readonly Row[]>> = {
       'let a[t: token, p: pair] = query[t, 0, p]',
       'PE0301',
       'index `p` runs over `pair`; `query` wants `dim` here',
-      '`p: dim` reads it as a place on `dim`',
+      '`p: dim` reads it as a place on `dim`: the first half of them, and the other half is `p + head_dim / 2`',
     ],
     [
       `${E}\nembedding[t, m] += E[t, m]`,

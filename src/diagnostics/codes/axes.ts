@@ -44,10 +44,15 @@ export const axisCodes = {
     label: 'no brackets here',
     labels,
   })),
-  reductionBinds: error('PE0305', 'a reduction that does not bind its index', (name: string, suggestion: string) => ({
-    message: `a reduction binds its index: \`${suggestion}\``,
-    label: `\`${name}\` wants a new index and its axis`,
-  })),
+  reductionBinds: error(
+    'PE0305',
+    'a reduction that does not bind its index',
+    (name: string, suggestion: string, hint?: string) => ({
+      message: `a reduction binds its index: \`${suggestion}\``,
+      label: `\`${name}\` wants a new index and its axis`,
+      hint,
+    }),
+  ),
   reductionIndexName: error('PE0306', 'a reduction over something that is not a name', (name: string) => ({
     message: `left of the colon stands a new index, a name: \`${name}[s: token](...)\``,
     hint: 'a shift or a bound goes into the body or after `where`',

@@ -6,10 +6,31 @@ import { didYouMean } from '../suggest.ts';
 
 const LAWS = ['relative', 'orthogonal', 'causal', 'commuting', 'bounded', 'starts_as'];
 
+/** What others call a law. */
+const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
+  relative: [
+    'translation_invariant',
+    'shift_invariant',
+    'translation_equivariant',
+    'shift_equivariant',
+    'relative_position',
+  ],
+  orthogonal: ['norm_preserving', 'unitary', 'isometric', 'isometry', 'rotation'],
+  causal: ['autoregressive', 'masked'],
+  commuting: ['commutative', 'abelian'],
+  bounded: ['finite', 'decaying', 'decay'],
+  starts_as: ['initially', 'starts_like', 'reduces_to', 'equals'],
+};
+
+function synonymOf(name: string): string | undefined {
+  const law = LAWS.find((one) => SYNONYMS[one]!.includes(name.toLowerCase()));
+  return law === undefined ? undefined : `it is called \`${law}\` here`;
+}
+
 export const fileCodes = {
   unknownLaw: error('PE0701', 'a law that does not exist', (name: string) => ({
     message: `there is no law \`${name}\``,
-    hint: didYouMean(name, LAWS) ?? `laws are ${LAWS.map((law) => `\`${law}\``).join(', ')}`,
+    hint: synonymOf(name) ?? didYouMean(name, LAWS) ?? `laws are ${LAWS.map((law) => `\`${law}\``).join(', ')}`,
   })),
   lawArgument: error('PE0702', 'a law with or without its encoding', (name: string, wants: boolean) => ({
     message: wants
@@ -26,7 +47,8 @@ export const fileCodes = {
   ),
   importNotFound: error('PE0801', 'an import that is not there', (path: string, candidates: readonly string[]) => ({
     message: `there is no file ${JSON.stringify(path)} beside this one`,
-    hint: didYouMean(path, candidates),
+    hint:
+      didYouMean(path, candidates) ?? 'a path begins at the folder of the file that imports: `../rope.pe` is one above',
   })),
   unknownEncoding: error(
     'PE0802',
@@ -42,8 +64,8 @@ export const fileCodes = {
   parentsClash: error(
     'PE0804',
     'two parents that declare one name',
-    (name: string, parents: readonly [string, string], labels: readonly Label[]) => ({
-      message: `\`${parents[0]}\` and \`${parents[1]}\` both declare \`${name}\`: declare it here to settle which holds`,
+    (names: readonly string[], parents: readonly [string, string], labels: readonly Label[]) => ({
+      message: `\`${parents[0]}\` and \`${parents[1]}\` both declare ${names.map((name) => `\`${name}\``).join(', ')}: declare ${names.length === 1 ? 'it' : 'them'} here to settle which holds`,
       labels,
     }),
   ),

@@ -35,11 +35,12 @@ export const siteCodes = {
   siteIndices: error(
     'PE0605',
     'a site with the wrong number of indices',
-    (target: string, given: number, forms: string) => ({
+    (target: string, given: number, forms: string, hint?: string) => ({
       message:
         given === 0
           ? `\`${target}\` needs its indices: ${forms}`
           : `\`${target}\` has ${given} ${given === 1 ? 'index' : 'indices'} here: write ${forms}`,
+      hint,
     }),
   ),
   chainOrder: error(
@@ -95,4 +96,13 @@ export const siteCodes = {
     message: `the third index of \`rotate\` counts pairs of features; \`${index}\` runs over \`${axis}\``,
     hint: 'leave the axis out for all pairs, or declare one: `axis band = rotary_dim / 2`, then `[t, h, b: band]`',
   })),
+  siteOrder: error(
+    'PE0616',
+    'a site with the usual letters in another order',
+    (target: string, letters: readonly string[], axes: readonly string[]) => ({
+      message: `\`${target}\` is over [${axes.join(', ')}], and these letters stand in another order`,
+      label: `\`${letters[0]}\` is usually the first of them`,
+      hint: `write \`${target}[${letters.join(', ')}]\`, or take other letters where this order is meant`,
+    }),
+  ),
 } as const;

@@ -9,10 +9,10 @@ export const valueCodes = {
     label: 'true or false',
     hint: hint ?? 'write `if ... then ... else ...`',
   })),
-  numberAsCondition: error('PE0402', 'a number used as a condition', (where: string) => ({
+  numberAsCondition: error('PE0402', 'a number used as a condition', (where: string, hint?: string) => ({
     message: `${where} wants a condition, this is a number`,
     label: 'a number',
-    hint: 'compare it: `... > 0`, `... != 0`',
+    hint: hint ?? 'compare it: `... > 0`, `... != 0`',
   })),
   indexNotWhole: error('PE0403', 'an index that is not a whole number', (tensor: string, hint: string) => ({
     message: `an index of \`${tensor}\` is a whole number, this is real`,
@@ -60,12 +60,12 @@ export const valueCodes = {
   mayBeOutside: warning(
     'PE0410',
     'an index that may fall outside its axis',
-    (tensor: string, axis: string, runs: string, size: number, clamp: string, always: boolean) => ({
+    (tensor: string, axis: string, runs: string, size: number, always: boolean, hint: string) => ({
       message: always
         ? `this is outside \`${axis}\` (0 to ${size - 1}): \`${tensor}\` is always 0 here`
         : `this may be outside \`${axis}\` (0 to ${size - 1}), where \`${tensor}\` is 0`,
       label: runs,
-      hint: `write \`${clamp}\``,
+      hint,
     }),
   ),
   indexNotUsed: warning(
