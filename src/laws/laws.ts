@@ -5,7 +5,7 @@ import type { CheckedEncoding, CheckedLaw } from '../check/checked.ts';
 import { lawCodes } from '../diagnostics/codes/laws.ts';
 import type { Report } from '../diagnostics/diagnostic.ts';
 import { lower, type Lowered } from '../lower/lower.ts';
-import { proveCausal } from './causal.ts';
+import { proveCausal, sightings } from './causal.ts';
 import { proveCommuting, proveOrthogonal } from './maps.ts';
 import { testBounded, testCausal, testCommuting, testOrthogonal, testRelative, testStartsAs } from './numeric.ts';
 import { proveRelative } from './relative.ts';
@@ -21,7 +21,10 @@ export type LawResult = { readonly law: CheckedLaw; readonly text: string } & (
 export function checkLaws(encoding: CheckedEncoding, lowered: Lowered, report: Report): readonly LawResult[] {
   return encoding.laws.map((law) => {
     const result = decide(law, encoding, lowered);
-    if (result.kind === 'false') report(lawCodes.lawFails(law.span, result.text, result.counter, hints[law.name]));
+    if (result.kind === 'false') {
+      const labels = law.name === 'causal' ? sightings(lowered) : [];
+      report(lawCodes.lawFails(law.span, result.text, result.counter, hints[law.name], labels));
+    }
     return result;
   });
 }
@@ -31,7 +34,7 @@ const textOf = (law: CheckedLaw): string => (law.encoding === null ? law.name : 
 const hints: Readonly<Partial<Record<CheckedLaw['name'], string>>> = {
   relative: 'scores may read `i - j` and `position[i] - position[j]`, and query and key turn alike',
   orthogonal: 'a rotation keeps norms, and so does `expm` of `A[r, c] - A[c, r]`; a factor other than 1 does not',
-  causal: 'a sum over tokens wants `where s <= t`',
+  causal: 'a sum over tokens wants `where s <= t`, and `x[t - 1, m]` is the token before',
   commuting: 'maps commute where all are powers of one: `expm[r, c](position[t] * A[r, c])`, one A for every token',
   bounded: 'what falls with the distance, or ends at one, stays bounded: `exp(j - i)`, `min(i - j, far)`',
   starts_as: 'initial values decide: what multiplies starts at 1, what is added, or stands in `exp`, at 0',

@@ -6,6 +6,8 @@ import { lawCodes } from '../diagnostics/codes/laws.ts';
 import type { Report } from '../diagnostics/diagnostic.ts';
 import type { Lowered } from '../lower/lower.ts';
 import { freeIndices, readsChain } from '../lower/node.ts';
+import { lintSites } from './hardly-meant.ts';
+import { lintValues } from './no-value.ts';
 import { phaseErrors } from './phases.ts';
 
 /** Radians from which an error of a phase is worth a warning. */
@@ -22,6 +24,8 @@ export function lint(encoding: CheckedEncoding, lowered: Lowered, report: Report
     warned.add(place); // query and key of one line
     report(lawCodes.largeAngle(span, angle.toPrecision(3), position, error.toPrecision(2)));
   }
+  lintSites(encoding, report);
+  lintValues(encoding, report);
   const read = new Set([lowered.attend, lowered.embed].flatMap((program) => program?.inputs ?? []).map((t) => t.name));
   for (const { kind, name, span } of encoding.declarations) {
     if (kind === 'learn' && !read.has(name)) report(lawCodes.unusedLearned(span, name));

@@ -6,28 +6,29 @@ import type { Definition, Scalar, Tensor } from '../ir/ir.ts';
 import type { Lowering } from './context.ts';
 
 export function cachedLength(lowering: Lowering): void {
-  const changing = new Map<Tensor, Definition>();
+  const changing = new Map<Tensor, Definition>(); // each with the definition in which that begins
   const reported = new Set<Tensor>();
   const refuse = (tensor: Tensor): void => {
     const made = changing.get(tensor);
     if (made === undefined || reported.has(tensor)) return;
     reported.add(tensor);
-    lowering.refuse('length in cache', made.span ?? lowering.encoding.span, tensor.name);
+    lowering.refuse('length in cache', made.span ?? lowering.encoding.span, written(tensor));
   };
   for (const definition of lowering.definitions) {
     const scalars = scalarsOf(definition);
     const reads = readsOf(scalars);
     for (const read of reads) if (leavesItsRow(read.tensor, read.index, definition)) refuse(read.tensor);
-    const changes =
-      usesLength(scalars) ||
-      reads.some((read) => changing.has(read.tensor)) ||
-      operandsOf(definition).some((tensor) => changing.has(tensor));
-    if (!changes) continue;
-    changing.set(definition.tensor, definition);
+    const sources = [...reads.map((read) => read.tensor), ...operandsOf(definition)];
+    const source = sources.map((tensor) => changing.get(tensor)).find((one) => one !== undefined);
+    if (source === undefined && !usesLength(scalars)) continue;
+    changing.set(definition.tensor, source ?? definition);
     // A scan along tokens goes on from what it was at the end of the last call.
     if (definition.kind === 'scan' && definition.along.extent === 'tokens') refuse(definition.tensor);
   }
 }
+
+/** A version of one of attention's tensors by its name in the language. */
+const written = ({ name }: Tensor): string => /^(x|query|key|value)_(?:encoded|\d+)$/.exec(name)?.[1] ?? name;
 
 function usesLength(scalars: readonly Scalar[]): boolean {
   const found = { value: false };
