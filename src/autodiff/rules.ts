@@ -5,7 +5,7 @@ import type { Axis, Definition, Rule, Scalar, Tensor } from '../ir/ir.ts';
 import { inside } from '../ir/ranges.ts';
 import type { Context } from '../ir/ranges.ts';
 import { alwaysFinite, at, call, integer, read, readAt, real } from '../ir/scalar.ts';
-import { freshAxes, likeAxis, readsOf, scalarMapper, substitute } from '../ir/visit.ts';
+import { axesOf, freshAxes, likeAxis, readsOf, scalarMapper, substitute } from '../ir/visit.ts';
 import { pullScalar } from './scalar.ts';
 import type { Guarded } from './scalar.ts';
 import { transpose } from './transpose.ts';
@@ -51,6 +51,8 @@ export function pullDefinition(d: Definition, dy: Tensor, sweep: Sweep): void {
       return d.op === 'prod' ? pullProduct(d, dy, sweep) : undefined;
     case 'scan':
       return pullScan(d, dy, sweep);
+    case 'triangular':
+      return pullTriangular(d, dy, sweep);
     case 'scatter':
       return pull(sweep, d.body, d.over, everywhere(read(dy, d.index, 0)));
     case 'softmax':
@@ -151,6 +153,48 @@ export function reverseScan(
         d.initial,
       );
   return { carried: readAt(g, axes), before };
+}
+
+/**
+ * h[t] = b[t] + sum[s < t](a[t, s] h[s]): g is the transposed system, from the other end; db = g, and da[t, s] = g[t] h[s]
+ * below the diagonal, summed over the axes that a does not have.
+ */
+function pullTriangular(d: Of<'triangular'>, dy: Tensor, sweep: Sweep): void {
+  const { axes, name } = d.tensor;
+  const { axes: own, by } = freshAxes(axes);
+  const along = own[axes.indexOf(d.along)]!;
+  const other = likeAxis(d.other);
+  const transposed = new Map<Axis, Scalar>([...by, [d.along, at(other)], [d.other, at(along)]]);
+  const g = sweep.emit(`d_${name}_solved`, own, {
+    kind: 'triangular',
+    along,
+    other,
+    reverse: !d.reverse,
+    from: substitute(d.from, by),
+    factor: guardOutside(substitute(d.factor, transposed), sweep.context),
+    term: readAt(dy, own),
+  });
+  pull(sweep, d.term, axes, everywhere(readAt(g, axes)));
+  if (!readsOf(d.factor).some((r) => sweep.wants(r.tensor))) return;
+
+  const used = new Set([...axesOf(d.factor), d.along, d.other]);
+  const kept = [...axes, d.other].filter((axis) => used.has(axis));
+  const fresh = freshAxes(kept);
+  const over = freshAxes(axes.filter((axis) => !used.has(axis)));
+  const now = new Map([...fresh.by, ...over.by]);
+  const before = axes.map((axis) => now.get(axis === d.along ? d.other : axis)!);
+  const body = times(
+    read(
+      g,
+      axes.map((axis) => now.get(axis)!),
+    ),
+    read(d.tensor, before),
+  );
+  const rule: Rule =
+    over.axes.length === 0 ? { kind: 'map', body } : { kind: 'reduce', op: 'sum', over: over.axes, body };
+  const outer = sweep.emit(`d_${name}_outer`, fresh.axes, rule);
+  const [earlier, later] = d.reverse ? [at(d.along), at(d.other)] : [at(d.other), at(d.along)];
+  pull(sweep, d.factor, kept, { value: readAt(outer, kept), guard: call('less', earlier, later) });
 }
 
 /** Reads that are not proved inside their tensor are 0 outside it. */

@@ -5,7 +5,6 @@ import { compileCodes } from '../diagnostics/codes/compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 
 export const notCompiled = {
-  transport: compileCodes.transportNotCompiled,
   rank: compileCodes.rankNotCompiled,
   inverse: compileCodes.inverseNotCompiled,
   loss: compileCodes.lossNotCompiled,

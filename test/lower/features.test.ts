@@ -8,7 +8,6 @@ import { loadFile, loadText, root, small } from './load.ts';
 
 /** For each feature a smallest program, its code, and the text that the diagnostic points at. */
 const refused: Record<Feature, readonly [string, string, string]> = {
-  transport: ['transport key [t, h, r, c] by delta(r, c)', 'PE0501', 'transport'],
   rank: ['given a[t: token]\n let r[t: token] = 1 * rank[t](a[t])', 'PE0502', 'rank'],
   inverse: [
     'axis n = 3\n given a[r: n, c: n]\n let b[r: n, c: n] = inverse[r, c](a[r, c])',
@@ -46,9 +45,9 @@ describe('features that are not compiled', () => {
 
   it('reports every place, each once', () => {
     const source =
-      'encoding test {\n transport key [t, h, r, c] by delta(r, c)\n let b[t: token] = rank[t](position[t])\n loss += 1\n}';
+      'encoding test {\n draw u ~ uniform(0, 1)\n score[h, i, j] += u\n let b[t: token] = rank[t](position[t])\n loss += 1\n}';
     const { diagnostics } = loadText(source);
-    expect(diagnostics.map((d) => d.code).sort()).toEqual(['PE0501', 'PE0502', 'PE0504']);
+    expect(diagnostics.map((d) => d.code).sort()).toEqual(['PE0502', 'PE0504', 'PE0505']);
   });
 
   it('length may be read where nothing is cached', () => {
@@ -66,8 +65,6 @@ describe('the programs of the catalogue', () => {
     cape: ['PE0505', 'PE0507'],
     knarpe: ['PE0502'],
     longrope: ['PE0508'],
-    path: ['PE0501'],
-    path_fox: ['PE0501'],
     randomised: ['PE0502', 'PE0507'],
     rope_ntk_dynamic: ['PE0508'],
     seqpe: ['PE0504', 'PE0505'],
