@@ -59,7 +59,7 @@ function renumbered(d: Definition, rewrite: (s: Scalar) => Scalar): Definition {
     case 'scan':
       return remake({ ...d, factor: rewrite(d.factor), term: rewrite(d.term) });
     case 'triangular':
-      return d; // which steps there are does not change with their numbers
+      return d; // plain reads; which rows there are does not change with their numbers
     case 'scatter':
       return d; // only in gradients
     case 'softmax':
