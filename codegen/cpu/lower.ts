@@ -10,6 +10,7 @@ import { lowerScan } from './scan.ts';
 import { lowerSegments } from './segments.ts';
 import { lowerStack } from './stack.ts';
 import { lowerStrips } from './strips.ts';
+import { lowerTriangular } from './triangular.ts';
 
 export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
   switch (nest.kind) {
@@ -27,6 +28,8 @@ export function lowerForCpu(nest: Nest, setting: Setting): readonly Draft[] {
       return lowerSegments(nest, setting);
     case 'matrix':
       return [lowerMatrix(nest, setting)];
+    case 'triangular':
+      return [lowerTriangular(nest, setting)];
     case 'strips':
       return [lowerStrips(nest, setting)];
     default:

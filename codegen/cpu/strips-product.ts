@@ -78,6 +78,7 @@ export function asProduct(block: Block, member: StripMember, term: Scalar): Stri
   if (place === 'strip') {
     const feature = over[0];
     if (feature === undefined || over.length > 1 || !only(axes, [keys]) || !scope.strips.has(tensor)) return null;
+    if (typeof feature.extent !== 'number') return null; // the block's rows would not fit private memory
     const found = made(
       'scores',
       feature,

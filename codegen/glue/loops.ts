@@ -152,6 +152,8 @@ function fill(definition: Definition, loops: readonly Loop[], array: HostArray, 
         ...nest(along, context, body, definition.reverse),
       ]);
     }
+    case 'triangular':
+      throw new Error('the host solves no systems over tokens');
     case 'scatter': {
       const over = definition.over.map((axis) => loop(axis, context));
       const { bindings, texts } = print([...definition.index, definition.body], over, context);

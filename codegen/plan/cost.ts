@@ -27,6 +27,7 @@ function ruleWeight(d: Definition): number {
       return 0;
     case 'reduce':
     case 'scatter':
+    case 'triangular': // half of the points have a product and a sum
       return 1;
     case 'scan':
       return 2;

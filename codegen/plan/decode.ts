@@ -37,6 +37,9 @@ export function asDecode(program: Program, roots: readonly Root[], isHost: (tens
   const made = new Set(roots.map((root) => root.definition.tensor));
   const history = new Set<Tensor>();
   for (const root of roots) {
+    const d = root.definition;
+    // Its rows are made of those before them.
+    if (d.kind === 'triangular' && isTokens(d.along)) history.add(d.tensor);
     for (const each of readsOf(scalarsOfRoot(root))) if (isElsewhere(each.tensor, each.index)) history.add(each.tensor);
   }
   const caches = new Map<Tensor, Tensor>();
@@ -95,7 +98,7 @@ function lastOf(d: Extract<Definition, { kind: 'scan' }>): Scalar {
 
 /** A reduction over this call's tokens, a recurrence from the end, or a read of a later token. */
 function looksAhead(d: Definition): boolean {
-  if (d.kind === 'scan' && d.reverse && isTokens(d.along)) return true;
+  if ((d.kind === 'scan' || d.kind === 'triangular') && d.reverse && isTokens(d.along)) return true;
   if ((d.kind === 'reduce' || d.kind === 'scatter') && d.over.some(isTokens)) return true;
   const scalars = d.kind === 'rotate' ? [d.phase] : d.kind === 'matrix' ? [] : scalarsIn(d);
   return readsOf(scalars).some((each) => isElsewhere(each.tensor, each.index) && readsLater(each));
@@ -115,7 +118,7 @@ function readsLater(each: Read): boolean {
   return later;
 }
 
-/** Buffers of the decode entry: history has `capacity` rows of tokens; a host table's history has a name of its own. */
+/** Buffers of the decode entry: history has `capacity` rows of tokens, and as many keys in a row of keys; a host table's history has a name of its own. */
 export function decodeBuffer(
   decode: Decode,
   isHost: (tensor: Tensor) => boolean,
@@ -128,7 +131,7 @@ export function decodeBuffer(
     const type = typeOf(decode.copyOf.get(tensor) ?? tensor);
     if (!decode.history.has(tensor)) return bufferOf(tensor, tensor.name, type);
     const name = isHost(tensor) ? `${tensor.name}_history` : tensor.name;
-    const rows = tensor.axes.map((axis) => (isTokens(axis) ? 'capacity' : axis.extent));
+    const rows = tensor.axes.map(({ extent }) => (extent === 'tokens' || extent === 'keys' ? 'capacity' : extent));
     const own = bufferOf(tensor, name, type);
     const shape = own.shape.map((each, n) => (rows[n] === 'capacity' ? runtimeSize('capacity') : each));
     return {

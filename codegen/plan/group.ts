@@ -105,6 +105,8 @@ function nestOf(given: Root, options: PlanOptions, typeOf?: TypeOf): Nest {
     }
     case 'scan':
       return { kind: 'scan', chunk: chunkOfScan(options), periodic: root.periodic && isSum(d), carry: null, root };
+    case 'triangular':
+      return { kind: 'triangular', root };
     case 'matrix':
       return { kind: 'matrix', root };
     case 'scatter':

@@ -68,6 +68,12 @@ export interface MatrixNest {
   readonly root: Root;
 }
 
+/** A unit triangular system, solved row by row for many right sides at once. */
+export interface TriangularNest {
+  readonly kind: 'triangular';
+  readonly root: Root;
+}
+
 /**
  * made[id, ...inner] = the sum of a scatter's body over the places where `ids` is id. `order`: places by id, as the caller
  * sorts them; start[id] .. start[id + 1]: those of one id in it.
@@ -148,7 +154,15 @@ export interface StripsNest {
 }
 
 export type Nest =
-  RowsNest | ColumnsNest | ContractionNest | ScanNest | MatrixNest | SegmentsNest | StackNest | StripsNest;
+  | RowsNest
+  | ColumnsNest
+  | ContractionNest
+  | ScanNest
+  | MatrixNest
+  | TriangularNest
+  | SegmentsNest
+  | StackNest
+  | StripsNest;
 
 export function membersOf(nest: Nest): readonly Root[] {
   switch (nest.kind) {
@@ -163,6 +177,7 @@ export function membersOf(nest: Nest): readonly Root[] {
       return nest.members.map(({ root }) => root);
     case 'scan':
     case 'matrix':
+    case 'triangular':
     case 'segments':
       return [nest.root];
     default:

@@ -32,7 +32,7 @@ export interface TypesInput {
  * 1. It has a batch axis and an axis of tokens or keys: what is learned, tables, and values of a row stay f32.
  * 2. Its last axis holds features, a model's width or numbers of the user's own, or it holds keys (5). Pairs, heads and
  *    tokens come last in phases, gates, means and losses: f32.
- * 3. It is no recurrence, factor of a recurrence, phase of a rotation, term of a recurrence of phases, nor what a matrix
+ * 3. It is no recurrence, factor of a recurrence, what a triangular system is made of, phase of a rotation, term of a recurrence of phases, nor what a matrix
  *    exponential reads or makes: their errors grow along the sequence, or with the angle.
  * 4. It crosses the border of an entry (input, result, saved), or a matrix product reads it as a factor or makes it, or a
  *    rotation turns it. What else is kept while an entry runs stays f32.
@@ -107,6 +107,7 @@ function exactlyKept(root: Root): readonly Tensor[] {
   const readIn = (scalars: readonly Scalar[]): Tensor[] => readsOf(scalars).map((read) => read.tensor);
   if (d.kind === 'rotate') return readIn(scalarsOfRoot(root));
   if (d.kind === 'scan') return [d.tensor, ...readIn(root.periodic ? [d.factor, d.term] : [d.factor])];
+  if (d.kind === 'triangular') return [d.tensor, ...readIn([d.factor, d.term])];
   return d.kind === 'matrix' ? [d.tensor, ...tensorsOf(d)] : [];
 }
 

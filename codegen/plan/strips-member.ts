@@ -20,7 +20,7 @@ export interface Joined {
 
 export function asMember(root: Root, known: Known, frame: StripFrame): Joined | null {
   const d = root.definition;
-  if (d.kind === 'rotate' || d.kind === 'matrix') return null;
+  if (d.kind === 'rotate' || d.kind === 'matrix' || d.kind === 'triangular') return null;
   const found = unify(root, known, frame);
   if (found === null) return null;
   const { by, straight, distance } = found;
@@ -106,6 +106,7 @@ function ruleOf(
       return place === 'strip' ? null : { kind: 'scatter', body: canonical(d.body) };
     case 'rotate':
     case 'matrix':
+    case 'triangular':
       return null;
     default:
       return d satisfies never;

@@ -9,6 +9,7 @@ import { lowerRows } from './rows.ts';
 import { lowerScan } from './scan.ts';
 import { lowerSegments } from './segments.ts';
 import { lowerStack } from './stack.ts';
+import { lowerTriangular } from './triangular.ts';
 
 export function lowerNest(nest: Nest, setting: Setting): readonly Draft[] {
   switch (nest.kind) {
@@ -22,6 +23,8 @@ export function lowerNest(nest: Nest, setting: Setting): readonly Draft[] {
       return lowerScan(nest, setting);
     case 'matrix':
       return [lowerMatrix(nest, setting)];
+    case 'triangular':
+      return [lowerTriangular(nest, setting)];
     case 'stack':
       return [lowerStack(nest, setting)];
     case 'segments':

@@ -258,7 +258,10 @@ function address(scope: Scope, tensor: Tensor, index: readonly Expression[]): Ex
   for (let n = done; n < tensor.axes.length; n += 1) {
     const { extent } = tensor.axes[n]!;
     const isPlaced = place !== undefined && n === placedAxis;
-    const rows = history && extent === 'tokens' ? sizeOf('capacity') : extentOf(isPlaced ? place.rows : extent);
+    const rows =
+      history && (extent === 'tokens' || extent === 'keys')
+        ? sizeOf('capacity')
+        : extentOf(isPlaced ? place.rows : extent);
     const position = isPlaced ? add(positions[n]!, i32(place.offset)) : positions[n]!;
     flat = n === 0 ? position : add(multiply(flat, rows), position);
   }

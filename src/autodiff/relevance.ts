@@ -14,7 +14,7 @@ import { uniqueNames } from '../passes/unique.ts';
 import { awayFromZero, carriesWhere, defaultEpsilon, pullShares } from './relevance-scalar.ts';
 import type { Roles } from './relevance-scalar.ts';
 import { reverse } from './reverse.ts';
-import { everywhere, reverseScan, softmaxSlope } from './rules.ts';
+import { everywhere, reverseScan, reverseTriangular, slopeOfFactor, softmaxSlope } from './rules.ts';
 import type { Of, Sweep } from './rules.ts';
 import type { Guarded } from './scalar.ts';
 import { transpose } from './transpose.ts';
@@ -143,6 +143,14 @@ function pullShare(d: Definition, share: Tensor, way: Way): void {
       if (carries) pull(d, d.factor, axes, everywhere(toFactor), way);
       return;
     }
+    case 'triangular': {
+      const carries = readsOf(d.factor).some(way.roles.content) || isPosition(d.factor);
+      const carried = reverseTriangular(d, share, way.sweep, carries ? halfFactor(d, way) : d.factor);
+      pull(d, d.term, axes, everywhere(readAt(carried, axes)), way);
+      if (!carries) return;
+      const { domain, arriving } = slopeOfFactor(d, carried, way.sweep);
+      return pull(d, d.factor, domain, { ...arriving, value: call('multiply', real(0.5), arriving.value) }, way);
+    }
     case 'scatter':
       return pull(d, d.body, d.over, everywhere(read(share, d.index, 0)), way);
     case 'softmax':
@@ -161,6 +169,15 @@ function halfOf(d: Of<'scan'>, { sweep }: Way): Scalar {
   const { axes, by } = freshAxes(d.tensor.axes);
   const body = call('multiply', real(0.5), substitute(d.factor, by));
   return readAt(sweep.emit(`${d.tensor.name}_half_factor`, axes, { kind: 'map', body }), d.tensor.axes);
+}
+
+/** The same for a system, over the axes of its factors. */
+function halfFactor(d: Of<'triangular'>, { sweep }: Way): Scalar {
+  const used = axesOf(d.factor);
+  const own = [...d.tensor.axes, d.other].filter((axis) => used.has(axis));
+  const { axes, by } = freshAxes(own);
+  const body = call('multiply', real(0.5), substitute(d.factor, by));
+  return readAt(sweep.emit(`${d.tensor.name}_half_factor`, axes, { kind: 'map', body }), own);
 }
 
 /** A factor of a recurrence and what was carried have equal parts; at the first step of a product nothing was. */

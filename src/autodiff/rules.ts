@@ -5,7 +5,7 @@ import type { Axis, Definition, Rule, Scalar, Tensor } from '../ir/ir.ts';
 import { inside } from '../ir/ranges.ts';
 import type { Context } from '../ir/ranges.ts';
 import { alwaysFinite, at, call, integer, read, readAt, real } from '../ir/scalar.ts';
-import { freshAxes, likeAxis, readsOf, scalarMapper, substitute } from '../ir/visit.ts';
+import { axesOf, freshAxes, likeAxis, readsOf, scalarMapper, substitute } from '../ir/visit.ts';
 import { pullScalar } from './scalar.ts';
 import type { Guarded } from './scalar.ts';
 import { transpose } from './transpose.ts';
@@ -51,6 +51,8 @@ export function pullDefinition(d: Definition, dy: Tensor, sweep: Sweep): void {
       return d.op === 'prod' ? pullProduct(d, dy, sweep) : undefined;
     case 'scan':
       return pullScan(d, dy, sweep);
+    case 'triangular':
+      return pullTriangular(d, dy, sweep);
     case 'scatter':
       return pull(sweep, d.body, d.over, everywhere(read(dy, d.index, 0)));
     case 'softmax':
@@ -152,6 +154,57 @@ export function reverseScan(
         d.initial,
       );
   return { carried: readAt(g, axes), before };
+}
+
+/**
+ * h[t] = b[t] + sum[s < t](a[t, s] h[s]): g is the transposed system, from the other end; db = g, and da[t, s] = g[t] h[s]
+ * below the diagonal.
+ */
+function pullTriangular(d: Of<'triangular'>, dy: Tensor, sweep: Sweep): void {
+  const g = reverseTriangular(d, dy, sweep);
+  pull(sweep, d.term, d.tensor.axes, everywhere(readAt(g, d.tensor.axes)));
+  if (!readsOf(d.factor).some((r) => sweep.wants(r.tensor))) return;
+  const { domain, arriving } = slopeOfFactor(d, g, sweep);
+  pull(sweep, d.factor, domain, arriving);
+}
+
+/** What arrives at every row from the rows it is part of, with this factor in place of the system's own. */
+export function reverseTriangular(d: Of<'triangular'>, dy: Tensor, sweep: Sweep, factor = d.factor): Tensor {
+  const { axes, name } = d.tensor;
+  const { axes: own, by } = freshAxes(axes);
+  const along = own[axes.indexOf(d.along)]!;
+  const other = likeAxis(d.other);
+  const transposed = new Map<Axis, Scalar>([...by, [d.along, at(other)], [d.other, at(along)]]);
+  return sweep.emit(`d_${name}_solved`, own, {
+    kind: 'triangular',
+    along,
+    other,
+    reverse: !d.reverse,
+    from: substitute(d.from, by),
+    factor: guardOutside(substitute(factor, transposed), sweep.context),
+    term: readAt(dy, own),
+  });
+}
+
+/** g[t] h[s] for each factor, summed over the axes that factors do not have. */
+export function slopeOfFactor(
+  d: Of<'triangular'>,
+  g: Tensor,
+  sweep: Sweep,
+): { readonly domain: readonly Axis[]; readonly arriving: Guarded } {
+  const { axes, name } = d.tensor;
+  const used = new Set([...axesOf(d.factor), d.along, d.other]);
+  const domain = [...axes, d.other].filter((axis) => used.has(axis));
+  const own = freshAxes(domain);
+  const over = freshAxes(axes.filter((axis) => !used.has(axis)));
+  const now = new Map([...own.by, ...over.by]);
+  const index = (along: Axis): Scalar[] => axes.map((axis) => now.get(axis === d.along ? along : axis)!);
+  const body = times(read(g, index(d.along)), read(d.tensor, index(d.other)));
+  const rule: Rule =
+    over.axes.length === 0 ? { kind: 'map', body } : { kind: 'reduce', op: 'sum', over: over.axes, body };
+  const outer = sweep.emit(`d_${name}_outer`, own.axes, rule);
+  const [earlier, later] = d.reverse ? [at(d.along), at(d.other)] : [at(d.other), at(d.along)];
+  return { domain, arriving: { value: readAt(outer, domain), guard: call('less', earlier, later) } };
 }
 
 /** Reads that are not proved inside their tensor are 0 outside it. */

@@ -66,6 +66,12 @@ function evaluateDefinition(d: Definition, sizes: RuntimeSizes, lookup: Lookup):
       }
       runScan(d, out, sizes, lookup, from);
       return out;
+    case 'triangular':
+      if (d.along.extent === 'tokens' && from > 0) {
+        throw new Error(`'${d.tensor.name}' is solved row by row and needs the rows before ${from}`);
+      }
+      runTriangular(d, out, sizes, lookup, from);
+      return out;
     case 'scatter':
       runScatter(d, out, sizes, lookup, from);
       return out;
@@ -162,6 +168,36 @@ function runScan(d: Of<'scan'>, out: Storage, sizes: RuntimeSizes, lookup: Looku
     carry = d.initial;
     eachPoint(nest, depth, depth + 1, step, d.reverse);
   });
+}
+
+function runTriangular(d: Of<'triangular'>, out: Storage, sizes: RuntimeSizes, lookup: Lookup, from: number): void {
+  const { axes } = d.tensor;
+  const own = [...axes.filter((axis) => axis !== d.along), d.along];
+  const loops = own.map((axis) => ({ axis, ...rangeOf(axis, sizes, from) }));
+  const nest = makeNest([...loops, { axis: d.other, ...rangeOf(d.other, sizes, from) }]);
+  const compile = scalarCompiler(nest, sizes, lookup);
+  const [first, factor, term] = [compile(d.from), compile(d.factor), compile(d.term)];
+  const where = offsetIn(nest, out);
+  const place = own.length - 1;
+  const along = axes.indexOf(d.along);
+  const step = (): void => {
+    const t = nest.index[place]!;
+    const here = where();
+    const start = first();
+    if (t < start) {
+      out.data[here] = 0;
+      return;
+    }
+    const { base, count } = nest.loops[place]!;
+    let value = term();
+    for (let s = d.reverse ? t + 1 : Math.max(start, base); s < (d.reverse ? base + count : t); s++) {
+      nest.index[place + 1] = s;
+      nest.stamp[place + 2]!++;
+      value += factor() * out.data[here + (s - t) * out.stride[along]!]!;
+    }
+    out.data[here] = value;
+  };
+  eachPoint(nest, 0, place, () => eachPoint(nest, place, place + 1, step, d.reverse));
 }
 
 function runScatter(d: Of<'scatter'>, out: Storage, sizes: RuntimeSizes, lookup: Lookup, from: number): void {

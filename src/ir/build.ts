@@ -3,7 +3,7 @@
 
 import type { Span } from '../../grammar/span.ts';
 import type { Axis, Definition, Extent, Given, Origin, Program, Role, Rule, Scalar, Site, Tensor, Type } from './ir.ts';
-import { call, real } from './scalar.ts';
+import { call, integer, real } from './scalar.ts';
 import { axesOf, domainOf, scalarsOf, tensorsOf } from './visit.ts';
 
 export { at, boolean, call, integer, read, readAt, real, size } from './scalar.ts';
@@ -106,6 +106,18 @@ function checkRule(d: Definition): void {
       if (!axes.includes(d.along)) fail(`scans along '${d.along.name}', which it is not over`);
       typed(name, 'factor', d.factor, 'real');
       return typed(name, 'term', d.term, 'real');
+    case 'triangular':
+      if (!axes.includes(d.along)) fail(`is solved along '${d.along.name}', which it is not over`);
+      if (axes.includes(d.other)) fail(`is over '${d.other.name}', which its factors run over`);
+      inScope(name, [d.term], axes);
+      inScope(
+        name,
+        [d.from],
+        axes.filter((one) => one !== d.along),
+      );
+      typed(name, 'first step', d.from, 'integer');
+      typed(name, 'factor', d.factor, 'real');
+      return typed(name, 'term', d.term, 'real');
     case 'scatter':
       if (d.over.length === 0) fail('scatters over no axis');
       if (d.index.length !== axes.length) fail(`scatters to ${d.index.length} indices of ${axes.length}`);
@@ -172,6 +184,21 @@ export function scan(made: Tensor, options: ScanOptions, span: Span | null = nul
   const { along, reverse = false, exclusive = false, factor = real(1), term = real(0), initial = 0 } = options;
   const scalars = { factor: asType(factor, 'real'), term: asType(term, 'real') };
   return define(made, { kind: 'scan', along, reverse, exclusive, ...scalars, initial }, { span });
+}
+
+export interface TriangularOptions {
+  readonly along: Axis;
+  readonly other: Axis;
+  readonly reverse?: boolean;
+  readonly from?: Scalar; // 0 by default: all rows
+  readonly factor: Scalar;
+  readonly term: Scalar;
+}
+
+export function triangular(made: Tensor, options: TriangularOptions, span: Span | null = null): Definition {
+  const { along, other, reverse = false, from = integer(0), factor, term } = options;
+  const scalars = { from, factor: asType(factor, 'real'), term: asType(term, 'real') };
+  return define(made, { kind: 'triangular', along, other, reverse, ...scalars }, { span });
 }
 
 export const scatter = (

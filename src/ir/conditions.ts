@@ -6,7 +6,7 @@ import { makeKeys } from './key.ts';
 import type { Keys } from './key.ts';
 import { assume, conjuncts } from './ranges.ts';
 import type { Context } from './ranges.ts';
-import { call, isConstant } from './scalar.ts';
+import { at, call, isConstant } from './scalar.ts';
 import { axesOf, children, scalarsOf, substitute } from './visit.ts';
 import type { Read } from './visit.ts';
 
@@ -39,6 +39,12 @@ export function eachRead(d: Definition, context: Context, see: (read: Read, cont
   if (d.kind === 'softmax') {
     enter(d.where, context);
     enter(d.body, assume(context, d.where));
+  } else if (d.kind === 'triangular') {
+    const [earlier, later] = d.reverse ? [at(d.along), at(d.other)] : [at(d.other), at(d.along)];
+    const own = assume(context, call('less_equal', d.from, at(d.along)));
+    enter(d.from, context);
+    enter(d.term, own);
+    enter(d.factor, assume(own, call('less', earlier, later)));
   } else {
     scalarsOf(d).forEach((s) => enter(s, context));
   }

@@ -92,6 +92,20 @@ export type Rule =
       readonly term: Scalar;
       readonly initial: 0 | 1;
     }
+  /**
+   * A unit triangular system along `along`, row by row: h[t] = term[t] + the sum of factor[t, s] h[s] over from <= s < t,
+   * for t >= from, and 0 before. reverse: from the last row on, over s > t. `other` is s in `factor`; `from` is an integer
+   * over the other axes.
+   */
+  | {
+      readonly kind: 'triangular';
+      readonly along: Axis;
+      readonly other: Axis;
+      readonly reverse: boolean;
+      readonly from: Scalar;
+      readonly factor: Scalar;
+      readonly term: Scalar;
+    }
   /** tensor[index] += body at every point of `over`, in row-major order; 0 where nothing lands, nothing from an index outside. */
   | {
       readonly kind: 'scatter';

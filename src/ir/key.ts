@@ -80,6 +80,8 @@ function details(d: Definition, place: ReadonlyMap<Axis, number>): string {
       return d.op;
     case 'scan':
       return `${place.get(d.along)} ${d.reverse} ${d.exclusive} ${d.initial}`;
+    case 'triangular':
+      return `${place.get(d.along)} ${d.reverse}`;
     case 'softmax':
       return `${place.get(d.over)}`;
     case 'rotate':

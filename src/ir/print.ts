@@ -81,6 +81,11 @@ function printRule(d: Definition, name: AxisNames): string {
       const options = [d.reverse ? ' reverse' : '', d.exclusive ? ' exclusive' : '', ` from ${d.initial}`].join('');
       return `scan[${name(d.along)}${options}](${scalar(d.factor)} * h + ${scalar(d.term)})`;
     }
+    case 'triangular': {
+      const steps = `${name(d.other)} ${d.reverse ? '>' : '<'} ${name(d.along)}`;
+      const sum = `sum[${steps}](${scalar(d.factor)} * h[${name(d.other)}])`;
+      return `triangular[${name(d.along)} from ${scalar(d.from)}](${scalar(d.term)} + ${sum})`;
+    }
     case 'scatter':
       return `scatter[${printAxes(d.over, name)}]([${d.index.map(scalar).join(', ')}] += ${scalar(d.body)})`;
     case 'softmax':

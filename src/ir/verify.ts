@@ -112,6 +112,14 @@ export const shaped: Rule = eachDefinition((d) => {
       const movable = isConstant(d.factor) || d.factor.kind === 'read';
       return movable ? wrong : [...wrong, `the factor of '${name}' is neither a constant nor a plain read`];
     }
+    case 'triangular': {
+      const wrong = own(d.along) ? [] : [`'${name}' is solved along an axis that it is not over`];
+      if (own(d.other)) wrong.push(`'${name}' is over the axis of its other steps`);
+      for (const axis of axesOf(d.from))
+        if (axis === d.along || axis === d.other) wrong.push(`'${name}' begins at a step of its own`);
+      for (const axis of axesOf(d.term)) if (axis === d.other) wrong.push(`the term of '${name}' reads another step`);
+      return d.factor.kind === 'read' ? wrong : [...wrong, `the factor of '${name}' is no plain read`];
+    }
     case 'softmax':
       return own(d.over) ? [] : [`'${name}' is a softmax over an axis that it is not over`];
     case 'map':

@@ -106,6 +106,8 @@ export function scalarsOf(d: Definition): readonly Scalar[] {
       return [d.body];
     case 'scan':
       return [d.factor, d.term];
+    case 'triangular':
+      return [d.from, d.factor, d.term];
     case 'scatter':
       return [...d.index, d.body];
     case 'softmax':
@@ -143,6 +145,8 @@ export function domainOf(d: Definition): readonly Axis[] {
       return d.tensor.axes;
     case 'reduce':
       return [...d.tensor.axes, ...d.over];
+    case 'triangular':
+      return [...d.tensor.axes, d.other];
     case 'scatter':
       return d.over;
     case 'rotate':
@@ -160,6 +164,8 @@ export function mapScalars(d: Definition, change: (s: Scalar) => Scalar): Defini
       return Object.freeze({ ...d, body: change(d.body) });
     case 'scan':
       return Object.freeze({ ...d, factor: change(d.factor), term: change(d.term) });
+    case 'triangular':
+      return Object.freeze({ ...d, from: change(d.from), factor: change(d.factor), term: change(d.term) });
     case 'scatter':
       return Object.freeze({ ...d, index: Object.freeze(d.index.map(change)), body: change(d.body) });
     case 'softmax':

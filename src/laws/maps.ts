@@ -72,6 +72,7 @@ const isOp = (s: Scalar, op: 'div' | 'mod', feature: Axis): boolean =>
 
 /** Rotations keep norms, and so do exponentials of skew matrices. */
 export function proveOrthogonal(program: Program): string | null {
+  if (program.results.has('key_transported')) return null;
   const made = new Map(program.definitions.map((d) => [d.tensor, d]));
   const steps = [stepsOf(program, 'query'), stepsOf(program, 'key')];
   const kinds = new Set<string>();
@@ -153,6 +154,7 @@ function same(a: Scalar, b: Scalar): boolean {
 
 /** Rotations of the same pairs commute, and so do exponentials of multiples of one matrix. */
 export function proveCommuting(program: Program): string | null {
+  if (program.results.has('key_transported')) return null;
   const made = new Map(program.definitions.map((d) => [d.tensor, d]));
   const reasons = new Set<string>();
   for (const chain of [stepsOf(program, 'query'), stepsOf(program, 'key')]) {

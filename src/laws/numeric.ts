@@ -38,13 +38,17 @@ function shift(tensor: Tensor, sample: Sample, offset: number, random: () => num
   return values.map((value, n) => value + by[n % coordinates]!);
 }
 
+/** What the maps of a token make of its query or key: for keys, also the map that it lays on earlier ones. */
+const mapped = ({ results }: Program, name: 'query' | 'key'): Tensor | undefined =>
+  results.get(`${name}_transported`) ?? results.get(`${name}_encoded`);
+
 /** Query and key keep the norm of each token's vector. */
 export function testOrthogonal({ attend }: Lowered, effort = thorough): Tested {
   return tryAll(effort, (options) => {
     const sample = sampleInputs(attend, options);
     const values = run(attend, sample);
     for (const name of ['query', 'key'] as const) {
-      const made = attend.results.get(`${name}_encoded`);
+      const made = mapped(attend, name);
       const raw = attend.inputs.find((tensor) => tensor.name === name);
       if (made === undefined || raw === undefined || made === raw) continue;
       const counter = normCounter(name, made, sample, sample.inputs[name]!, values.get(made.name)!);
@@ -128,7 +132,7 @@ export function testCommuting({ attend }: Lowered, effort = thorough): Tested {
   return tryAll(effort, (options) => {
     if (options.tokens > 5) return null;
     for (const name of ['query', 'key'] as const) {
-      const made = attend.results.get(`${name}_encoded`);
+      const made = mapped(attend, name);
       const raw = attend.inputs.find((tensor) => tensor.name === name);
       if (made === undefined || raw === undefined || made === raw) continue;
       const counter = commutingCounter(attend, name, made, options);

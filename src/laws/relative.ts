@@ -78,9 +78,18 @@ function effectOf(d: Definition, proof: Proof): Effect {
     return summed(d, shiftOf(d.body, proof));
   }
   if (d.kind === 'map') return asEffect(shiftOf(d.body, proof));
+  if (d.kind === 'triangular') {
+    // Its first row is a token, which shifts with all others.
+    const begins = shiftOf(d.from, proof);
+    const isToken = begins !== 'stays' && begins !== 'unknown' && isSame(begins, proof.amount, proof);
+    const alike = isTokens(d.along) ? isToken : begins === 'stays';
+    return alike && [d.factor, d.term].every((s) => shiftOf(s, proof) === 'stays') ? stays : unknown;
+  }
   const operands = operandsOf(d).every((tensor) => effect(tensor, proof).kind === 'stays');
   return operands && scalarsOf(d).every((s) => shiftOf(s, proof) === 'stays') ? stays : unknown;
 }
+
+const isSame = (a: Scalar, b: Scalar, { keys }: Proof): boolean => keys.scalar(a) === keys.scalar(b);
 
 function asEffect(shift: Shift): Effect {
   if (shift === 'stays') return stays;

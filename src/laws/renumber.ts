@@ -58,6 +58,8 @@ function renumbered(d: Definition, rewrite: (s: Scalar) => Scalar): Definition {
       return remake({ ...d, body: rewrite(d.body) });
     case 'scan':
       return remake({ ...d, factor: rewrite(d.factor), term: rewrite(d.term) });
+    case 'triangular':
+      return d; // plain reads; which rows there are does not change with their numbers
     case 'scatter':
       return d; // only in gradients
     case 'softmax':

@@ -1,6 +1,7 @@
 // The state of one lowering: what has been defined so far, and the doors between the files of this folder (an
 // expression needs declarations, a declaration needs expressions). lower.ts makes one for each program.
 
+import type { Transport } from '../attention/transport.ts';
 import type { Report } from '../diagnostics/diagnostic.ts';
 import type { Axis, Definition, Extent, Scalar, Site, Tensor } from '../ir/ir.ts';
 import type { ChainTensor, CheckedAxis, CheckedEncoding, Declaration, Index, Node } from '../check/checked.ts';
@@ -57,6 +58,8 @@ export interface Lowering {
   version(tensor: Exclude<ChainTensor, 'visible'>, version: number): Tensor;
   /** Whether this is a training step: the caller says. */
   training(): Scalar;
+  /** The map that each token applies to earlier keys, if the encoding has one. */
+  transport(): Transport | null;
   /** Whether query token i of head h may look at key token j; `version` 0 is the model's own causal mask. */
   visible(version: number, point: VisiblePoint, frame: Frame): Scalar;
   /** The same under every `visible` site. */

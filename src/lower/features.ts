@@ -5,7 +5,6 @@ import { compileCodes } from '../diagnostics/codes/compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 
 export const notCompiled = {
-  transport: compileCodes.transportNotCompiled,
   'x site': compileCodes.inputSiteNotCompiled,
   'length in cache': compileCodes.lengthInCache,
   'embedding in attention': compileCodes.embeddingInAttention,

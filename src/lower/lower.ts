@@ -3,6 +3,7 @@
 // first needed; afterwards the programs need nothing of the syntax.
 
 import type { Report } from '../diagnostics/diagnostic.ts';
+import { ownTransport, type Transport } from '../attention/transport.ts';
 import { pairAxes } from '../attention/compose.ts';
 import type { CheckedEncoding, Declaration } from '../check/checked.ts';
 import { at, call, defined, given, integer, map, program, read, real } from '../ir/build.ts';
@@ -15,14 +16,16 @@ import { lowerScalar } from './expression.ts';
 import { notCompiled, type Feature } from './features.ts';
 import { openFrame } from './frame.ts';
 import { readsChain } from './node.ts';
+import { lowerTransport } from './transport.ts';
 import { lastTensor, makeVersion } from './versions.ts';
 import { makeVisible } from './visible.ts';
 
 export interface Lowered {
   /**
    * Inputs: those of query, key and value [b, t, h, d], x [b, t, m], position, `given`, drawn and learned tensors that
-   * are read, and training. Results: output, score (hidden entries 0), attention, query_encoded, key_encoded, each `let`
-   * by name, and loss [b] where there is one.
+   * are read, and training. Results: output, score (hidden entries 0), attention, query_encoded, key_encoded,
+   * key_transported (what the map of a token makes of its own key, where there is one), each `let` by name, and loss [b]
+   * where there is one.
    */
   readonly attend: Program;
   /** Input embedding [b, t, m]; result embedding_encoded. */
@@ -64,8 +67,7 @@ export function lower(encoding: CheckedEncoding, report: Report): Lowered | null
 /** Sites that are not compiled whatever they say. */
 function refuseSites(encoding: CheckedEncoding, report: Report): void {
   for (const site of encoding.sites) {
-    if (site.kind === 'transport') report(notCompiled.transport(site.span));
-    else if (site.target === 'x') report(notCompiled['x site'](site.span));
+    if (site.target === 'x') report(notCompiled['x site'](site.span));
   }
 }
 
@@ -77,6 +79,12 @@ function attentionResults(lowering: Lowering): Map<string, Tensor> {
   results.set('key_encoded', lastTensor(lowering, 'key'));
   const addsToLoss = lowering.encoding.sites.some(({ target }) => target === 'loss');
   if (addsToLoss) results.set('loss', lastTensor(lowering, 'loss'));
+  const transport = lowering.transport();
+  if (transport !== null) {
+    const moved = ownTransport(lowering.name, lastTensor(lowering, 'key'), transport);
+    lowering.definitions.push(...moved);
+    results.set('key_transported', moved.at(-1)!.tensor);
+  }
   return results;
 }
 
@@ -137,6 +145,7 @@ function begin(encoding: CheckedEncoding, report: Report, part: Lowering['part']
     known.set(key, tensor);
     return tensor;
   };
+  let transport: Transport | null | undefined;
   const lowering: Lowering = {
     encoding,
     report,
@@ -152,6 +161,7 @@ function begin(encoding: CheckedEncoding, report: Report, part: Lowering['part']
     scalar: (node, frame) => lowerScalar(lowering, node, frame),
     declared: (declaration) => memo(declared, declaration, () => declare(lowering, declaration)),
     version: (target, version) => memo(versions, `${target} ${version}`, () => makeVersion(lowering, target, version)),
+    transport: () => (transport === undefined ? (transport = lowerTransport(lowering)) : transport),
     ...makeVisible(encoding, () => lowering),
     training: () => {
       const flag = memo(versions, 'training', () => given('training', [], 'training', 'integer'));

@@ -19,7 +19,7 @@ export function lowerSite(lowering: Lowering, site: CheckedSite, name: string): 
     case 'transform':
       return lowerTransform(lowering, site, name);
     case 'transport':
-      return oldVersion(lowering, site); // refused by lower.ts
+      return oldVersion(lowering, site); // the score has it: versions.ts
     default:
       return site satisfies never;
   }

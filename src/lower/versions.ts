@@ -9,6 +9,7 @@ import {
   scaledScore,
   weightedValues,
 } from '../attention/compose.ts';
+import { transportedProducts } from '../attention/transport.ts';
 import type { ChainTensor, CheckedEncoding, CheckedSite } from '../check/checked.ts';
 import { at } from '../ir/build.ts';
 import type { Scalar, Tensor } from '../ir/ir.ts';
@@ -77,9 +78,13 @@ function original(lowering: Lowering, target: Versioned): Tensor {
     }
     case 'score': {
       const [query, key] = [lastTensor(lowering, 'query'), lastTensor(lowering, 'key')];
-      const product = products(lowering.name('query_key'), query, key, geometry);
-      const scaled = scaledScore(nameOf(lowering, 'score', 0), product.tensor, geometry);
-      lowering.definitions.push(product, scaled);
+      const transport = lowering.transport();
+      const made =
+        transport === null
+          ? [products(lowering.name('query_key'), query, key, geometry)]
+          : transportedProducts(lowering.name, query, key, transport, geometry);
+      const scaled = scaledScore(nameOf(lowering, 'score', 0), made.at(-1)!.tensor, geometry);
+      lowering.definitions.push(...made, scaled);
       return scaled.tensor;
     }
     case 'attention':

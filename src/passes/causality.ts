@@ -26,7 +26,7 @@ export function lookAhead(program: Program): ReadonlyMap<Tensor, Definition> {
 }
 
 function looksAhead(d: Definition, context: Context): boolean {
-  if (d.kind === 'scan' && d.reverse && isTokens(d.along)) return true;
+  if ((d.kind === 'scan' || d.kind === 'triangular') && d.reverse && isTokens(d.along)) return true;
   // A softmax at one key depends on the whole row.
   const own = d.tensor.axes.filter((axis) => isTokens(axis) && !(d.kind === 'softmax' && axis === d.over));
   const known = (index: Scalar, inner: Context): boolean => own.some((t) => proveAtMost(index, at(t), inner));

@@ -43,7 +43,7 @@ function inputSlot(tensor: Tensor, late: ReadonlySet<Tensor>): Slot {
 
 /** Of what a definition computes on its own, whatever it reads. */
 function ownSlot(d: Definition): Slot {
-  if (!fitsHost(d.tensor.axes)) return 'layer';
+  if (!fitsHost(d.tensor.axes) || d.kind === 'triangular') return 'layer';
   let slot: Slot = 'static';
   const roots = scalarsOf(d);
   if ([...d.tensor.axes, ...axesOf(roots)].some(isTokens)) slot = 'table';

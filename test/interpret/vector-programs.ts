@@ -351,7 +351,7 @@ const shaw: Builder = (g) => {
   });
 };
 
-/** By the name of the vector. `path` needs a rule of its own (a map between every two tokens) and is not here. */
+/** By the name of the vector. `path` is compiled from its text (test/verify). */
 export const vectorPrograms: Readonly<Record<string, Builder>> = {
   rope_split: rope('split'),
   rope_interleaved: rope('interleaved'),

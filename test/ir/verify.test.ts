@@ -17,6 +17,7 @@ import {
   rotate,
   scan,
   softmax,
+  triangular,
 } from '../../src/ir/build.ts';
 import type { Definition, Program, Scalar } from '../../src/ir/ir.ts';
 import { bounded, finite, ordered, scoped, shaped, traced, typed, verify, wellFounded } from '../../src/ir/verify.ts';
@@ -28,6 +29,9 @@ const x = given('x', [axis('t', 'tokens', 'token'), axis('d', 4, 'feature')], 'x
 const y = defined('y', [t, d]);
 const cotangent = given('d_z', x.axes, 'cotangent');
 const fine = map(y, call('multiply', readAt(x, [t, d]), real(2)));
+
+const other = axis('s', 'keys', 'key-token');
+const system = triangular(y, { along: t, other, factor: read(x, [at(other), at(d)]), term: readAt(x, [t, d]) });
 
 const wrongProgram = (definitions: readonly Definition[], more: Partial<Program> = {}): Program => ({
   name: 'wrong',
@@ -92,6 +96,24 @@ const broken: readonly [string, Rule, Program, RegExp][] = [
     shaped,
     wrongProgram([scan(y, { along: t, factor: call('exp', readAt(x, [t, d])) })]),
     /neither a constant nor a plain read/,
+  ],
+  [
+    'a system whose factor cannot be transposed',
+    shaped,
+    wrongProgram([triangular(y, { along: t, other, factor: real(1), term: real(0) })]),
+    /is no plain read/,
+  ],
+  [
+    'a system that begins at a row of its own',
+    shaped,
+    wrongProgram([{ ...system, from: at(t) } as Definition]),
+    /begins at a step of its own/,
+  ],
+  [
+    'a system whose factors run over what it keeps',
+    shaped,
+    wrongProgram([{ ...system, other: d } as Definition]),
+    /is over the axis of its other steps/,
   ],
   [
     'a softmax over a foreign axis',

@@ -20,6 +20,7 @@ import {
   scatter,
   size,
   softmax,
+  triangular,
 } from '../../src/ir/build.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 
@@ -118,6 +119,23 @@ export function recurrence(kind: ScanKind): Program {
   const factor = linear ? readAt(kept.tensor) : real(1);
   const made = scan(defined('output', axes), { along: axes[1], reverse, exclusive, initial, factor, term: readAt(x) });
   return one('recurrence', [x, decay], linear ? [kept, made] : [made]);
+}
+
+/** A unit triangular system over the tokens: from the first row on or from the last, all rows or those after a column's own. */
+export function triangularSystem(reverse: boolean, isPartial: boolean): Program {
+  const axes = [batch(), token(), axis('j', 'keys', 'key-token')] as const;
+  const [b, t, j] = axes;
+  const other = axis('s', 'keys', 'key-token');
+  const [x, w] = [input('x', [b, t, axis('j', 'keys', 'key-token')]), input('w', [b, t, other])];
+  const made = triangular(defined('output', axes), {
+    along: t,
+    other,
+    reverse,
+    from: isPartial ? plus(at(j), integer(1)) : integer(0),
+    factor: read(w, [at(b), at(t), at(other)]),
+    term: readAt(x, axes),
+  });
+  return one(`triangular_${reverse ? 'upper' : 'lower'}${isPartial ? '_partial' : ''}`, [x, w], [made]);
 }
 
 export function products(): Program {
@@ -239,6 +257,8 @@ export const single: readonly (() => Program)[] = [
   buckets,
   scattered,
   projection,
+  () => triangularSystem(false, true),
+  () => triangularSystem(true, false),
 ];
 
 export const realInputs = (program: Program): string[] =>

@@ -63,7 +63,7 @@ function dataOf({ type }: BufferPlan, from: ArrayLike<number>): Data {
   return Float32Array.from(from, type === 'bf16' ? roundToBf16 : (value) => value);
 }
 
-/** Inputs are taken from `values` or else from `given`; what is added to starts from 0. Results go to `values`. */
+/** Inputs are taken from `values` or else from `given`; what is added to starts from 0, but for rows that are kept. Results go to `values`. */
 export function runEntry(
   entry: EntryPlan,
   sizes: KernelSizes,
@@ -84,7 +84,8 @@ export function runEntry(
       const from = given[buffer.name]!;
       data = dataOf(buffer, from);
     }
-    if (data === undefined && accumulate) data = fresh(buffer).fill(0);
+    // Rows of earlier tokens are not read before they are written.
+    if (data === undefined && accumulate) data = buffer.rows === 'history' ? fresh(buffer) : fresh(buffer).fill(0);
     if (data === undefined) throw new Error(`${entry.name} needs '${buffer.name}'`);
     if (data.length !== elements(buffer)) {
       throw new Error(`'${buffer.name}' has ${data.length} elements, not ${elements(buffer)}`);

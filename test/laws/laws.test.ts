@@ -33,6 +33,8 @@ const decided: Readonly<Record<string, string>> = {
   comrope_ld_1d: 'relative proved, orthogonal proved, causal proved, commuting proved',
   learned_absolute: 'causal proved',
   nope: 'relative proved, causal proved',
+  path: 'relative proved, causal proved',
+  path_fox: 'relative proved, causal proved',
   rope: 'relative proved, orthogonal proved, causal proved',
   rope_interleaved: 'relative proved, orthogonal proved, causal proved',
   rope_learned: 'relative proved, orthogonal proved, causal proved, starts_as(rope) tested',

@@ -8,7 +8,6 @@ import { loadFile, loadText, root, small } from './load.ts';
 
 /** For each feature a smallest program, its code, and the text that the diagnostic points at. */
 const refused: Record<Feature, readonly [string, string, string]> = {
-  transport: ['transport key [t, h, r, c] by delta(r, c)', 'PE0501', 'transport'],
   'x site': ['x[t, m] *= 2', 'PE0506', 'x[t, m] *= 2'],
   'length in cache': ['key[t, h, d] *= length', 'PE0508', 'key[t, h, d] *= length'],
   'embedding in attention': ['score[h, i, j] += embedding[i, 0]', 'PE0509', 'embedding[i, 0]'],
@@ -36,10 +35,9 @@ describe('features that are not compiled', () => {
   });
 
   it('reports every place, each once', () => {
-    const source =
-      'encoding test {\n x[t, m] *= 2\n transport key [t, h, r, c] by delta(r, c)\n key[t, h, d] *= length\n}';
+    const source = 'encoding test {\n x[t, m] *= 2\n key[t, h, d] *= length\n score[h, i, j] += embedding[i, 0]\n}';
     const { diagnostics } = loadText(source);
-    expect(diagnostics.map((d) => d.code).sort()).toEqual(['PE0501', 'PE0506', 'PE0508']);
+    expect(diagnostics.map((d) => d.code).sort()).toEqual(['PE0506', 'PE0508', 'PE0509']);
   });
 
   it('length may be read where nothing is cached', () => {
@@ -54,8 +52,6 @@ describe('the programs of the catalogue', () => {
   const partly: Readonly<Record<string, readonly string[]>> = {
     canon: ['PE0506'],
     longrope: ['PE0508'],
-    path: ['PE0501'],
-    path_fox: ['PE0501'],
     randomised: ['PE0508'],
     rope_ntk_dynamic: ['PE0508'],
   };

@@ -74,6 +74,10 @@ describe('conservation', () => {
       learn r[n: n, d: dim] ~ normal(0, 1)
       score[h, i, j] += scale * sum[d: dim](query[i, h, d] * r[clamp(i - j, 0, 4), d])
       attention[h, i, j] = relu(score[h, i, j])`,
+    'maps of tokens between key and query': `learn U[m: model, h: kv_head, d: dim] ~ normal(0, 1)
+      let w[t: token, h: kv_head, d: dim] = sum[m: model](x[t, m] * U[m, h, d])
+      transport key [t, h, r, c] by delta(r, c) - w[t, h, r] * w[t, h, c] / 9
+      attention[h, i, j] = score[h, i, j] ^ 2`,
     'gates from the token': `learn g[m: model, h: head] ~ normal(0, 1)
       let gate[t: token, h: head] = log_sigmoid(sum[m: model](x[t, m] * g[m, h]))
       score[h, i, j] += sum[s: token where j < s <= i](gate[s, h])

@@ -1,4 +1,4 @@
-// Vectors, the program where it has another name, and its params; all of them but t5 and path.
+// Vectors, the program where it has another name, and its params; all of them but t5.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -26,6 +26,7 @@ export const referenceCases: readonly VectorCase[] = [
   ['urpe', 'urpe', {}],
   ['fox', 'fox', {}],
   ['shaw', 'shaw', { far: 4 }],
+  ['path', 'path_plain', {}],
 ];
 
 export function vectors(name: string): Case {
@@ -35,6 +36,6 @@ export function vectors(name: string): Case {
 }
 
 export function pathOf(program: string): string {
-  const example = `examples/${program}.pe`;
-  return existsSync(join(root, example)) ? example : `test/fixtures/programs/${program}.pe`;
+  const places = ['examples', 'test/fixtures/vectors'].map((folder) => `${folder}/${program}.pe`);
+  return places.find((path) => existsSync(join(root, path))) ?? `test/fixtures/programs/${program}.pe`;
 }

@@ -3,9 +3,9 @@
 import { error, note } from '../code.ts';
 
 export const compileCodes = {
-  transportNotCompiled: error('PE0501', '`transport` is not compiled', () => ({
-    message: '`transport` is not compiled yet: no kernel multiplies the maps of the tokens between key and query',
-    hint: '`rotate` and `transform` change a key where it stands',
+  transportForm: error('PE0501', 'a `transport` that is not one direction', (why: string) => ({
+    message: `this \`transport\` is not compiled: ${why}`,
+    hint: 'write `delta(r, c) - strength[t, h] * w[t, h, r] * w[t, h, c]`: the identity, less a multiple of one direction',
   })),
   inputSiteNotCompiled: error('PE0506', 'a site on `x` is not compiled', () => ({
     message: 'a change of `x` is not compiled yet: query, key and value would have to be projected from its result',
