@@ -52,15 +52,17 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   if (checked === null || lowered === null || hasErrors(diagnostics))
     return { files: () => [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
-  const plan = planEncoding(lowered, targetPlan(options.target, options.precision), options);
+  const common = { context: checked.geometry.context, rewrites: options.rewrites };
+  const target = { ...common, ...targetPlan(options.target, options.precision) };
+  const plan = planEncoding(lowered, target, options);
   const info = await moduleInfo(source, checked, options.target);
   const module = await printModule(plansOf(plan), info);
   const name = transliterate(checked.name);
-  const target = targetOf(options.target);
+  const language = targetOf(options.target);
   const files = (): readonly OutputFile[] => [
     {
-      path: `${name}${target.extension}`,
-      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), target),
+      path: `${name}${language.extension}`,
+      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), language),
     },
     { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : options.target}.ts`, text: module },
   ];
