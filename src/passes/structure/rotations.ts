@@ -6,7 +6,7 @@
 
 import { axis, defined, map, rotate } from '../../ir/build.ts';
 import type { Axis, Definition, Scalar, Tensor } from '../../ir/ir.ts';
-import { at, integer, isConstant, read } from '../../ir/scalar.ts';
+import { at, call, integer, isConstant, read } from '../../ir/scalar.ts';
 import { axesOf, freshAxes, mapScalar, substitute } from '../../ir/visit.ts';
 import { exponentialProduct, isSkew } from '../../laws/maps.ts';
 import type { ExponentialProduct, Made } from '../../laws/maps.ts';
@@ -19,21 +19,33 @@ export const rotations: Rewrite = (program) => {
   const unique = uniqueNames(program);
   const phases = new Map<Tensor, Definition>();
   const seen: Seen[] = [];
-  const definitions = program.definitions.flatMap((d): Definition[] => {
+  const definitions = program.definitions.flatMap((written): Definition[] => {
+    const d = straight(written, made);
     const product = pairProduct(d, made);
-    if (product === null) return [d];
+    if (product === null) return [written];
     const { expm } = product;
     const known = phases.get(expm.tensor);
     const phase = known ?? phaseOf(expm, made, unique(`${expm.tensor.name}_phase`));
     phases.set(expm.tensor, phase);
     const turned = turn(d, product, phase.tensor);
-    if (turned === null) return [d];
+    if (turned === null) return [written];
     const text = `${expm.tensor.name} is exp of a skew 2 x 2 matrix: a rotation of neighbouring features`;
     seen.push({ rewrite: 'rotations', applied: true, tensor: d.tensor.name, span: d.span, text });
     return known === undefined ? [phase, turned] : [turned];
   });
   return seen.length === 0 ? { program, seen } : { program: withDefinitions(program, definitions), seen };
 };
+
+/** The same product with a matrix that is only renamed or transposed read where it was made. */
+function straight(d: Definition, made: Made): Definition {
+  if (d.kind !== 'reduce' || d.body.kind !== 'call' || d.body.op !== 'multiply') return d;
+  const [matrix, old] = d.body.args;
+  const from = matrix?.kind === 'read' ? made.get(matrix.tensor) : undefined;
+  if (matrix?.kind !== 'read' || from?.kind !== 'map' || from.body.kind !== 'read') return d;
+  if (made.get(from.body.tensor)?.kind !== 'expm') return d;
+  const by = new Map(from.tensor.axes.map((own, n) => [own, matrix.index[n]!]));
+  return Object.freeze({ ...d, body: call('multiply', substitute(from.body, by), old!) });
+}
 
 /** A product with the exponential of a 2 x 2 matrix that is proved skew. */
 function pairProduct(d: Definition, made: Made): ExponentialProduct | null {

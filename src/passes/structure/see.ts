@@ -4,6 +4,7 @@
 import type { Program } from '../../ir/ir.ts';
 import { verify } from '../../ir/verify.ts';
 import { dead } from '../dead.ts';
+import { channels } from './channels.ts';
 import { keyTerms } from './key-terms.ts';
 import { rotations } from './rotations.ts';
 import { rewriteNames } from './rewrites.ts';
@@ -11,7 +12,7 @@ import type { Rewrite, RewriteContext, RewriteName, Rewritten, Seen } from './re
 
 export const rewrites: Readonly<Record<RewriteName, Rewrite>> = {
   'key-terms': keyTerms,
-  channels: (program) => ({ program, seen: [] }),
+  channels,
   rotations,
 };
 
