@@ -140,7 +140,8 @@ export function hasGradient({ origin, type }: Tensor): boolean {
 function planRelevance({ attend, embed }: Lowered, target: Partial<PlanOptions>): readonly Plan[] {
   const planOf = (program: Program, output: string): Plan => {
     const { program: all } = relevance(program, [output]);
-    return buildPlan(all, { outputs: [...all.results.keys()], decode: false, inPlace: [], ...target });
+    // Relevance goes through the terms that are written.
+    return buildPlan(all, { outputs: [...all.results.keys()], decode: false, inPlace: [], ...target, rewrites: [] });
   };
   return [
     renamed(planOf(attend, 'output'), { forward: 'relevance', step: 'relevance_step' }),

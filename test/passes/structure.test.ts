@@ -86,7 +86,7 @@ describe('random maps by exponentials of 2 x 2 matrices', () => {
     const before = attend(text);
     const { program, seen } = see(before, ['rotations']);
     expect(seen.length > 0).toBe(isSkew);
-    expect(program.definitions.some((d) => d.kind === 'expm')).toBe(!isSkew);
+    expect(program.definitions.some((d) => d.kind === 'matrix')).toBe(!isSkew);
     expect(difference(before, program), text).toBeLessThan(1e-9);
   });
 });

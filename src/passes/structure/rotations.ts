@@ -42,7 +42,7 @@ function straight(d: Definition, made: Made): Definition {
   const [matrix, old] = d.body.args;
   const from = matrix?.kind === 'read' ? made.get(matrix.tensor) : undefined;
   if (matrix?.kind !== 'read' || from?.kind !== 'map' || from.body.kind !== 'read') return d;
-  if (made.get(from.body.tensor)?.kind !== 'expm') return d;
+  if (made.get(from.body.tensor)?.kind !== 'matrix') return d;
   const by = new Map(from.tensor.axes.map((own, n) => [own, matrix.index[n]!]));
   return Object.freeze({ ...d, body: call('multiply', substitute(from.body, by), old!) });
 }
