@@ -52,15 +52,17 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   if (checked === null || lowered === null || hasErrors(diagnostics))
     return { files: () => [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
-  const plan = planEncoding(lowered, targetPlan(options.target, options.precision), options);
+  const common = { context: checked.geometry.context, rewrites: options.rewrites };
+  const target = { ...common, ...targetPlan(options.target, options.precision) };
+  const plan = planEncoding(lowered, target, options);
   const info = await moduleInfo(source, checked, options.target);
   const module = await printModule(plansOf(plan), info);
   const name = transliterate(checked.name);
-  const target = targetOf(options.target);
+  const language = targetOf(options.target);
   const files = (): readonly OutputFile[] => [
     {
-      path: `${name}${target.extension}`,
-      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), target),
+      path: `${name}${language.extension}`,
+      text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), language),
     },
     { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : options.target}.ts`, text: module },
   ];
@@ -138,7 +140,8 @@ export function hasGradient({ origin, type }: Tensor): boolean {
 function planRelevance({ attend, embed }: Lowered, target: Partial<PlanOptions>): readonly Plan[] {
   const planOf = (program: Program, output: string): Plan => {
     const { program: all } = relevance(program, [output]);
-    return buildPlan(all, { outputs: [...all.results.keys()], decode: false, inPlace: [], ...target });
+    // Relevance goes through the terms that are written.
+    return buildPlan(all, { outputs: [...all.results.keys()], decode: false, inPlace: [], ...target, rewrites: [] });
   };
   return [
     renamed(planOf(attend, 'output'), { forward: 'relevance', step: 'relevance_step' }),

@@ -3,6 +3,8 @@
 import type { PlanOptions } from '../codegen/plan/plan.ts';
 import type { Language } from '../targets/device.ts';
 import type { Geometry } from './check/checked.ts';
+import { rewriteNames } from './passes/structure/rewrites.ts';
+import type { RewriteName } from './passes/structure/rewrites.ts';
 
 /** A small GPT-2, so that every command works without a flag. */
 export const defaultGeometry: Geometry = {
@@ -23,6 +25,8 @@ export interface CompileOptions {
   readonly target: Language;
   /** How tensors of tokens are stored; bf16 only where the target has it. */
   readonly precision: 'f32' | 'bf16';
+  /** What may be rewritten where more structure is seen than a program says (src/passes/structure). */
+  readonly rewrites: readonly RewriteName[];
   /** Over what the encoding asks for by itself: `output`, and the gradients of all that it reads. */
   readonly plan: Partial<PlanOptions>;
   /** Entries that propagate relevance, beside those of gradients. */
@@ -37,6 +41,7 @@ const defaultOptions: CompileOptions = {
   params: {},
   target: 'wgsl',
   precision: 'f32',
+  rewrites: rewriteNames,
   plan: {},
   relevance: false,
   laws: true,

@@ -23,7 +23,7 @@ const kernelStages = ['step', 'forward', 'backward', 'finish'] as const;
 export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): Plan {
   const options = planOptions(program, given);
   const alone: PlanOptions = { ...options, library: false }; // where token rows may start at any token
-  const { all, wanted } = differentiate(program, options);
+  const { all, wanted, seen } = differentiate(program, options);
   const slots = assignSlots(all, { late: wanted });
   const stageOf = assignStages(all, slots);
   const { tables: turns, turns: turnOf } = tabulate(all.definitions, hostTensors(all, stageOf));
@@ -122,6 +122,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     tables: [...tablesOf(host, roots, asked, buffer, hostSlots), ...decodeTables(host, hostSlots)],
     kernels,
     entries,
+    seen,
     narrow,
   };
 

@@ -5,6 +5,8 @@ import { given } from '../../src/ir/build.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
 import { likeAxis } from '../../src/ir/visit.ts';
 import { simplify } from '../../src/passes/pipeline.ts';
+import type { Seen } from '../../src/passes/structure/rewrites.ts';
+import { seeStructure } from '../../src/passes/structure/see.ts';
 import type { PlanOptions } from './plan.ts';
 
 const withResults = (program: Program, names: Iterable<string>): Program => ({
@@ -13,10 +15,23 @@ const withResults = (program: Program, names: Iterable<string>): Program => ({
   results: new Map([...names].map((name) => [name, program.results.get(name)!])),
 });
 
-export function differentiate(program: Program, options: PlanOptions): { all: Program; wanted: readonly Tensor[] } {
+export interface Differentiated {
+  readonly all: Program;
+  readonly wanted: readonly Tensor[];
+  readonly seen: readonly Seen[];
+}
+
+export function differentiate(program: Program, options: PlanOptions): Differentiated {
   const wanted = program.inputs.filter(({ name }) => options.gradients.includes(name));
-  if (wanted.length === 0) return { all: simplify(withResults(program, options.outputs)), wanted };
-  const forward = simplify(withResults(program, new Set([...options.outputs, ...options.seeds])));
+  const asked = new Set(wanted.length === 0 ? options.outputs : [...options.outputs, ...options.seeds]);
+  const { context, blockwise } = options;
+  const plain = simplify(withResults(program, asked));
+  const { program: forward, seen } = seeStructure(plain, options.rewrites, {
+    wanted: new Set(wanted),
+    context,
+    blockwise,
+  });
+  if (wanted.length === 0) return { all: seen.length === 0 ? forward : simplify(forward), wanted, seen };
   const seeds = new Map(
     options.seeds.map((name) => {
       const result = forward.results.get(name)!;
@@ -27,5 +42,5 @@ export function differentiate(program: Program, options: PlanOptions): { all: Pr
   const kept = new Map(
     [...both.results].filter(([name]) => options.outputs.includes(name) || !forward.results.has(name)),
   );
-  return { all: simplify({ ...both, results: kept }), wanted };
+  return { all: simplify({ ...both, results: kept }), wanted, seen };
 }

@@ -1,6 +1,7 @@
 // The defaults of plan options.
 
 import type { Program } from '../../src/ir/ir.ts';
+import { rewriteNames } from '../../src/passes/structure/rewrites.ts';
 import type { PlanOptions } from './plan.ts';
 
 const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
@@ -23,6 +24,8 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   blockwise: false,
   packed: false,
   decode: true,
+  rewrites: rewriteNames,
+  context: 1024,
   library: false,
 };
 

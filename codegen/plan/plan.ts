@@ -3,6 +3,7 @@
 
 import type { Span } from '../../grammar/span.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
+import type { RewriteName, Seen } from '../../src/passes/structure/rewrites.ts';
 import type { Binding, KernelBody, Size, StorageType } from '../kernel.ts';
 
 export type { Size } from '../kernel.ts';
@@ -126,6 +127,8 @@ export interface Plan {
   readonly tables: readonly HostTable[]; // those of them that kernels read
   readonly kernels: readonly KernelPlan[];
   readonly entries: readonly EntryPlan[];
+  /** Where more structure was seen than the program says, and what was made of it. */
+  readonly seen: readonly Seen[];
   /** What the entries but decode keep as bf16. */
   readonly narrow: ReadonlySet<Tensor>;
 }
@@ -187,6 +190,10 @@ export interface PlanOptions {
   readonly packed: boolean;
   /** A decode entry, where the program allows one. */
   readonly decode: boolean;
+  /** What may be rewritten where more structure is seen than a program says (src/passes/structure); all by default. */
+  readonly rewrites: readonly RewriteName[];
+  /** Tokens that the model is made for: how large an index gets, where that matters to precision. */
+  readonly context: number;
   /** Matrix products that a library can do stand alone, without an epilogue, and are described (KernelPlan.product). */
   readonly library: boolean;
 }

@@ -3,6 +3,8 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { CompileOptions } from '../options.ts';
+import { rewriteMeanings, rewriteNames } from '../passes/structure/rewrites.ts';
+import type { RewriteName } from '../passes/structure/rewrites.ts';
 
 export function wholeNumber(least: number) {
   return (text: string): number => {
@@ -65,7 +67,38 @@ export function addGeometryFlags(command: Command): Command {
     .option('--layer <n>', 'the layer to compile for, from 0 (default: 0)', wholeNumber(0));
 }
 
-export async function compileOptionsOf(flags: EncodingFlags & GeometryFlags): Promise<CompileOptions> {
+export interface RewriteFlags {
+  readonly rewrites?: readonly RewriteName[];
+}
+
+/** `all`, `none`, or names with commas; a name after `-` is left out of all. */
+function rewriteList(text: string): readonly RewriteName[] {
+  if (text === 'all') return rewriteNames;
+  if (text === 'none') return [];
+  const words = text.split(',').map((word) => word.trim());
+  const known = (word: string): boolean => rewriteNames.some((name) => name === word.replace(/^-/, ''));
+  const unknown = words.find((word) => !known(word));
+  if (unknown !== undefined)
+    throw new InvalidArgumentError(`It must be all, none, or some of ${rewriteNames.join(', ')}.`);
+  const named = rewriteNames.filter((name) => words.includes(name));
+  return (named.length === 0 ? rewriteNames : named).filter((name) => !words.includes(`-${name}`));
+}
+
+export function addRewriteFlag(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--rewrites <names>',
+        'what may be rewritten: all, none, or names with commas; -NAME is all but it (default: all)',
+      ).argParser(rewriteList),
+    )
+    .addHelpText(
+      'after',
+      `\nRewrites:\n${rewriteNames.map((name) => `  ${name.padEnd(10)}  ${rewriteMeanings[name]}`).join('\n')}`,
+    );
+}
+
+export async function compileOptionsOf(flags: EncodingFlags & GeometryFlags & RewriteFlags): Promise<CompileOptions> {
   const { compileOptions, defaultGeometry } = await import('../options.ts');
   const { usage } = await import('./failure.ts');
   const heads = flags.heads ?? defaultGeometry.heads;
@@ -83,5 +116,6 @@ export async function compileOptionsOf(flags: EncodingFlags & GeometryFlags): Pr
     throw usage(`${geometry.heads} heads cannot share ${geometry.kv_heads} key heads evenly`, 'change --kv-heads');
   if (geometry.layer >= geometry.layers)
     throw usage(`there is no layer ${geometry.layer} of ${geometry.layers}`, 'layers count from 0; change --layer');
-  return compileOptions({ encoding: flags.encoding ?? null, params: flags.param ?? {}, geometry });
+  const rewrites = flags.rewrites === undefined ? {} : { rewrites: flags.rewrites };
+  return compileOptions({ encoding: flags.encoding ?? null, params: flags.param ?? {}, geometry, ...rewrites });
 }

@@ -70,6 +70,29 @@ function entryRows(entry: EntryPlan, sizes: SizeValues, chip: Chip, lineOf: Line
   return rows.length < 2 ? rows : [...rows, ['', '', `all of ${entry.name}`, '', ...total]];
 }
 
+/** Where more structure was seen than the program says. */
+export const seenData = (plan: EncodingPlan, lineOf: LineOf) =>
+  plansOf(plan).flatMap(({ seen }) => seen.map(({ span, ...rest }) => ({ ...rest, line: lineOf(span) })));
+
+/** The same as a table; null where there is nothing. */
+export function seenSection(plan: EncodingPlan, lineOf: LineOf): Section | null {
+  const seen = seenData(plan, lineOf);
+  if (seen.length === 0) return null;
+  return {
+    title: 'Seen',
+    note: 'structure that the compiler found; --rewrites none compiles what is written',
+    rows: [
+      ['rewrite', 'tensor', 'line', ''],
+      ...seen.map(({ rewrite, applied, tensor, line, text }) => [
+        applied ? rewrite : `not ${rewrite}`,
+        tensor,
+        line,
+        text,
+      ]),
+    ],
+  };
+}
+
 /** What forward keeps for backward. */
 export function savedSection(plan: EncodingPlan, sizes: SizeValues): Section {
   const outputs = plansOf({ ...plan, relevance: [] }).flatMap(({ entries }) =>

@@ -23,7 +23,7 @@ const infix: Partial<Record<OpName, readonly [symbol: string, level: number]>> =
 type AxisNames = (axis: Axis) => string;
 
 /** A scalar as text. */
-function printScalar(s: Scalar, axisName: AxisNames = (axis) => axis.name, level = 0): string {
+export function printScalar(s: Scalar, axisName: AxisNames = (axis) => axis.name, level = 0): string {
   const inner = (a: Scalar, at = 0): string => printScalar(a, axisName, at);
   switch (s.kind) {
     case 'constant':

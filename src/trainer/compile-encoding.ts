@@ -9,6 +9,7 @@ import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from '../front-end.ts';
 import { createLoader } from '../load-module.ts';
 import type { Loader } from '../load-module.ts';
+import { rewriteNames } from '../passes/structure/rewrites.ts';
 import { serial } from '../serial.ts';
 import { compileOptions, defaultGeometry } from '../options.ts';
 import type { CompileOptions } from '../options.ts';
@@ -38,7 +39,7 @@ export async function compileEncoding(
   let diagnostics: readonly Diagnostic[] = [];
   for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
     const geometry = { ...defaultGeometry, ...sizes, layer };
-    const { encoding: wanted, params } = choice;
+    const { encoding: wanted, params, rewrites = rewriteNames } = choice;
     const options = {
       encoding: wanted,
       params,
@@ -46,6 +47,7 @@ export async function compileEncoding(
       plan: { packed: true, ...plan },
       target,
       precision,
+      rewrites,
       laws: layer === 0,
     };
     const found = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result

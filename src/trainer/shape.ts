@@ -2,16 +2,7 @@
 // that its `backward` adds to and its `finish` takes once an optimizer step.
 
 import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
-import type {
-  Buffer,
-  Buffers,
-  Device,
-  DeviceBuffer,
-  Module,
-  Sizes,
-  StorageType,
-  Tape,
-} from '../../targets/device.ts';
+import type { Buffer, Buffers, Device, DeviceBuffer, Module, Sizes, StorageType, Tape } from '../../targets/device.ts';
 import type { Batch } from './batches.ts';
 import { callEntry, inputOf } from './call.ts';
 import { openDraws } from './draws.ts';
@@ -22,6 +13,7 @@ import type { Model, ShapeBuffers } from './model.ts';
 import { parameter } from './parameters.ts';
 import { segmentsOf } from './segments.ts';
 import { weightsAs, wholeBuffer } from './store.ts';
+import { sharedTables } from './tables.ts';
 
 export interface Shape extends ShapeBuffers {
   readonly sizes: Sizes;
@@ -57,8 +49,13 @@ export function openShape(
     return wholeBuffer(buffer, 'i32');
   };
   const hostValues = new Map<Module, Buffers>();
+  const upload = sharedTables((label, data) => {
+    const buffer = allocate(label, data.length);
+    if (data.length > 0) device.write(buffer, 0, data);
+    return wholeBuffer(buffer, data instanceof Int32Array ? 'i32' : 'f32');
+  });
   const tablesOf = (layer: LayerEncoding): Buffers => {
-    const known = hostValues.get(layer.module) ?? uploadTables(device, layer, sizes, allocate);
+    const known = hostValues.get(layer.module) ?? uploadTables(layer, sizes, upload);
     hostValues.set(layer.module, known);
     return known;
   };
@@ -117,19 +114,15 @@ export function writeBatch(device: Device, shape: Shape, batch: Batch): void {
 }
 
 /** Tables computed in float64, and `position` itself where a kernel reads it. */
-function uploadTables(device: Device, layer: LayerEncoding, sizes: Sizes, allocate: Allocate): Buffers {
+function uploadTables(layer: LayerEncoding, sizes: Sizes, upload: ReturnType<typeof sharedTables>): Buffers {
   const { module } = layer;
   const positions = positionValues(layer, sizes.keys);
   const uploaded: Record<string, Buffer> = {};
-  const upload = (name: string, data: Float32Array | Int32Array): void => {
-    const buffer = allocate(name, data.length);
-    if (data.length > 0) device.write(buffer, 0, data);
-    uploaded[name] = wholeBuffer(buffer, data instanceof Int32Array ? 'i32' : 'f32');
-  };
-  for (const [name, data] of Object.entries(module.tables(sizes, positions))) upload(name, data);
+  for (const [name, data] of Object.entries(module.tables(sizes, positions))) uploaded[name] = upload(name, data);
   for (const [name, values] of Object.entries(positions)) {
     const input = inputOf(module, name);
-    if (input !== null) upload(name, input.type === 'i32' ? Int32Array.from(values) : Float32Array.from(values));
+    if (input === null) continue;
+    uploaded[name] = upload(name, input.type === 'i32' ? Int32Array.from(values) : Float32Array.from(values));
   }
   return uploaded;
 }

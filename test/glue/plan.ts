@@ -101,6 +101,7 @@ export function examplePlan(names: Names = plainNames): Plan {
     ],
     host: [thetaIs, angleIs],
     tables: [{ buffer: table, slot: 'table', definition: angleIs }],
+    seen: [],
     narrow: new Set(),
     kernels: [kernel],
     entries: [

@@ -64,7 +64,14 @@ export function decodeError(
       program.inputs.map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, tokens, first, count)]),
     );
     const values = new Map(state);
-    const all = { ...given, ...hostTables(plan, sizes, given) };
+    const isSupplied = ({ origin }: Tensor): boolean =>
+      origin.kind === 'given' && (origin.given === 'position' || origin.given === 'user');
+    const supplied = Object.fromEntries(
+      program.inputs
+        .filter(isSupplied)
+        .map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, tokens, 0, first + count)]),
+    );
+    const all = { ...given, ...hostTables(plan, sizes, { ...given, ...supplied }) };
     if (step !== undefined) runEntry(step, sizes, values, all, run);
     runEntry(decode, sizes, values, all, { order: 'random', ...run });
     for (const { buffer, accumulate } of decode.inputs)

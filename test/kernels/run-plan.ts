@@ -44,7 +44,29 @@ export function hostTables(plan: Plan, sizes: KernelSizes, inputs: Values): Valu
   };
   const { batch, tokens, first } = sizes;
   const made = interpret(program, { batch, tokens, first }, inputs as Record<string, ArrayLike<number>>);
-  return Object.fromEntries(plan.tables.map(({ buffer }) => [buffer.name, made.get(buffer.tensor!.name)!]));
+  return Object.fromEntries(
+    plan.tables.map(({ buffer }) => [buffer.name, asHeld(buffer, made.get(buffer.tensor!.name)!, sizes)]),
+  );
+}
+
+/** Rows of tokens as the buffer holds them: all up to the capacity, those before and of this call filled, or this call's. */
+function asHeld({ tensor, rows }: BufferPlan, data: Float64Array, sizes: KernelSizes): ArrayLike<number> {
+  const axis = tensor!.axes.findIndex(({ extent }) => extent === 'tokens');
+  if (axis < 0) return data;
+  const count = (from: number): number =>
+    tensor!.axes
+      .slice(from)
+      .reduce((all, { extent }) => all * (typeof extent === 'number' ? extent : sizes[extent as keyof KernelSizes]), 1);
+  const inner = count(axis + 1);
+  const outer = count(0) / (inner * sizes.tokens);
+  const made = data.length / (inner * outer); // the last of them is the last token
+  const [base, held] = rows === 'history' ? [0, sizes.capacity] : [sizes.first, sizes.tokens];
+  const out = new Float64Array(outer * held * inner).fill(NaN);
+  for (let o = 0; o < outer; o += 1)
+    for (let t = Math.max(base, sizes.keys - made); t < sizes.keys; t += 1)
+      for (let n = 0; n < inner; n += 1)
+        out[(o * held + t - base) * inner + n] = data[(o * made + t - (sizes.keys - made)) * inner + n]!;
+  return out;
 }
 
 /** All entries but decode, one after the other; the values of every parameter by name. */

@@ -98,7 +98,7 @@ describe('encodings', () => {
     expect(types(attendOf('test/fixtures/programs/fox.pe'))).toMatchInlineSnapshot(`
       "
       bf16: attention d_attention_logit d_key d_output d_query d_value d_x key key_cache output query value value_cache x
-       f32: b d_attention d_b d_log_f_sum d_score_running_sum_from_score_1_2 d_score_running_sum_from_score_1_sum d_w log_f_sum query_key score_1 score_running_sum score_running_sum_carry w
+       f32: b d_attention d_b d_log_f_sum d_score_running_sum_sum d_w log_f_sum query_key score_running_sum score_running_sum_carry w
       "
     `));
 });

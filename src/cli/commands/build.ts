@@ -2,8 +2,8 @@
 
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { addEncodingFlags, addGeometryFlags, compileOptionsOf } from '../flags.ts';
-import type { EncodingFlags, GeometryFlags } from '../flags.ts';
+import { addEncodingFlags, addGeometryFlags, addRewriteFlag, compileOptionsOf } from '../flags.ts';
+import type { EncodingFlags, GeometryFlags, RewriteFlags } from '../flags.ts';
 import { addPrecisionFlag } from '../device.ts';
 import type { PrecisionFlag } from '../device.ts';
 import { failed, usage } from '../failure.ts';
@@ -11,7 +11,7 @@ import { showDiagnostics } from '../show.ts';
 import { readSource } from '../source-file.ts';
 import type { Language } from '../../../targets/device.ts';
 
-interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag {
+interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, RewriteFlags {
   readonly out: string;
   readonly target: Language | 'all';
   readonly emit: 'all' | 'kernels' | 'ts';
@@ -29,7 +29,7 @@ export function addBuild(command: Command): void {
     )
     .option('--relevance', 'also entries that propagate relevance (PA-LRP), beside those of gradients')
     .addOption(new Option('--emit <what>', 'which files').choices(['all', 'kernels', 'ts']).default('all'));
-  addPrecisionFlag(addGeometryFlags(addEncodingFlags(command)))
+  addRewriteFlag(addPrecisionFlag(addGeometryFlags(addEncodingFlags(command))))
     .addHelpText(
       'after',
       `

@@ -2,24 +2,25 @@
 
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { addEncodingFlags, addGeometryFlags, compileOptionsOf, wholeNumber } from '../flags.ts';
-import type { EncodingFlags, GeometryFlags } from '../flags.ts';
+import { addEncodingFlags, addGeometryFlags, addRewriteFlag, compileOptionsOf, wholeNumber } from '../flags.ts';
+import type { EncodingFlags, GeometryFlags, RewriteFlags } from '../flags.ts';
 import { addPrecisionFlag } from '../device.ts';
 import type { PrecisionFlag } from '../device.ts';
 import { failed, usage } from '../failure.ts';
-import { showDiagnostics, table } from '../show.ts';
+import { printJson, showDiagnostics, table } from '../show.ts';
 import { readSource } from '../source-file.ts';
 import type { Source } from '../../source.ts';
 import type { CompileOptions } from '../../options.ts';
 import type { Language } from '../../../targets/device.ts';
 
-interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag {
+interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, RewriteFlags {
   readonly relevance?: boolean;
   readonly target: Language;
   readonly chip: string;
   readonly batch: number;
   readonly tokens?: number;
   readonly emit?: Emit;
+  readonly json?: boolean;
 }
 
 const emits = ['tokens', 'ast', 'ir', 'grad', 'plan', 'wgsl', 'cuda', 'wat', 'ts'] as const;
@@ -37,8 +38,9 @@ export function addExplain(command: Command): void {
       new Option('--target <name>', 'the language of the kernels').choices(['wgsl', 'cuda', 'wasm']).default('wgsl'),
     )
     .option('--relevance', 'where the relevance of the output goes (PA-LRP), and the kernels that propagate it')
-    .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits));
-  addPrecisionFlag(addGeometryFlags(addEncodingFlags(command)))
+    .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits))
+    .option('--json', 'the page as JSON');
+  addRewriteFlag(addPrecisionFlag(addGeometryFlags(addEncodingFlags(command))))
     .addHelpText(
       'after',
       `
@@ -48,6 +50,7 @@ Examples:
   $ pegen explain examples/carope.pe --target cuda --precision bf16 --chip h200 --tokens 1024
   $ pegen explain examples/carope.pe --emit ir
   $ pegen explain examples/rope.pe --relevance
+  $ pegen explain examples/alibi.pe --rewrites none
   $ pegen explain PE0203
 
 A floor is the time below which no implementation of a kernel can go on the chip: the larger of
@@ -86,16 +89,22 @@ async function run(what: string, flags: Flags): Promise<void> {
   const sizes = { batch: flags.batch, tokens, keys: tokens, first: 0, capacity: tokens };
   const line: Parameters<typeof page.stageSection>[1] = (span) => (span === null ? '' : lineOf(source, span));
   const { heads, kv_heads, head_dim, layers } = front.checked.geometry;
-  const shared = kv_heads === heads ? '' : `, ${kv_heads} of keys`;
-  console.log(`${front.checked.name}: ${heads} heads${shared}, ${head_dim} features each, ${layers} layers`);
   const { relevanceParts, relevanceSections } = await import('../../explain/relevance.ts');
-  for (const { title, note, rows } of [
+  const sections = [
     ...(options.relevance ? relevanceSections(relevanceParts(front.lowered!, line)) : []),
     page.stageSection(plan, line),
+    page.seenSection(plan, line),
     page.kernelSection(plan, sizes, chips[name], line),
     page.savedSection(plan, sizes),
-  ])
-    console.log(`\n${title} (${note})\n${indent(table(rows))}`);
+  ].filter((section) => section !== null);
+  if (flags.json === true) {
+    const { name: encoding, geometry } = front.checked;
+    const learned = parameterLines(front);
+    return printJson({ encoding, geometry, sections, seen: page.seenData(plan, line), learned, laws: lawLines(front) });
+  }
+  const shared = kv_heads === heads ? '' : `, ${kv_heads} of keys`;
+  console.log(`${front.checked.name}: ${heads} heads${shared}, ${head_dim} features each, ${layers} layers`);
+  for (const { title, note, rows } of sections) console.log(`\n${title} (${note})\n${indent(table(rows))}`);
   console.log(`\nLearned\n${indent(parameterLines(front).join('\n'))}`);
   if (front.laws.length > 0) console.log(`\nLaws\n${indent(lawLines(front).join('\n'))}`);
 }

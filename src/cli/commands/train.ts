@@ -5,14 +5,14 @@ import type { Command } from 'commander';
 import { addDeviceFlags, interruptSignal, stoppedEarly, withDevice } from '../device.ts';
 import type { DeviceFlags } from '../device.ts';
 import { usage } from '../failure.ts';
-import { addEncodingFlags } from '../flags.ts';
-import type { EncodingFlags } from '../flags.ts';
+import { addEncodingFlags, addRewriteFlag } from '../flags.ts';
+import type { EncodingFlags, RewriteFlags } from '../flags.ts';
 import { addRunFlags, configurationOf } from '../run-flags.ts';
 import type { RunFlags } from '../run-flags.ts';
 import { readSource } from '../source-file.ts';
 import { runShown, showResults } from '../training.ts';
 
-interface Flags extends RunFlags, EncodingFlags, DeviceFlags {
+interface Flags extends RunFlags, EncodingFlags, DeviceFlags, RewriteFlags {
   readonly out?: string;
   readonly resume?: boolean;
   readonly profile?: boolean;
@@ -24,7 +24,7 @@ export function addTrain(command: Command): void {
     .option('--out <folder>', 'where checkpoints and report.html go (default: runs/ and the file name)')
     .option('--resume', 'go on from the newest checkpoint of --out, to the same bits')
     .option('--profile', 'time every kernel of one step instead of training');
-  addDeviceFlags(addRunFlags(addEncodingFlags(command)))
+  addRewriteFlag(addDeviceFlags(addRunFlags(addEncodingFlags(command))))
     .addHelpText(
       'after',
       `
@@ -43,7 +43,8 @@ Ctrl-C finishes the step, writes a checkpoint and stops.`,
 
 async function run(path: string, flags: Flags): Promise<void> {
   const source = await readSource(path);
-  const choice = { source, encoding: flags.encoding ?? null, params: flags.param ?? {} };
+  const rewrites = flags.rewrites === undefined ? {} : { rewrites: flags.rewrites };
+  const choice = { source, encoding: flags.encoding ?? null, params: flags.param ?? {}, ...rewrites };
   const folder = flags.out ?? join('runs', path.split(/[\\/]/).at(-1)!.replace(/\.pe$/, ''));
   const resume = flags.resume === true;
   const before = await checkpointOf(folder, resume);
@@ -53,7 +54,7 @@ async function run(path: string, flags: Flags): Promise<void> {
   const corpus = await loadCorpus(flags.data ?? null);
   const data = await prepareData(corpus, configuration);
   const { sampleDefaults } = await import('../../trainer/sample.ts');
-  const chosen = before === null ? choice : { source, encoding: before.encoding, params: before.params };
+  const chosen = before === null ? choice : { source, encoding: before.encoding, params: before.params, ...rewrites };
 
   await withDevice(
     flags,

@@ -4,8 +4,15 @@ import type { Command } from 'commander';
 import { addPrecisionFlag, addVerifyDeviceFlags, withDevice } from '../device.ts';
 import type { DeviceFlags, PrecisionFlag } from '../device.ts';
 import { failed, usage } from '../failure.ts';
-import { addGeometryFlags, addEncodingFlags, compileOptionsOf, realNumber, wholeNumber } from '../flags.ts';
-import type { EncodingFlags, GeometryFlags } from '../flags.ts';
+import {
+  addEncodingFlags,
+  addGeometryFlags,
+  addRewriteFlag,
+  compileOptionsOf,
+  realNumber,
+  wholeNumber,
+} from '../flags.ts';
+import type { EncodingFlags, GeometryFlags, RewriteFlags } from '../flags.ts';
 import { printJson, showDiagnostics, table } from '../show.ts';
 import { readSource, readText } from '../source-file.ts';
 import type { PlanOptions } from '../../../codegen/plan/plan.ts';
@@ -15,7 +22,8 @@ import type { Case } from '../../verify/case.ts';
 import type { VerifiedEncoding } from '../../verify/embedding.ts';
 import type { Runner } from '../../verify/run.ts';
 
-interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, Pick<DeviceFlags, 'emulate' | 'threads'> {
+interface Flags
+  extends EncodingFlags, GeometryFlags, PrecisionFlag, RewriteFlags, Pick<DeviceFlags, 'emulate' | 'threads'> {
   readonly vectors?: readonly string[];
   readonly write?: string;
   readonly device: DeviceFlags['device'] | 'reference';
@@ -42,7 +50,7 @@ export function addVerify(command: Command): void {
     .option('--seed <n>', 'with --write: of the random inputs', wholeNumber(0), 1)
     .option('--training', 'with --write: in a training step')
     .option('--json', 'as JSON');
-  addPrecisionFlag(addVerifyDeviceFlags(addGeometryFlags(addEncodingFlags(command))))
+  addRewriteFlag(addPrecisionFlag(addVerifyDeviceFlags(addGeometryFlags(addEncodingFlags(command)))))
     .addHelpText(
       'after',
       `
@@ -90,8 +98,9 @@ async function run(path: string, flags: Flags): Promise<void> {
             const { deviceRunner } = await import('../../verify/device-runner.ts');
             const { precision = 'f32' } = flags;
             const { lineOf } = await import('../../source.ts');
+            const { rewrites } = base;
             const runnerOf = (plan: Partial<PlanOptions>): Runner =>
-              deviceRunner(opened, { plan, precision, lineOf: (span) => lineOf(source, span) });
+              deviceRunner(opened, { plan: { rewrites, ...plan }, precision, lineOf: (span) => lineOf(source, span) });
             return precision === 'bf16'
               ? compare(
                   [

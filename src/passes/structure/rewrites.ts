@@ -1,0 +1,41 @@
+// The rewrites that see more structure in a program than it was written with: their names, which of them may be done,
+// and what is said of each place where one was seen.
+
+import type { Span } from '../../../grammar/span.ts';
+import type { Program, Tensor } from '../../ir/ir.ts';
+
+export const rewriteNames = ['key-terms', 'channels', 'rotations'] as const;
+export type RewriteName = (typeof rewriteNames)[number];
+
+/** In one line each, for people. */
+export const rewriteMeanings: Readonly<Record<RewriteName, string>> = {
+  'key-terms': 'of a score term a[i] - b[j] only the vector over keys stays: softmax forgets what a row has in common',
+  channels: 'a score term that is a sum of products of query and key tokens becomes channels of query and key',
+  rotations: 'the exponential of a skew 2 x 2 matrix becomes a rotation',
+};
+
+/** A place where a rewrite was seen. */
+export interface Seen {
+  readonly rewrite: RewriteName;
+  /** False: it would hold, but was not done; `text` says why. */
+  readonly applied: boolean;
+  readonly tensor: string;
+  readonly span: Span | null;
+  readonly text: string;
+}
+
+export interface RewriteContext {
+  /** Inputs whose gradient is asked for. */
+  readonly wanted: ReadonlySet<Tensor>;
+  /** Tokens that a sequence is made for: how large an index gets. */
+  readonly context: number;
+  /** Nothing with a value for each query and key is whole in memory. */
+  readonly blockwise: boolean;
+}
+
+export interface Rewritten {
+  readonly program: Program;
+  readonly seen: readonly Seen[];
+}
+
+export type Rewrite = (program: Program, context: RewriteContext) => Rewritten;

@@ -1,0 +1,55 @@
+// What the compiler saw, as `pegen explain` tells it, and the flag that leaves rewrites out.
+
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { inFolder, pegen } from './run.ts';
+
+const alibi = resolve('examples/alibi.pe');
+const rotations = [resolve('examples/comrope_ld_1d.pe'), '--param', 'block=2'];
+
+describe.concurrent('rewrites', () => {
+  test('explain names the line and what is left of it', async () => {
+    const { code, out } = await pegen(['explain', alibi]);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^Seen \(/m);
+    expect(out).toMatch(/key-terms +score_1 +alibi\.pe:5 +softmax forgets slope\[h\] \* i; score_1_of_key/);
+  });
+
+  test('--rewrites none compiles what is written; -NAME leaves one out', async () => {
+    const none = await pegen(['explain', alibi, '--rewrites', 'none']);
+    expect(none.out).not.toMatch(/^Seen/m);
+    const without = await pegen(['explain', ...rotations, '--rewrites', '-rotations', '--emit', 'plan']);
+    expect(without.out).toContain('matrix_generator');
+    const all = await pegen(['explain', ...rotations, '--emit', 'plan']);
+    expect(all.out).not.toContain('matrix_generator');
+    expect(all.out).toContain('matrix_phase');
+  });
+
+  test('--json has them as data', async () => {
+    const { out } = await pegen(['explain', ...rotations, '--json']);
+    const { seen } = JSON.parse(out) as { seen: readonly Record<string, unknown>[] };
+    expect(seen.map(({ rewrite, applied, tensor, line }) => [rewrite, applied, tensor, line])).toEqual([
+      ['rotations', true, 'query_encoded', 'comrope_ld_1d.pe:12'],
+      ['rotations', true, 'key_encoded', 'comrope_ld_1d.pe:12'],
+    ]);
+  });
+
+  test('a name that is none is a usage error', async () => {
+    const { code, err } = await pegen(['build', alibi, '--rewrites', 'everything']);
+    expect(code).toBe(2);
+    expect(err).toContain('some of key-terms, channels, rotations');
+  });
+
+  test('build writes other kernels without them', () =>
+    inFolder(async (folder) => {
+      const kernels = async (...flags: string[]): Promise<string> => {
+        const out = join(folder, flags.join('') || 'all');
+        mkdirSync(out);
+        expect((await pegen(['build', alibi, '--emit', 'kernels', '--out', out, ...flags])).code).toBe(0);
+        return readFileSync(join(out, 'alibi.wgsl'), 'utf8');
+      };
+      expect(await kernels()).toContain('score_1_of_key');
+      expect(await kernels('--rewrites', 'none')).not.toContain('score_1_of_key');
+    }));
+});
