@@ -3,6 +3,7 @@
 
 import { cstTypes } from '../grammar/cst-types.ts';
 import { textMate } from '../grammar/textmate.ts';
+import { catalogueFiles } from './catalogue/page.ts';
 import { libraryTexts } from './catalogue/library-texts.ts';
 
 export interface GeneratedFile {
@@ -14,4 +15,5 @@ export const generatedFiles: readonly GeneratedFile[] = [
   { path: 'grammar/cst.generated.ts', text: cstTypes },
   { path: 'grammar/pe.tmLanguage.json', text: textMate },
   { path: 'src/check/standard.generated.ts', text: libraryTexts },
+  ...catalogueFiles(),
 ];
