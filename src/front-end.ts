@@ -5,6 +5,7 @@ import type { File } from '../grammar/ast.ts';
 import { parse } from '../grammar/index.ts';
 import { check } from './check/check.ts';
 import type { CheckedEncoding } from './check/checked.ts';
+import { withStandard } from './check/standard.ts';
 import type { Diagnostic } from './diagnostics/diagnostic.ts';
 import { checkLaws } from './laws/laws.ts';
 import type { LawResult } from './laws/laws.ts';
@@ -15,7 +16,7 @@ import type { CompileOptions } from './options.ts';
 import type { Source } from './source.ts';
 
 export interface FrontEnd {
-  readonly files: readonly File[]; // the source's own first
+  readonly files: readonly File[]; // the source's own first, then what it imports
   readonly checked: CheckedEncoding | null;
   readonly lowered: Lowered | null;
   readonly laws: readonly LawResult[]; // none where options.laws is false; the lints are left out then, too
@@ -30,11 +31,12 @@ export function frontEnd(source: Source, options: CompileOptions): FrontEnd {
   const report = (diagnostic: Diagnostic): void => void diagnostics.push(diagnostic);
 
   const texts = [[source.path, source.text] as const, ...Object.entries(source.imports ?? {})];
-  const files = texts.map(([path, text]) => {
-    const parsed = parse(text, path);
-    parsed.diagnostics.forEach(report);
-    return parsed.file;
+  const parsed = texts.map(([path, text]) => {
+    const { file, diagnostics: mistakes } = parse(text, path);
+    mistakes.forEach(report);
+    return file;
   });
+  const files = withStandard(parsed);
   const { encoding, geometry, params } = options;
   // Statements that do not parse are missing: mistakes in the others are told all the same.
   const incomplete = hasErrors(diagnostics);

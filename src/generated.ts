@@ -3,6 +3,8 @@
 
 import { cstTypes } from '../grammar/cst-types.ts';
 import { textMate } from '../grammar/textmate.ts';
+import { catalogueFiles } from './catalogue/page.ts';
+import { libraryTexts } from './catalogue/library-texts.ts';
 
 export interface GeneratedFile {
   readonly path: string; // from the root of the repository
@@ -12,4 +14,6 @@ export interface GeneratedFile {
 export const generatedFiles: readonly GeneratedFile[] = [
   { path: 'grammar/cst.generated.ts', text: cstTypes },
   { path: 'grammar/pe.tmLanguage.json', text: textMate },
+  { path: 'src/check/standard.generated.ts', text: libraryTexts },
+  ...catalogueFiles(),
 ];

@@ -1,6 +1,7 @@
 // A source text with what it imports, and places in it as people read them.
 
 import type { Span } from '../grammar/span.ts';
+import { standardText } from './check/standard.ts';
 
 export interface Source {
   readonly path: string;
@@ -11,9 +12,15 @@ export interface Source {
 
 export const baseName = (path: string): string => path.split(/[\\/]/).at(-1) ?? path;
 
+/** The text of one of its files, or of one of the standard library's. */
+export function textOf(source: Source, path: string): string | null {
+  if (path === source.path) return source.text;
+  return source.imports?.[path] ?? standardText(path);
+}
+
 /** 'rope.pe:4' */
 export function lineOf(source: Source, span: Span): string {
-  const text = span.file === source.path ? source.text : (source.imports?.[span.file] ?? '');
+  const text = textOf(source, span.file) ?? '';
   const line = text.slice(0, span.start).split('\n').length;
   return `${baseName(span.file)}:${line}`;
 }

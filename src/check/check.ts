@@ -18,6 +18,7 @@ import { merge, type Merged } from './merge.ts';
 import { createRanges } from './ranges.ts';
 import { emptyScope, type Checker, type Scope, type Versions } from './scope.ts';
 import { checkSite, siteLine } from './sites.ts';
+import { withStandard } from './standard.ts';
 
 export interface CheckOptions {
   readonly geometry: Geometry;
@@ -49,15 +50,17 @@ const ofSizes: ReadonlySet<string> = new Set(
 const MOST_CALLS = 5_000; // of `fn`s written out in one encoding
 
 /**
- * Checks the encoding `name` of the first file (null: its last one). The other files are what it imports.
+ * Checks the encoding `name` of the first file (null: its last one). The other files are what it imports; those of the
+ * standard library are found here.
  * Reports every independent mistake, in the order of the text; returns null if there was an error.
  */
 export function check(
-  files: readonly File[],
+  given: readonly File[],
   name: string | null,
   options: CheckOptions,
   report: Report,
 ): CheckedEncoding | null {
+  const files = withStandard(given);
   const found: Diagnostic[] = [];
   const checked = checkEncoding(files, name, options, (diagnostic) => void found.push(diagnostic), true);
   const order = new Map(files.map((file, place) => [file.path, place] as const));

@@ -1,13 +1,12 @@
 // The claims of `expect`: known names, and for `starts_as` the encoding it compares with, checked for the same geometry.
 
 import type { File, Law } from '../../grammar/ast.ts';
-import { parse } from '../../grammar/index.ts';
 import { codes } from '../diagnostics/codes.ts';
 import type { Report } from '../diagnostics/diagnostic.ts';
 import { laws as known } from './builtins.ts';
 import type { CheckedEncoding, CheckedLaw } from './checked.ts';
 import type { Merged } from './merge.ts';
-import { standardEncodings } from './standard.ts';
+import { standardFile, withStandard } from './standard.ts';
 
 /** Checks another encoding silently: null where it does not compile. */
 export type CheckOther = (files: readonly File[], name: string) => CheckedEncoding | null;
@@ -44,14 +43,13 @@ function compared(
 ): CheckedEncoding | null {
   const { text, span } = law.argument!;
   const found = merged.library.look(text, merged.found.file);
-  if (found === null && !Object.hasOwn(standardEncodings, text)) {
+  const standard = found === null ? standardFile(`std/${text}`) : null;
+  if (found === null && standard === null) {
     report(codes.lawEncoding(span, text, `import its file at the top: \`import "${text}.pe"\``));
     return null;
   }
   const where =
-    found === null
-      ? [parse(standardEncodings[text]!, `${text}.pe`).file]
-      : [found.file, ...files.filter((file) => file !== found.file)];
+    found === null ? withStandard([standard!]) : [found.file, ...files.filter((file) => file !== found.file)];
   const encoding = other(where, text);
   if (encoding === null) report(codes.lawEncoding(span, text, 'check it on its own: it has an error for this model'));
   return encoding;

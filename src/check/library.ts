@@ -1,8 +1,9 @@
-// Finds encodings by name: in their file, in the files it imports, and for laws also among a few that need no import.
+// Finds encodings by name: in their file and in the files it imports.
 
 import type { Encoding, File, Name } from '../../grammar/ast.ts';
 import { codes } from '../diagnostics/codes.ts';
 import type { Report } from '../diagnostics/diagnostic.ts';
+import { standardNames, standardPath } from './standard.ts';
 
 export interface Found {
   readonly encoding: Encoding;
@@ -28,10 +29,14 @@ export function createLibrary(files: readonly File[], report: Report): Library {
     if (known !== undefined) return known;
     const found: File[] = [];
     for (const { path, span } of file.imports) {
-      const other = byPath.get(resolve(file.path, path)) ?? byPath.get(normalize(path));
+      const standard = standardPath(path);
+      const other =
+        standard === null
+          ? (byPath.get(resolve(file.path, path)) ?? byPath.get(normalize(path)))
+          : byPath.get(standard);
       if (other === undefined) {
-        const others = files.slice(1).map((one) => one.path);
-        report(codes.importNotFound(span, path, others));
+        const others = standard === null ? files.slice(1).map((one) => one.path) : standardNames;
+        report(codes.importNotFound(span, path, others, standard !== null));
         someMissing.add(file);
       } else if (other !== file && !found.includes(other)) found.push(other);
     }

@@ -4,14 +4,17 @@ import { wantsColor } from './colors.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import type { Source } from '../source.ts';
 
-export const textsOf = (source: Source): ReadonlyMap<string, string> =>
-  new Map([[source.path, source.text], ...Object.entries(source.imports ?? {})]);
+/** Texts by path of all files that a diagnostic may point into. */
+export async function textsOf(source: Source): Promise<ReadonlyMap<string, string>> {
+  const { standardFiles } = await import('../check/standard.ts');
+  return new Map([...standardFiles(), [source.path, source.text], ...Object.entries(source.imports ?? {})]);
+}
 
 /** Frames on stderr. */
 export async function showDiagnostics(diagnostics: readonly Diagnostic[], source: Source): Promise<void> {
   if (diagnostics.length === 0) return;
   const { renderAll } = await import('../diagnostics/render.ts');
-  console.error(renderAll(diagnostics, textsOf(source), { color: wantsColor() }));
+  console.error(renderAll(diagnostics, await textsOf(source), { color: wantsColor() }));
 }
 
 export function printJson(value: unknown): void {

@@ -13,7 +13,7 @@ interface LearnedSummary {
   readonly trained: boolean;
 }
 
-function learnedOf({ checked, lowered }: Pick<FrontEnd, 'checked' | 'lowered'>): readonly LearnedSummary[] {
+export function learnedOf({ checked, lowered }: Pick<FrontEnd, 'checked' | 'lowered'>): readonly LearnedSummary[] {
   const byName = new Map<string, Tensor>();
   for (const program of [lowered?.embed, lowered?.attend])
     for (const tensor of program?.inputs ?? []) if (tensor.origin.kind === 'learned') byName.set(tensor.name, tensor);

@@ -41,7 +41,7 @@ export function sampleInputs(program: Program, options: SampleOptions): Sample {
 }
 
 /** Learned tensors as they start, and drawn ones. */
-function initialValues(program: Program, sizes: Sizes, random: Random): Record<string, Float64Array> {
+export function initialValues(program: Program, sizes: Sizes, random: Random): Record<string, Float64Array> {
   const inputs = program.inputs.filter(({ origin }) => origin.kind !== 'given');
   const values = interpret({ ...program, inputs, definitions: [] }, sizes, {}, random);
   return Object.fromEntries(values);

@@ -32,9 +32,8 @@ export async function compileEncoding(
 ): Promise<CompiledEncoding> {
   const { layers, heads, kv_heads, width, context, precision } = configuration;
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
-  const texts = [choice.source.text, ...Object.values(choice.source.imports ?? {})];
-  const byLayer = texts.some((text) => /\blayer\b/.test(text));
   const made: LayerEncoding[] = [];
+  let byLayer = true; // until the first layer's files are known
   let name = '';
   let diagnostics: readonly Diagnostic[] = [];
   for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
@@ -52,7 +51,8 @@ export async function compileEncoding(
     };
     const found = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result
     if (layer === 0 || hasErrors(found.diagnostics)) diagnostics = found.diagnostics;
-    const { checked, lowered } = found;
+    const { checked, lowered, files } = found;
+    if (layer === 0) byLayer = files.some(({ text }) => /\blayer\b/.test(text));
     if (checked === null || lowered === null || hasErrors(found.diagnostics)) return { encoding: null, diagnostics };
     name = checked.name;
     const module = await load({

@@ -39,7 +39,7 @@ const layers: readonly (readonly string[])[] = [
     'src/index.ts',
   ],
   ['src/verify/', 'src/trainer/'],
-  ['src/cli/', 'src/generate.ts', 'src/generated.ts'],
+  ['src/cli/', 'src/catalogue/', 'src/generate.ts', 'src/generated.ts'],
 ];
 
 function sources(folder: string): string[] {

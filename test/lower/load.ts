@@ -7,6 +7,7 @@ import type { File } from '../../grammar/ast.ts';
 import { parse } from '../../grammar/index.ts';
 import { check } from '../../src/check/check.ts';
 import type { CheckedEncoding, Geometry } from '../../src/check/checked.ts';
+import { standardPath } from '../../src/check/standard.ts';
 import type { Diagnostic } from '../../src/diagnostics/diagnostic.ts';
 import { lower, type Lowered } from '../../src/lower/lower.ts';
 
@@ -47,6 +48,7 @@ export function loadText(text: string, path = 'examples/test.pe', options: LoadO
     if (errors.length > 0) throw new Error(`${from}: ${errors.map((error) => error.message).join('; ')}`);
     files.push(file);
     for (const { path: other } of file.imports) {
+      if (standardPath(other) !== null) continue; // the checker has it
       const next = join(dirname(from), other);
       take(readFileSync(join(root, next), 'utf8'), next);
     }

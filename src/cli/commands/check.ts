@@ -39,7 +39,7 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     errors ||= hasErrors(result.diagnostics);
     if (flags.json === true) {
       const { toJson } = await import('../../diagnostics/json.ts');
-      json.push(...toJson(result.diagnostics, textsOf(source)));
+      json.push(...toJson(result.diagnostics, await textsOf(source)));
       continue;
     }
     await showDiagnostics(result.diagnostics, source);

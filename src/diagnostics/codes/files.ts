@@ -45,11 +45,20 @@ export const fileCodes = {
       hint,
     }),
   ),
-  importNotFound: error('PE0801', 'an import that is not there', (path: string, candidates: readonly string[]) => ({
-    message: `there is no file ${JSON.stringify(path)} beside this one`,
-    hint:
-      didYouMean(path, candidates) ?? 'a path begins at the folder of the file that imports: `../rope.pe` is one above',
-  })),
+  importNotFound: error(
+    'PE0801',
+    'an import that is not there',
+    (path: string, candidates: readonly string[], standard: boolean) => ({
+      message: standard
+        ? `the standard library has no ${JSON.stringify(path)}`
+        : `there is no file ${JSON.stringify(path)} beside this one`,
+      hint:
+        didYouMean(path, candidates) ??
+        (standard
+          ? `it has ${candidates.join(', ')}`
+          : 'a path begins at the folder of the file that imports: `../rope.pe` is one above'),
+    }),
+  ),
   unknownEncoding: error(
     'PE0802',
     'an encoding that is not there',

@@ -31,23 +31,50 @@ export interface PictureInputs {
   readonly learned: Readonly<Record<string, ArrayLike<number>>>;
 }
 
-type Cell = (row: number, column: number) => number | null;
+export type Cell = (row: number, column: number) => number | null;
+
+/** What a picture shows, not yet painted. */
+export interface Drawing {
+  readonly shows: 'phases' | 'scores' | 'embedding';
+  readonly title: string;
+  readonly caption: string;
+  readonly size: readonly [rows: number, columns: number];
+  readonly names: readonly [row: string, column: string];
+  readonly cell: Cell;
+}
+
+export interface DrawingInputs {
+  readonly tokens: number;
+  /** Values of the programs' inputs by name; queries and keys that are missing are 1, the rest 0. */
+  readonly values: Readonly<Record<string, ArrayLike<number>>>;
+}
+
+type Programs = Pick<LayerEncoding, 'attend' | 'embed'>;
 
 const mostHeads = 4;
 
-export function pictures(layer: LayerEncoding, inputs: PictureInputs): readonly Picture[] {
-  return [...phasePictures(layer, inputs), ...scorePictures(layer, inputs), ...embeddingPictures(layer, inputs)];
+export function pictures(layer: LayerEncoding, { tokens, x, learned }: PictureInputs): readonly Picture[] {
+  const values = { x, ...positionValues(layer, tokens), ...learned };
+  return drawings(layer, { tokens, values }).map(picture);
 }
 
-/** Equal queries and keys (all ones), the sample's x, nothing in the values: what is left is the encoding. */
-function run(program: Program, layer: LayerEncoding, inputs: PictureInputs): ReadonlyMap<string, Float64Array> {
+/** Equal queries and keys (all ones), nothing in the values: what is left is the encoding. */
+export function drawings(programs: Programs, inputs: DrawingInputs): readonly Drawing[] {
+  return [
+    ...phaseDrawings(programs, inputs),
+    ...scoreDrawings(programs, inputs),
+    ...embeddingDrawings(programs, inputs),
+  ];
+}
+
+function run(program: Program, inputs: DrawingInputs): ReadonlyMap<string, Float64Array> {
   const sizes = { batch: 1, tokens: inputs.tokens };
   const count = (tensor: Tensor): number =>
     tensor.axes.reduce(
       (n, { extent }) => n * (typeof extent === 'number' ? extent : extent === 'batch' ? 1 : sizes.tokens),
       1,
     );
-  const values: Record<string, ArrayLike<number>> = { ...positionValues(layer, inputs.tokens), ...inputs.learned };
+  const values: Record<string, ArrayLike<number>> = { ...inputs.values };
   for (const tensor of program.inputs) {
     if (tensor.name in values) continue;
     if (tensor.origin.kind === 'draw') {
@@ -56,75 +83,72 @@ function run(program: Program, layer: LayerEncoding, inputs: PictureInputs): Rea
       continue;
     }
     const fill = tensor.name === 'query' || tensor.name === 'key' ? 1 : 0;
-    values[tensor.name] = tensor.name === 'x' ? inputs.x : new Float64Array(count(tensor)).fill(fill);
+    values[tensor.name] = new Float64Array(count(tensor)).fill(fill);
   }
   return interpret(program, sizes, values);
 }
 
-function phasePictures(layer: LayerEncoding, inputs: PictureInputs): Picture[] {
-  const turn = layer.attend.definitions.find((d) => d.kind === 'rotate');
+function phaseDrawings({ attend }: Programs, inputs: DrawingInputs): Drawing[] {
+  const turn = attend.definitions.find((d) => d.kind === 'rotate');
   if (turn?.kind !== 'rotate') return [];
   const phase = defined('phase_to_draw', [...turn.tensor.axes.slice(0, -1), turn.pair]); // [b, t, h, p]
-  const { attend } = layer;
   const drawn = makeProgram({
     name: attend.name,
     inputs: attend.inputs,
     definitions: [...attend.definitions, map(phase, turn.phase)],
     results: { phase },
   });
-  const values = run(dead(drawn), layer, inputs).get(phase.name)!;
+  const values = run(dead(drawn), inputs).get(phase.name)!;
   const [heads, pairs] = [turn.tensor.axes[2]!.extent as number, turn.pair.extent as number];
   const cells =
     (head: number): Cell =>
     (t, p) =>
       Math.cos(values[(t * heads + head) * pairs + p]!);
   return distinctHeads(heads, (head) => values.filter((_, n) => Math.floor(n / pairs) % heads === head)).map(
-    (head, n, all) =>
-      picture({
-        title: all.length === 1 ? 'Phases' : `Phases, head ${head}`,
-        caption: n === 0 ? 'Cosine of the angle by which each pair of features turns at each token.' : '',
-        size: [inputs.tokens, pairs],
-        names: ['token', 'pair'],
-        cell: cells(head),
-      }),
-  );
-}
-
-function scorePictures(layer: LayerEncoding, inputs: PictureInputs): Picture[] {
-  const score = layer.attend.results.get('score');
-  if (score === undefined) return [];
-  const only = makeProgram({ ...layer.attend, results: { score } });
-  const values = run(dead(only), layer, inputs).get(score.name)!;
-  const heads = score.axes[1]!.extent as number;
-  const T = inputs.tokens;
-  return distinctHeads(heads, (head) => values.subarray(head * T * T, (head + 1) * T * T)).map((head, n, all) =>
-    picture({
-      title: all.length === 1 ? 'Scores' : `Scores, head ${head}`,
-      caption:
-        n === 0
-          ? 'The score before the softmax if every query and key were the same: what the encoding alone says.'
-          : '',
-      size: [T, T],
-      names: ['query', 'key'],
-      cell: (i, j) => (j <= i ? values[(head * T + i) * T + j]! : null),
+    (head, n, all) => ({
+      shows: 'phases',
+      title: all.length === 1 ? 'Phases' : `Phases, head ${head}`,
+      caption: n === 0 ? 'Cosine of the angle by which each pair of features turns at each token.' : '',
+      size: [inputs.tokens, pairs],
+      names: ['token', 'pair'],
+      cell: cells(head),
     }),
   );
 }
 
-function embeddingPictures(layer: LayerEncoding, inputs: PictureInputs): Picture[] {
-  const result = layer.embed?.results.get('embedding_encoded');
-  if (layer.embed === null || result === undefined) return [];
-  const only = makeProgram({ ...layer.embed, results: { result } });
-  const values = run(dead(only), layer, inputs).get(result.name)!;
+function scoreDrawings({ attend }: Programs, inputs: DrawingInputs): Drawing[] {
+  const score = attend.results.get('score');
+  if (score === undefined) return [];
+  const only = makeProgram({ ...attend, results: { score } });
+  const values = run(dead(only), inputs).get(score.name)!;
+  const heads = score.axes[1]!.extent as number;
+  const T = inputs.tokens;
+  return distinctHeads(heads, (head) => values.subarray(head * T * T, (head + 1) * T * T)).map((head, n, all) => ({
+    shows: 'scores',
+    title: all.length === 1 ? 'Scores' : `Scores, head ${head}`,
+    caption:
+      n === 0 ? 'The score before the softmax if every query and key were the same: what the encoding alone says.' : '',
+    size: [T, T],
+    names: ['query', 'key'],
+    cell: (i, j) => (j <= i ? values[(head * T + i) * T + j]! : null),
+  }));
+}
+
+function embeddingDrawings({ embed }: Programs, inputs: DrawingInputs): Drawing[] {
+  const result = embed?.results.get('embedding_encoded');
+  if (!embed || result === undefined) return [];
+  const only = makeProgram({ ...embed, results: { result } });
+  const values = run(dead(only), inputs).get(result.name)!;
   const width = result.axes[2]!.extent as number;
   return [
-    picture({
+    {
+      shows: 'embedding',
       title: 'Added to the embedding',
       caption: 'What each token is given by its position.',
       size: [inputs.tokens, width],
       names: ['token', 'feature'],
       cell: (t, m) => values[t * width + m]!,
-    }),
+    },
   ];
 }
 
@@ -137,14 +161,6 @@ function distinctHeads(heads: number, valuesOf: (head: number) => ArrayLike<numb
   };
   const all = Array.from({ length: heads }, (_, head) => head);
   return all.every(same) ? [0] : all.slice(0, mostHeads);
-}
-
-interface Drawing {
-  readonly title: string;
-  readonly caption: string;
-  readonly size: readonly [rows: number, columns: number];
-  readonly names: readonly [row: string, column: string];
-  readonly cell: Cell;
 }
 
 function picture({ title, caption, size: [rows, columns], names, cell }: Drawing): Picture {
@@ -178,7 +194,7 @@ const stops: readonly (readonly [number, number, number])[] = [
   [248, 224, 92],
 ];
 
-function colour(share: number): readonly [number, number, number] {
+export function colour(share: number): readonly [number, number, number] {
   const place = Math.min(Math.max(share, 0), 1) * (stops.length - 1);
   const below = Math.min(Math.floor(place), stops.length - 2);
   const [from, to] = [stops[below]!, stops[below + 1]!];

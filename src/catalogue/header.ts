@@ -1,0 +1,28 @@
+// The comment that a file of the catalogue begins with -> name, what it is, year and formula; what is wrong with it.
+//
+//   // NAME: what it is (Authors YEAR, arXiv NNNN.NNNNN)
+//   // formula: one line in plain mathematics
+//   // further lines
+
+export interface Header {
+  readonly name: string;
+  readonly title: string;
+  readonly source: string; // what stands in parentheses
+  readonly year: string;
+  readonly formula: string;
+  readonly notes: readonly string[];
+}
+
+export function readHeader(text: string): Header | string {
+  const lines = /^(?:\/\/[^\n]*\n)*/.exec(text)![0].split('\n').slice(0, -1);
+  const [first = '', second = '', ...rest] = lines.map((line) => line.slice(2).trim());
+  const [, name, title, source] = /^(\w+): (\S.*?) \(([^()]+)\)$/.exec(first) ?? [];
+  if (name === undefined || title === undefined || source === undefined)
+    return 'the first line is not `// NAME: what it is (Authors YEAR, arXiv NNNN.NNNNN)`';
+  const year = /\b(?:19|20)\d\d\b/.exec(source.replace(/arXiv [\d.]+/, ''))?.[0];
+  if (year === undefined) return `no year in (${source})`;
+  if (/arXiv/.test(source) && !/arXiv \d{4}\.\d{5}\b/.test(source)) return `(${source}) has no arXiv NNNN.NNNNN`;
+  const formula = /^formula: (\S.*)$/.exec(second)?.[1];
+  if (formula === undefined) return 'the second line is not `// formula: ...`';
+  return { name, title, source, year, formula, notes: rest };
+}

@@ -1,0 +1,96 @@
+// The catalogue -> examples/README.md and one picture an entry. Everything in them is read from the files or asked of the
+// compiler.
+
+import { describe, type Description } from './describe.ts';
+import { entries, families, type Entry } from './entries.ts';
+import { pictureOf } from './picture.ts';
+
+const pictures = 'examples/pictures/catalogue';
+
+interface Row {
+  readonly entry: Entry;
+  readonly description: Description | null;
+}
+
+export interface CatalogueFile {
+  readonly path: string;
+  readonly text: () => string;
+}
+
+/** The page and the pictures; nothing is compiled before a text is asked for, and each entry once. */
+export function catalogueFiles(): readonly CatalogueFile[] {
+  const all = entries();
+  const known = new Map<string, Description | null>();
+  const describeOnce = ({ path, source }: Entry): Description | null => {
+    if (!known.has(path)) known.set(path, describe(source));
+    return known.get(path)!;
+  };
+  return [
+    { path: 'examples/README.md', text: () => page(all.map((entry) => ({ entry, description: describeOnce(entry) }))) },
+    ...all.map((entry) => ({
+      path: `${pictures}/${entry.name}.svg`,
+      text: () => {
+        const description = describeOnce(entry);
+        if (description === null) throw new Error(`${entry.path} does not compile`);
+        return pictureOf(description.lowered);
+      },
+    })),
+  ];
+}
+
+function page(rows: readonly Row[]): string {
+  const sections = [...new Set(rows.map(({ entry }) => entry.family))].map((family) =>
+    section(
+      family,
+      rows.filter(({ entry }) => entry.family === family),
+    ),
+  );
+  return `<!-- Generated from examples/catalogue by \`npm run generate\`. Do not edit. -->
+
+# Encodings
+
+The files beside this page are a first choice, each used throughout the documentation. The catalogue below has ${rows.length} more,
+by family. Each file states formula, source and claims; what this page says of stages, learned numbers and laws is the
+compiler's answer (${note}).
+
+- **stages**: when what it defines is computed: \`static\`, \`table\` (once the positions are known), \`step\` (once an optimizer
+  step), \`token\` (from x), \`apply\` (from queries and keys), \`pair\` (for two tokens at once). \`pegen explain FILE\` has it line by line.
+- **learns**: how many numbers, in all layers.
+- **laws**: ✓ proved from the program, ~ tested with random float64 inputs.
+- The picture has on its left the cosine of the phases (token down, pair across), or what joins the embedding, or else the score
+  of equal queries and keys (query down, key across); on its right that score over the distance, a line a head.
+
+${sections.join('\n')}`;
+}
+
+const note = '2 layers, 4 heads of 16 features, width 64, context 64, initial values';
+
+function section(family: string, rows: readonly Row[]): string {
+  const heading = '| encoding | year | formula | class | stages | learns | laws | picture |';
+  return [
+    `## ${family[0]!.toUpperCase()}${family.slice(1)}\n`,
+    `${families[family] ?? ''}\n`,
+    heading,
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    ...rows.map(line),
+    '',
+  ].join('\n');
+}
+
+function line({ entry, description }: Row): string {
+  const { header, family, name, path } = entry;
+  if (typeof header === 'string') throw new Error(`${path}: ${header}`);
+  if (description === null) throw new Error(`${path} does not compile`);
+  const { classes, stages, learned, laws } = description;
+  const cells = [
+    `[${name}](catalogue/${family}/${name}.pe)<br>${header.title} (${header.source})`,
+    header.year,
+    `\`${header.formula}\``,
+    classes.join(', ') || 'none',
+    stages.map((stage) => `\`${stage}\``).join(' '),
+    learned === 0 ? 'nothing' : String(learned),
+    laws.map(({ text, kind }) => `${text} ${kind === 'proved' ? '✓' : kind === 'tested' ? '~' : '✗'}`).join('<br>'),
+    `![${name}](pictures/catalogue/${name}.svg)`,
+  ];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
