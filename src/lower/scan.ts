@@ -24,7 +24,7 @@ interface Bound {
 function boundOf(condition: Node, token: Index): { side: 'lower' | 'upper'; bound: Bound } | null {
   if (condition.kind !== 'call' || (condition.op !== 'less' && condition.op !== 'less_equal')) return null;
   const [left, right] = condition.args;
-  if (left?.kind !== 'index' || right?.kind !== 'index') return null;
+  if (left?.kind !== 'index' || right?.kind !== 'index' || left.index === right.index) return null;
   const strict = condition.op === 'less';
   if (left.index === token && isToken(right.index.axis)) {
     return { side: 'upper', bound: { index: right.index, strict, condition } };

@@ -1,0 +1,140 @@
+// What holds of every program of the tensor IR that a generated encoding becomes. Each property throws where it does not.
+
+import { buildPlan } from '../../codegen/plan/build-plan.ts';
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import { verifyPlan } from '../../codegen/plan/verify.ts';
+import { reverse } from '../../src/autodiff/reverse.ts';
+import { interpret } from '../../src/interpret/interpret.ts';
+import { given } from '../../src/ir/build.ts';
+import type { Program, Tensor } from '../../src/ir/ir.ts';
+import { verify } from '../../src/ir/verify.ts';
+import { passes, simplify } from '../../src/passes/pipeline.ts';
+import { inputsOf, randomValues } from '../kernels/check-plan.ts';
+import { runPlan, wholeSizes, type RunOptions } from '../kernels/run-plan.ts';
+import { lengthOf } from '../autodiff/generated.ts';
+
+export interface Sizes {
+  readonly batch: number;
+  readonly tokens: number;
+}
+
+type Values = ReadonlyMap<string, Float64Array>;
+type Inputs = Record<string, ArrayLike<number>>;
+
+export const outputOf = (program: Program): string => (program.results.has('output') ? 'output' : 'embedding_encoded');
+
+const differentiable = (program: Program): readonly Tensor[] =>
+  program.inputs.filter(
+    ({ type, origin }) => type === 'real' && !(origin.kind === 'given' && origin.given === 'position'),
+  );
+
+const numbers = (program: Program, sizes: Sizes): Inputs => inputsOf(program, sizes.batch, sizes.tokens) as Inputs;
+
+/** The largest difference where both are numbers, over the largest magnitude or 1. */
+export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>, least = 1): number {
+  let [worst, largest] = [0, least];
+  for (let n = 0; n < expected.length; n++) {
+    const [a, b] = [actual[n]!, expected[n]!];
+    if (!Number.isFinite(b) || Math.abs(b) > 1e30) continue; // an overflow decides nothing
+    largest = Math.max(largest, Math.abs(b));
+    worst = Math.max(worst, Number.isNaN(a - b) ? Infinity : Math.abs(a - b));
+  }
+  return worst / largest;
+}
+
+function must(holds: boolean, what: () => string): void {
+  if (!holds) throw new Error(what());
+}
+
+/** Results of a program and of what each pass makes of it, and of all passes one after the other. */
+export function passesKeepMeaning(program: Program, sizes: Sizes): void {
+  const values = numbers(program, sizes);
+  const before = interpret(program, sizes, values);
+  const changed = [...Object.entries(passes), ['all', simplify] as const];
+  for (const [name, pass] of changed) {
+    const after = pass(program);
+    const wrong = verify(after);
+    must(wrong.length === 0, () => `after ${name}: ${wrong.join('; ')}`);
+    const found = interpret(after, sizes, values);
+    for (const [result, tensor] of program.results) {
+      const made = after.results.get(result);
+      must(made !== undefined, () => `${name} loses '${result}'`);
+      const error = distance(found.get(made!.name)!, before.get(tensor.name)!);
+      must(error < 1e-9, () => `${name} changes '${result}' by ${error}`);
+    }
+  }
+}
+
+/** The program with gradients of all that it reads, seeded at its output. */
+export function withGradients(program: Program): Program {
+  const output = program.results.get(outputOf(program))!;
+  return reverse(program, new Map([[output, given('d_output', output.axes, 'cotangent')]]), differentiable(program));
+}
+
+/** Slopes along a random direction against differences; not where the program has a kink nearby. */
+export function gradientsAreSlopes(program: Program, sizes: Sizes): void {
+  const gradient = withGradients(program);
+  const wrong = verify(gradient);
+  must(wrong.length === 0, () => `gradients: ${wrong.join('; ')}`);
+  const output = program.results.get(outputOf(program))!;
+  const inputs = numbers(gradient, sizes);
+  const values = interpret(gradient, sizes, inputs);
+  const weights = inputs['d_output']!;
+  const at = (moved: Inputs): number =>
+    interpret(program, sizes, moved)
+      .get(output.name)!
+      .reduce((sum, value, n) => sum + value * weights[n]!, 0);
+  for (const [k, tensor] of differentiable(program).entries()) {
+    const made = gradient.results.get(`d_${tensor.name}`);
+    const direction = randomValues(lengthOf(tensor, sizes.tokens, sizes.batch), 71 + k);
+    const slope = made === undefined ? 0 : dot(values.get(made.name)!, direction);
+    const moved = (h: number): number => {
+      const old = Float64Array.from(inputs[tensor.name]!);
+      return at({ ...inputs, [tensor.name]: old.map((value, n) => value + h * direction[n]!) });
+    };
+    const [fine, coarse] = [1e-5, 3e-5].map((h) => (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h));
+    const scale = Math.max(1, Math.abs(slope));
+    const smooth = Math.abs(fine! - coarse!) < 1e-6 * scale;
+    if (!smooth || !Number.isFinite(slope - fine!)) continue;
+    const error = Math.abs(slope - fine!) / scale;
+    must(error < 1e-5, () => `d_${tensor.name} along a direction is ${slope}, differences say ${fine}`);
+  }
+}
+
+const dot = (a: ArrayLike<number>, b: Float64Array): number => b.reduce((sum, value, n) => sum + value * a[n]!, 0);
+
+/** Output and gradients of the kernels against the interpreter, forward and backward. */
+export function kernelsAgree(program: Program, sizes: Sizes, options: Partial<PlanOptions>, run: RunOptions = {}): void {
+  const output = outputOf(program);
+  const gradients = differentiable(program).map(({ name }) => name);
+  const plan = buildPlan(program, { outputs: [output], gradients, ...options });
+  const wrong = verifyPlan(plan, options.maxBindings ?? 8);
+  must(wrong.length === 0, () => `plan: ${wrong.join('; ')}`);
+  const all = plan.gradients ?? program;
+  const inputs = numbers(all, sizes);
+  const expected: Values = interpret(all, sizes, inputs);
+  const actual = runPlan(plan, wholeSizes(sizes.batch, sizes.tokens), inputs, run);
+  const worn = worsened(all, sizes, inputs, expected);
+  for (const [name, tensor] of all.results) {
+    if (name !== output && !name.startsWith('d_')) continue;
+    const data = actual.get(name) ?? actual.get(tensor.name);
+    must(data !== undefined, () => `'${name}' is returned by no entry`);
+    const error = distance(data!, expected.get(tensor.name)!);
+    const allowed = 2e-5 + 20 * worn(tensor);
+    must(error <= allowed, () => `'${name}' of the kernels is off by ${error}, more than ${allowed}`);
+  }
+}
+
+/** How much results change where every input is rounded to float32 once more: a few times that is nobody's fault. */
+function worsened(program: Program, sizes: Sizes, inputs: Inputs, expected: Values): (tensor: Tensor) => number {
+  const nudged = Object.fromEntries(
+    program.inputs.map((tensor, k) => {
+      const old = Float64Array.from(inputs[tensor.name]!);
+      const noise = randomValues(old.length, 171 + k);
+      const real = tensor.type === 'real';
+      return [tensor.name, real ? old.map((value, n) => value * (1 + 2e-7 * noise[n]!)) : old];
+    }),
+  );
+  const values = interpret(program, sizes, nudged);
+  return (tensor) => distance(values.get(tensor.name)!, expected.get(tensor.name)!);
+}
