@@ -27,7 +27,9 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const slots = assignSlots(all, { late: wanted });
   const stageOf = assignStages(all, slots);
   const { tables: turns, turns: turnOf } = tabulate(all.definitions, hostTensors(all, stageOf));
-  const { roots: placed, parts } = withinLimit({ program: all, stages: stageOf, turns: turnOf, options });
+  const { roots: within, parts } = withinLimit({ program: all, stages: stageOf, turns: turnOf, options });
+  // Where values are written out, what they were read from may be needed no more: the place of a constant's maximum.
+  const placed = liveRoots(within, new Set(all.results.values()));
   const stageOfRoot = (root: Root): Stage => stageByTensor.get(root.definition.tensor)!;
   const stageByTensor = new Map([...stageOf].map(([d, stage]) => [d.tensor, stage]));
   for (const [part, whole] of parts) stageByTensor.set(part, stageByTensor.get(whole)!);
@@ -45,17 +47,20 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const packs = new Map(pack(all, (tensor) => stageByTensor.get(tensor) === 'backward', typeOf, options));
   const shared = new Set([...packs.values()].map((packed) => packed.buffer.name));
   const named = new Set([...all.inputs, ...all.definitions.map((d) => d.tensor), ...parts.keys()]);
+  // A result that took the place of an equal tensor is called as the caller knows it.
+  const madeHere = new Set(all.definitions.map((d) => d.tensor));
+  const calledAs = new Map([...all.results].flatMap(([name, t]) => (madeHere.has(t) ? [[t, name] as const] : [])));
   const nameOf = (tensor: Tensor): string =>
     shared.has(tensor.name) || (tensor.origin.kind === 'defined' && !named.has(tensor))
       ? names.allocate(tensor.name)
-      : tensor.name;
+      : (calledAs.get(tensor) ?? tensor.name);
   const buffers = new Map<Tensor, BufferPlan>();
   const buffer = (tensor: Tensor): BufferPlan => {
     const known = packs.get(tensor)?.buffer ?? buffers.get(tensor) ?? bufferOf(tensor, nameOf(tensor), typeOf(tensor));
     buffers.set(tensor, known);
     return known;
   };
-  for (const tensor of named) names.allocate(tensor.name);
+  for (const tensor of named) names.allocate(calledAs.get(tensor) ?? tensor.name);
 
   const accumulate = accumulated(all, slots.boundaries, stageByTensor, options);
   const narrow = new Set<Tensor>();

@@ -179,6 +179,22 @@ export function mapScalars(d: Definition, change: (s: Scalar) => Scalar): Defini
   }
 }
 
+/** The same definition with tensors replaced by others, wherever it reads them; and its own. */
+export function replaceIn(d: Definition, by: ReadonlyMap<Tensor, Tensor>): Definition {
+  const now = (tensor: Tensor): Tensor => by.get(tensor) ?? tensor;
+  const over = mapScalars(d, (s) => replaceTensors(s, by));
+  const own = by.has(d.tensor) ? Object.freeze({ ...over, tensor: now(d.tensor) }) : over;
+  if (!operandsOf(d).some((tensor) => by.has(tensor))) return own;
+  if (own.kind === 'rotate') return Object.freeze({ ...own, input: now(own.input) });
+  if (own.kind === 'matrix')
+    return Object.freeze({
+      ...own,
+      input: now(own.input),
+      cotangent: own.cotangent === null ? null : now(own.cotangent),
+    });
+  return own;
+}
+
 /** A fresh axis like another one. */
 export const likeAxis = (axis: Axis): Axis => Object.freeze({ ...axis });
 

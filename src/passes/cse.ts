@@ -3,7 +3,7 @@
 
 import type { Definition, Scalar, Tensor } from '../ir/ir.ts';
 import { makeKeys } from '../ir/key.ts';
-import { mapScalars, operandsOf, replaceTensors, scalarMapper } from '../ir/visit.ts';
+import { mapScalars, replaceIn, scalarMapper } from '../ir/visit.ts';
 import { withDefinitions } from './pass.ts';
 import type { Pass } from './pass.ts';
 import { assignSlots } from './slots.ts';
@@ -16,10 +16,7 @@ export const cse: Pass = (program) => {
   const replaced = new Map<Tensor, Tensor>();
   const definitions: Definition[] = [];
   for (const old of program.definitions) {
-    const d = replaceOperands(
-      mapScalars(old, (s) => replaceTensors(s, replaced)),
-      replaced,
-    );
+    const d = replaceIn(old, replaced);
     const key = keys.definition(d);
     const same = kept.get(key);
     // What is added up over layers must not become what is computed once a step.
@@ -39,16 +36,6 @@ export const cse: Pass = (program) => {
     sites: program.sites.map((site) => ({ ...site, reads: now(site.reads), makes: now(site.makes) })),
   });
 };
-
-function replaceOperands(d: Definition, by: ReadonlyMap<Tensor, Tensor>): Definition {
-  if (!operandsOf(d).some((tensor) => by.has(tensor))) return d;
-  const now = (tensor: Tensor): Tensor => by.get(tensor) ?? tensor;
-  if (d.kind === 'rotate') return Object.freeze({ ...d, input: now(d.input) });
-  if (d.kind === 'matrix') {
-    return Object.freeze({ ...d, input: now(d.input), cotangent: d.cotangent === null ? null : now(d.cotangent) });
-  }
-  return d;
-}
 
 /** The first object seen of each structure stands for all. */
 function sharer(key: (s: Scalar) => number): (s: Scalar) => Scalar {
