@@ -8,6 +8,7 @@ import type { Expression } from '../kernel.ts';
 import {
   add,
   element,
+  extract,
   f32,
   i32,
   load,
@@ -104,7 +105,13 @@ export function asProduct(block: Block, member: StripMember, term: Scalar): Stri
   const found = made(form, feature, split(isLeft, has(feature)), form === 'rows' ? [keys, feature] : [query, feature]);
   if (found === null || !isStrip(found.left) || axesOf(found.left).has(feature)) return null;
   const { right } = found;
-  const isBeside = right.kind === 'read' && right.outside === null && isPlain(right) && isLast(right.index, feature);
+  // In memory of the item the queries lie side by side, not the features.
+  const isBeside =
+    right.kind === 'read' &&
+    right.outside === null &&
+    isPlain(right) &&
+    isLast(right.index, feature) &&
+    !scope.strips.has(right.tensor);
   if (!isBeside || !isLast(member.index, feature)) return null;
   return axesOf(right).has(form === 'rows' ? query : keys) ? null : found;
 }
@@ -193,17 +200,25 @@ const spread = (value: Expression, lanes: Lanes): Expression => (lanes === 4 ? s
 const bound = (scope: Scope, value: Expression): Expression =>
   value.kind === 'call' ? scope.bind('end', value) : value;
 
-/** Results at (m, n) of a buffer, neighbours along n. */
+/** Results at (m, n): neighbours along n in a buffer, apart in memory of the item. */
 function storeResult(
   block: Block,
   member: StripMember,
   where: At,
+  feature: readonly [Axis, Expression],
   sum: Expression,
   lanes: Lanes,
   how: 'set' | 'add',
 ): void {
   const { scope } = block;
-  const index = resultAt(block, member, where);
+  if (lanes === 4 && scope.strips.has(member.root.definition.tensor)) {
+    for (let n = 0; n < 4; n += 1) {
+      const index = resultAt(block, member, [...where, [feature[0], add(feature[1], i32(n))]]);
+      put(block, member, index, extract(sum, n), how);
+    }
+    return;
+  }
+  const index = resultAt(block, member, [...where, feature]);
   const [one] = scope.block(() => put(block, member, index, lanes === 1 ? sum : zero, how)).slice(-1);
   if (lanes === 1) return put(block, member, index, sum, how);
   const tensor: Tensor = member.root.definition.tensor;
@@ -241,7 +256,7 @@ function writeRows(block: Block, member: StripMember, product: StripProduct, how
     store: (m, n, sum, lanes) => {
       const row = rowAt(block, m);
       const scaled = isOne(scale) ? sum : multiply(sum, spread(pointAt(block, row).real(scale), lanes));
-      storeResult(block, member, [...row, [feature, n]], scaled, lanes, how);
+      storeResult(block, member, row, [feature, n], scaled, lanes, how);
     },
     ...(member.causal && keys.extent === 'keys'
       ? {
@@ -276,7 +291,7 @@ function writeColumns(block: Block, member: StripMember, product: StripProduct, 
     store: (m, n, sum, lanes) => {
       const here = key(m);
       const scaled = isOne(scale) ? sum : multiply(sum, spread(pointAt(block, here).real(scale), lanes));
-      storeResult(block, member, [...here, [feature, n]], scaled, lanes, how);
+      storeResult(block, member, here, [feature, n], scaled, lanes, how);
     },
     ...(member.causal && scope.mode === 'whole'
       ? { steps: (first: Expression) => ({ from: maximum(i32(0), subtract(first, start)), to: count }) }
