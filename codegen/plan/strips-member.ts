@@ -29,7 +29,7 @@ export function asMember(root: Root, known: Known, frame: StripFrame): Joined | 
   const index = d.kind === 'scatter' ? d.index.map(canonical) : d.tensor.axes.map((one) => by.get(one) ?? at(one));
   const plain = plainIn(index, frame);
   const place = !plain.has(frame.query) ? 'sum' : d.kind !== 'scatter' && isQuadratic(d.tensor) ? 'strip' : 'row';
-  if (place === 'strip' && !isAt(index[rolesOf(d.tensor, frame)?.query ?? -1], frame.query)) return null;
+  if (place !== 'sum' && !isAt(index[rolesOf(d.tensor, frame)?.query ?? -1], frame.query)) return null;
   const over = (d.kind === 'reduce' || d.kind === 'scatter' ? d.over : []).filter(isOwn);
   const axes = d.kind === 'scatter' ? [] : d.tensor.axes.filter(isOwn);
   const keys = keysOf(d, known, [...axes, ...over], place);
@@ -41,8 +41,9 @@ export function asMember(root: Root, known: Known, frame: StripFrame): Joined | 
   if (shares === null) return null;
   const missing = [frame.batch, frame.head].filter((one): one is Axis => one !== null && !plain.has(one));
   if (place === 'sum') {
-    // Where several query heads share an item each must take part once.
-    const isOnce = frame.within === null || axesOf([...by.values()]).has(frame.within);
+    // Every item, and where query heads share one each of them, must have a part of its own, or it is added several times.
+    const own = axesOf([...by.values()]);
+    const isOnce = [frame.batch, frame.head, frame.within].every((one) => one === null || own.has(one));
     return isOnce ? asSum(member, missing) : null;
   }
   if (shares.size > 0 && place !== 'strip') return null;
