@@ -162,7 +162,8 @@ function definition(state: State, one: Tape, tokens: number): string {
 const bound = (axes: readonly string[], names: readonly string[]): Scope['indices'] =>
   names.map((name, k) => ({ name, axis: axes[k]! }));
 
-const whenOf = (one: Tape): string => (one.choose(6) === 5 ? ` when ${one.pick(['layer == 0', 'mod(layer, 2) == 1'])}` : '');
+const whenOf = (one: Tape): string =>
+  one.choose(6) === 5 ? ` when ${one.pick(['layer == 0', 'mod(layer, 2) == 1'])}` : '';
 
 function tokenSite(state: State, one: Tape): string {
   switch (one.choose(6)) {
@@ -188,7 +189,10 @@ function rotation(state: State, one: Tape): string {
   const usable = pairs === 'pair' || !['head', 'kv_head', 'dim', 'model'].includes(pairs) ? pairs : 'pair';
   const head = targets === 'query' ? 'head' : 'kv_head';
   const scope = scopeOf(state, one, bound(['token', head, usable], ['t', 'h', 'p']), 1);
-  const lone = targets.includes('query') && targets.includes(',') ? { ...scope, indices: scope.indices.filter(({ name }) => name !== 'h'), hidden: ['h'] } : scope;
+  const lone =
+    targets.includes('query') && targets.includes(',')
+      ? { ...scope, indices: scope.indices.filter(({ name }) => name !== 'h'), hidden: ['h'] }
+      : scope;
   const by = one.choose(2) === 0 ? `position[t] * ${real(lone, 1)}` : real(lone, 3);
   const interleaved = one.choose(3) === 2 ? ' interleaved' : '';
   const size = state.sizes.get(usable)!;
@@ -204,7 +208,10 @@ function product(state: State, one: Tape): string {
   const side = one.pick(['dim', 'pair']);
   state.tensors.push({ name: generator, axes: [side, side] });
   const blocks = side === 'dim' ? '' : ', b: pair';
-  const inner: Scope = { ...scope, indices: [...scope.indices, ...bound(['dim', 'dim'], side === 'dim' ? ['r', 'c'] : [])] };
+  const inner: Scope = {
+    ...scope,
+    indices: [...scope.indices, ...bound(['dim', 'dim'], side === 'dim' ? ['r', 'c'] : [])],
+  };
   const number = one.pick(['position[t] / 4', real(scope, 2)]);
   const matrix = one.pick([
     `expm[r, c](${number} * (${generator}[r, c] - ${generator}[c, r]))`,

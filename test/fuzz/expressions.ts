@@ -145,7 +145,19 @@ function leaf(scope: Scope): string {
 }
 
 /** Of the order of 1 for arguments of the order of 1. */
-const tame = ['sin', 'tanh', 'sigmoid', 'cos', 'silu', 'gelu', 'softplus', 'log_sigmoid', 'erf', 'relu', 'abs'] as const;
+const tame = [
+  'sin',
+  'tanh',
+  'sigmoid',
+  'cos',
+  'silu',
+  'gelu',
+  'softplus',
+  'log_sigmoid',
+  'erf',
+  'relu',
+  'abs',
+] as const;
 
 export function real(scope: Scope, depth: number): string {
   if (depth <= 0) return leaf(scope);

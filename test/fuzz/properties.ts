@@ -92,7 +92,9 @@ export function gradientsAreSlopes(program: Program, sizes: Sizes): void {
       const old = Float64Array.from(inputs[tensor.name]!);
       return at({ ...inputs, [tensor.name]: old.map((value, n) => value + h * direction[n]!) });
     };
-    const [fine, coarse] = [1e-5, 3e-5].map((h) => (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h));
+    const [fine, coarse] = [1e-5, 3e-5].map(
+      (h) => (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h),
+    );
     const scale = Math.max(1, Math.abs(slope));
     const smooth = Math.abs(fine! - coarse!) < 1e-6 * scale;
     if (!smooth || !Number.isFinite(slope - fine!)) continue;
@@ -104,7 +106,12 @@ export function gradientsAreSlopes(program: Program, sizes: Sizes): void {
 const dot = (a: ArrayLike<number>, b: Float64Array): number => b.reduce((sum, value, n) => sum + value * a[n]!, 0);
 
 /** Output and gradients of the kernels against the interpreter, forward and backward. */
-export function kernelsAgree(program: Program, sizes: Sizes, options: Partial<PlanOptions>, run: RunOptions = {}): void {
+export function kernelsAgree(
+  program: Program,
+  sizes: Sizes,
+  options: Partial<PlanOptions>,
+  run: RunOptions = {},
+): void {
   const output = outputOf(program);
   const gradients = differentiable(program).map(({ name }) => name);
   const plan = buildPlan(program, { outputs: [output], gradients, ...options });

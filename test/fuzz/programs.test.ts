@@ -1,0 +1,122 @@
+// Generated encodings, well-typed by construction: each is compiled or refused in words, means the same after every pass
+// and in every kernel, has gradients that are slopes, and is what `fmt` makes of it. `PEGEN_FUZZ=1000` looks longer.
+
+import fc from 'fast-check';
+import { expect, it } from 'vitest';
+import { format } from '../../grammar/format.ts';
+import { parse } from '../../grammar/index.ts';
+import { verify } from '../../src/ir/verify.ts';
+import { targetPlan } from '../../src/options.ts';
+import { meaning } from '../grammar/programs.ts';
+import { loadText } from '../lower/load.ts';
+import { runWasm } from '../wasm/run-kernel.ts';
+import { runs, tapes } from './arbitrary.ts';
+import { encodingOf, geometry } from './encodings.ts';
+import { found } from './found.ts';
+import { gradientsAreSlopes, kernelsAgree, passesKeepMeaning, withGradients } from './properties.ts';
+
+const sizes = { batch: 2, tokens: 5 };
+
+/** What is well-typed may still be refused: keys that change with the length of the sequence cannot be cached. */
+const refusals = new Set(['PE0508']);
+
+function load(text: string) {
+  const { lowered, diagnostics } = loadText(text, 'examples/test.pe', { geometry });
+  const errors = diagnostics.filter(({ severity, code }) => severity === 'error' && !refusals.has(code));
+  expect(errors.map(({ code, message }) => `${code} ${message}`)).toEqual([]);
+  for (const { span } of diagnostics) {
+    expect(span.start).toBeGreaterThanOrEqual(0);
+    expect(span.end).toBeGreaterThanOrEqual(span.start);
+    expect(span.end).toBeLessThanOrEqual(text.length);
+  }
+  return lowered?.attend ?? null;
+}
+
+type Made = NonNullable<ReturnType<typeof load>>;
+
+const properties: readonly (readonly [string, number, (program: Made) => void])[] = [
+  ['passes keep the meaning', 1, (program) => passesKeepMeaning(program, sizes)],
+  ['passes keep the meaning of gradients', 0.5, (program) => passesKeepMeaning(withGradients(program), sizes)],
+  ['gradients are slopes', 1, (program) => gradientsAreSlopes(program, sizes)],
+  ['kernels for WebGPU', 0.4, (program) => kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' })],
+  [
+    'kernels for WebGPU, matrix products and more tokens',
+    0.2,
+    (program) =>
+      kernelsAgree(
+        program,
+        { batch: 1, tokens: 9 },
+        { chunk: 4, contract: 'always' },
+        { order: 'reverse', profile: 'subgroup' },
+      ),
+  ],
+  ['kernels for CUDA', 0.2, (program) => kernelsAgree(program, sizes, targetPlan('cuda', 'f32'), { order: 'random' })],
+  [
+    'kernels for CPUs, as WebAssembly',
+    0.3,
+    (program) => kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm }),
+  ],
+];
+
+it.each(properties)('%s', (_, share, holds) => {
+  let compiled = 0;
+  fc.assert(
+    fc.property(tapes, (tape) => {
+      const program = load(encodingOf(tape));
+      if (program === null) return;
+      expect(verify(program)).toEqual([]);
+      compiled++;
+      holds(program);
+    }),
+    { ...runs(share), endOnFailure: true },
+  );
+  expect(compiled).toBeGreaterThan(runs(share).numRuns / 2);
+});
+
+it('fmt keeps the tree, and formatting again changes nothing', () => {
+  fc.assert(
+    fc.property(tapes, (tape) => {
+      const text = encodingOf(tape);
+      const once = format(text);
+      expect(once.diagnostics).toEqual([]);
+      expect(format(once.text).text).toBe(once.text);
+      expect(meaning(parse(once.text, 'a.pe').file)).toEqual(meaning(parse(text, 'a.pe').file));
+    }),
+    runs(2),
+  );
+});
+
+it('encodings with statements out of order, doubled or cut short are answered with spans in the file', () => {
+  const damage = fc.record({
+    kind: fc.constantFrom('cut', 'double', 'swap', 'drop'),
+    at: fc.nat(9999),
+    to: fc.nat(9999),
+  });
+  fc.assert(
+    fc.property(tapes, fc.array(damage, { minLength: 1, maxLength: 3 }), (tape, damages) => {
+      const text = damages.reduce((before, { kind, at, to }) => {
+        const pieces = before.split(/(\s+|[^\w\s])/u).filter((piece) => piece !== '');
+        const [a, b] = [at % pieces.length, to % pieces.length];
+        if (kind === 'drop') pieces.splice(a, 1);
+        else if (kind === 'double') pieces.splice(a, 0, pieces[a]!);
+        else if (kind === 'swap') [pieces[a], pieces[b]] = [pieces[b]!, pieces[a]!];
+        else pieces.splice(a);
+        return pieces.join('');
+      }, encodingOf(tape));
+      if (parse(text, 'examples/test.pe').diagnostics.length > 0) return;
+      for (const { span } of loadText(text, 'examples/test.pe', { geometry }).diagnostics) {
+        expect(span.start).toBeGreaterThanOrEqual(0);
+        expect(span.end).toBeLessThanOrEqual(text.length);
+      }
+    }),
+    runs(3),
+  );
+});
+
+it.each(Object.entries(found))('once wrong: %s', (_, text) => {
+  const program = load(text)!;
+  passesKeepMeaning(program, sizes);
+  gradientsAreSlopes(program, sizes);
+  kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' });
+  kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm });
+});
