@@ -5,6 +5,7 @@ import { axesOf } from '../../src/ir/visit.ts';
 import type { Expression } from '../kernel.ts';
 import { add, and, bool, f32, i32, less, lessEqual, local, loop, toF32, when } from '../kernel-build.ts';
 import type { StripMember } from '../plan/nest.ts';
+import { rolesOf } from '../plan/strips-roles.ts';
 import { extentOf, indexAt, startOf, storeAt } from '../simt/scope.ts';
 import { overAxes, overRows, pointAt, put, resultAt, type At, type Block } from './strips-block.ts';
 
@@ -44,6 +45,9 @@ function clearRow(block: Block, member: StripMember, row: At): void {
   const { tensor } = member.root.definition;
   if (setting.accumulate.has(tensor)) return;
   const fixed = pointAt(block, row);
+  // The row is where batch, head and query stand; a term may name the query at the place of the key besides.
+  const roles = rolesOf(tensor, block.nest.frame);
+  const isOfRow = (n: number): boolean => n === roles?.batch || n === roles?.head || n === roles?.query;
   const nested = (n: number, before: readonly Expression[]): void => {
     const axis = tensor.axes[n];
     if (axis === undefined) return storeAt(scope, tensor, before, f32(0));
@@ -51,7 +55,7 @@ function clearRow(block: Block, member: StripMember, row: At): void {
     const isFrame = [...axesOf(own)].every(
       (one) => one === block.nest.frame.query || block.fixed.some(([each]) => each === one),
     );
-    if (isFrame && axesOf(own).size > 0) return nested(n + 1, [...before, fixed.value(own)]);
+    if (isOfRow(n) && isFrame && axesOf(own).size > 0) return nested(n + 1, [...before, fixed.value(own)]);
     const name = scope.fresh(axis.name);
     const inner = scope.block(() => nested(n + 1, [...before, indexAt(scope, axis, local(name, 'i32'))]));
     scope.emit(loop(name, i32(0), extentOf(axis.extent), inner));

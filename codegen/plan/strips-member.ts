@@ -43,7 +43,9 @@ export function asMember(root: Root, known: Known, frame: StripFrame): Joined | 
   if (place === 'sum') {
     // Every item, and where query heads share one each of them, must have a part of its own, or it is added several times.
     const own = axesOf([...by.values()]);
-    const isOnce = [frame.batch, frame.head, frame.within].every((one) => one === null || own.has(one));
+    const isOnce =
+      (frame.within === null || own.has(frame.within)) &&
+      [frame.batch, frame.head].every((one) => one === null || own.has(one) || shares.has(one));
     return isOnce ? asSum(member, missing) : null;
   }
   if (shares.size > 0 && place !== 'strip') return null;
