@@ -7,7 +7,17 @@ import { targetPlan } from '../../src/options.ts';
 import { loadFile, loadText } from '../lower/load.ts';
 import { decodeError, geometry } from './check-decode.ts';
 
-const examples = ['rope', 'alibi', 'nope', 'rope_learned', 'carope', 'comrope_ld_1d', 'rope_partial', 'path', 'path_fox'];
+const examples = [
+  'rope',
+  'alibi',
+  'nope',
+  'rope_learned',
+  'carope',
+  'comrope_ld_1d',
+  'rope_partial',
+  'path',
+  'path_fox',
+];
 
 describe.each(examples)('%s', (name) => {
   const { lowered } = loadFile(`examples/${name}.pe`, { geometry });

@@ -36,7 +36,8 @@ const blockOf = (name: string, headDim: number): Record<string, number> => {
 };
 
 describe.each(names)('%s', (name) => {
-  it.each(shapes)('%s', (_, change, batch, tokens, given) => {
+  it.each(shapes)('%s', (_, change, batch, most, given) => {
+    const tokens = name.startsWith('path') ? Math.min(most, 9) : most; // its work grows with their third power
     const own = { ...geometry, ...change };
     if (name === 'rope_partial' && own.head_dim % 4 !== 0) return; // half of the pairs
     const { lowered } = loadFile(`examples/${name}.pe`, { geometry: own, params: blockOf(name, own.head_dim) });

@@ -44,7 +44,7 @@ function run({ attend }: Lowered): Values {
 function byHand(values: Values, entry: (b: number, t: number, g: number, r: number, c: number) => number): number[] {
   const { heads, kv_heads: groups, head_dim: dim } = geometry;
   const { batch, tokens } = sizes;
-  const scores = new Array<number>(batch * heads * tokens * tokens).fill(0);
+  const scores = Array.from({ length: batch * heads * tokens * tokens }, () => 0);
   const [query, key] = [values.get('query')!, values.get('key')!];
   for (let b = 0; b < batch; b++) {
     for (let h = 0; h < heads; h++) {
