@@ -18,7 +18,7 @@ export function pictureOf({ attend, embed }: Lowered): string {
   const values: Record<string, Float64Array> = {};
   for (const program of [embed, attend]) {
     if (program === null) continue;
-    Object.assign(values, initialValues(program, uniformFrom(1)));
+    Object.assign(values, initialValues(program, { batch: 1, tokens }, uniformFrom(1)));
     for (const tensor of program.inputs) {
       const { origin } = tensor;
       if (isPosition(tensor)) values[tensor.name] = grid(tensor);

@@ -63,12 +63,7 @@ export function stream(seed: number, name: string): Stream {
 }
 
 /** Uniform numbers in [0, 1) that belong to two whole numbers besides, each by an element and a site. */
-export function substream(
-  seed: number,
-  name: string,
-  a: number,
-  b: number,
-): (element: number, site: number) => number {
+export function substream(seed: number, name: string, a: number, b: number): (element: number, site: number) => number {
   const high = (n: number): number => Math.floor(n / 4294967296) >>> 0;
   const [k0, k1, c0, c1] = philox([a >>> 0, b >>> 0, high(a), high(seed)], [seed >>> 0, hashName(name)]);
   return (element, site) => {

@@ -177,7 +177,10 @@ function bindInputs(program: Program, vectors: Case): Bound {
 }
 
 /** A case's numbers for an input of a program, and their name there; null where it has none. */
-export function valuesOf(tensor: Tensor, { inputs, learned, sizes, training }: Case): { name: string; values: Values } | null {
+export function valuesOf(
+  tensor: Tensor,
+  { inputs, learned, sizes, training }: Case,
+): { name: string; values: Values } | null {
   const { name, origin } = tensor;
   if (origin.kind === 'learned') return learned[name] === undefined ? null : { name, values: learned[name] };
   if (isTraining(tensor)) return { name, values: { shape: [], data: [training ? 1 : 0] } };

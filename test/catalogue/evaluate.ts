@@ -81,7 +81,7 @@ export function evaluate(made: Lowered, inputs: Inputs = {}, part: 'attend' | 'e
 }
 
 function inputsOf(program: Program, { tokens = 7, seed = 1, moved = 0, positions, values = {} }: Inputs) {
-  const initial = initialValues(program, uniformFrom(seed));
+  const initial = initialValues(program, { batch: 1, tokens }, uniformFrom(seed));
   const result: Record<string, Float64Array> = {};
   for (const tensor of program.inputs) {
     const { name, origin } = tensor;
