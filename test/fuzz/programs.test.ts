@@ -47,7 +47,7 @@ const properties: readonly (readonly [string, number, (program: Made) => void])[
         program,
         { batch: 1, tokens: 9 },
         { chunk: 4, contract: 'always' },
-        { order: 'reverse', profile: 'subgroup' },
+        { order: 'reverse', profile: 'subgroups' },
       ),
   ],
   ['kernels for CUDA', 0.2, (program) => kernelsAgree(program, sizes, targetPlan('cuda', 'f32'), { order: 'random' })],
