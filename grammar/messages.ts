@@ -160,7 +160,7 @@ const wrongSign: Rule = (clash) => {
     return say(`\`${first?.image ?? 'rotate'}\` acts by ${what}: write \`by\`, not \`${found.image}\``);
   }
   if (is(found, T.Is) && namesArgument(clash)) {
-    return say('arguments have no names: they stand in their order', 'write `normal(0, 0.02)`');
+    return say('arguments have no names: they stand in their order', 'write the values alone, as in `normal(0, 0.02)`');
   }
   if (closers.some((closer) => expected.has(closer)) && is(found, T.Is) && rule !== 'binders') {
     return say('`=` is no part of an expression: a comparison is `==`');

@@ -60,7 +60,7 @@ export function subscript(e: NameExpression, tensor: Readable, scope: Scope, che
     const coordinates = tensor.name === 'position' && tensor.entry === null && items.length === 2;
     const hint = coordinates
       ? 'coordinates are given: `axis coordinate = 2`, then `given position[t: token, k: coordinate]`'
-      : `write \`${suggestRead(tensor, scope)}\``;
+      : `write \`${suggestRead(tensor, scope, items)}\``;
     const diagnostic = codes.wrongRank(e.span, tensor.name, axisNames(tensor), items.length, hint, declaredAt(tensor));
     return checker.report(scope, diagnostic);
   }
@@ -249,7 +249,7 @@ function insideHint(
     return `write \`${clamp}\`, or give \`${axis.name}\` a size of ${high + 1}`;
   const { context } = checker.geometry;
   if (declared && readsPosition(node) && last + 1 < context)
-    return `positions of ${context} tokens reach ${context - 1}: \`axis ${axis.name} = context\` has a place for each; write \`${clamp}\` for those beyond`;
+    return `positions of ${context} tokens reach ${context - 1}: \`axis ${axis.name} = context\` has a place for each, and \`min(${inner}, context - 1)\` keeps those beyond inside`;
   return `write \`${clamp}\``;
 }
 
@@ -269,9 +269,10 @@ function lastOf(axis: CheckedAxis, checker: Checker): string {
   return size === undefined || !/^[A-Za-z_][\w ]*(\/ 2)?$/.test(size) ? String(last) : `${size} - 1`;
 }
 
-/** `angle[t, p]`: a tensor with indices that are in scope here, or with the letters that people use. */
-function suggestRead(tensor: Readable, scope: Scope): string {
-  const free = indexNames(scope).slice();
+/** `angle[t, p]`: a tensor with indices that are in scope here, those that were written before others, or with the letters that people use. */
+function suggestRead(tensor: Readable, scope: Scope, written: readonly Item[] = []): string {
+  const names = written.map((item) => bare(item.value));
+  const free = indexNames(scope).toSorted(([a], [b]) => Number(names.includes(b)) - Number(names.includes(a)));
   const indices = tensor.axes.map((axis, place) => {
     const found = axis === null ? -1 : free.findIndex(([, index]) => fits(index, axis));
     if (found >= 0) return free.splice(found, 1)[0]![0];
