@@ -5,6 +5,7 @@
 // and the numbers themselves solve a unit triangular system over the tokens (the UT form of arXiv 2505.16381):
 //   taken[s, j] = measured[s] . key[j] - sum over j < r < s of strength[r] (measured[s] . removed[r]) taken[r, j].
 
+import type { Span } from '../../grammar/span.ts';
 import { at, axis, call, defined, integer, map, read, real, reduce, triangular } from '../ir/build.ts';
 import type { Axis, Definition, Scalar, Tensor } from '../ir/ir.ts';
 import { readAt } from '../ir/scalar.ts';
@@ -20,6 +21,7 @@ export interface Transport {
   readonly strength: Scalar;
   readonly removed: Scalar;
   readonly measured: Scalar;
+  readonly span: Span;
 }
 
 interface Place {
@@ -63,7 +65,7 @@ export function transportedProducts(
     scalarAt(scalar, transport, { batch, token, head, ...(d === undefined ? {} : { feature: at(d) }) });
   const made: Definition[] = [];
   const add = (definition: Definition): Tensor => {
-    made.push(definition);
+    made.push(Object.freeze({ ...definition, span: transport.span }));
     return definition.tensor;
   };
   /** The sum over features of a product at a point of [b, h, token, other]. */
@@ -146,6 +148,7 @@ export function ownTransport(
     defined(name('key_met_own'), [b, t, h]),
     [d],
     times(measured, read(key, [b, t, h, d].map(at))),
+    transport.span,
   );
   const axes = key.axes.map((one) => axis(one.name, one.extent, one.role));
   const [ab, at_, ah, ad] = axes.map(at) as [Scalar, Scalar, Scalar, Scalar];
@@ -154,5 +157,6 @@ export function ownTransport(
     scalarAt(transport.strength, transport, own),
     times(scalarAt(transport.removed, transport, own), read(along.tensor, [ab, at_, ah])),
   );
-  return [along, map(defined(name('key_transported'), axes), call('subtract', readAt(key, axes), removed))];
+  const moved = call('subtract', readAt(key, axes), removed);
+  return [along, map(defined(name('key_transported'), axes), moved, transport.span)];
 }

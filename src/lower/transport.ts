@@ -55,6 +55,7 @@ function fromSite(
   const keys = makeKeys();
   const same = keys.scalar(form.removed) === keys.scalar(form.measured);
   return {
+    span: site.span,
     batch: frame.batch,
     token,
     head,
