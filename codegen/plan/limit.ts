@@ -33,12 +33,17 @@ export function withinLimit(input: PlaceInput): Limited {
   for (;;) {
     const placed = place({ ...input, options: { ...options, root: [...forced] } });
     const made = inline({ program, roots: placed, stages, turns });
-    const wide = made.roots.filter((root) => readBy(root).size >= limit);
-    const next = wide.map((root) => widestDefinition(input, root, made, limit)).find((name) => name !== null);
+    const wide = made.roots.filter((root) => readBy(root).size >= mostReads(root, limit));
+    const next = wide
+      .map((root) => widestDefinition(input, root, made, mostReads(root, limit)))
+      .find((name) => name !== null);
     if (next === undefined || next === null || forced.has(next)) return splitAll(made.roots, limit);
     forced.add(next);
   }
 }
+
+/** One more than a root may read beside what it writes: a scan also has what its chunks add up to. */
+const mostReads = ({ definition }: Root, limit: number): number => limit - (definition.kind === 'scan' ? 1 : 0);
 
 /** The inlined definition that reads the most tensors, though fewer than the limit. */
 function widestDefinition({ program }: PlaceInput, root: Root, { inlined }: Inlined, limit: number): string | null {
@@ -62,9 +67,9 @@ function splitAll(roots: readonly Root[], limit: number): Limited {
   const result = roots.flatMap((root) => {
     const before: Root[] = [];
     let rest = root;
-    while (readBy(rest).size >= limit) {
+    while (readBy(rest).size >= mostReads(rest, limit)) {
       const name = `${root.definition.tensor.name}_part_${before.length + 1}`;
-      const split = splitOne(rest, name, limit);
+      const split = splitOne(rest, name, mostReads(rest, limit));
       if (split === null) break;
       parts.set(split.part.definition.tensor, root.definition.tensor);
       before.push(split.part);

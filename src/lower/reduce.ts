@@ -130,7 +130,9 @@ function lowerLogSumExp(lowering: Lowering, node: ReduceNode, outer: Frame): Sca
     const inner: Node = { ...node, over: others };
     return lowerLogSumExp(lowering, { ...node, over: [over], body: inner, where: null }, outer);
   }
-  const maximum = findMaximum(lowering, { ...node, op: 'max' }, outer);
+  // The lowest whole number less another is none.
+  const body: Node = { kind: 'call', type: 'real', span: node.span, op: 'real', args: [node.body] };
+  const maximum = findMaximum(lowering, { ...node, op: 'max', body }, outer);
   const frame = openFrame(lowering.name(`${outer.name}_exp_sum`), outer);
   const along = bind(lowering, frame, over);
   const value = readHoisted(lowering, maximum.values, frame);

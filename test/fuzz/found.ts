@@ -18,6 +18,12 @@ export const found: Readonly<Record<string, string>> = {
     'fixed w_0[p: pair] ~ uniform(-1, 1)',
     'attention[h, i, j] += prod[t: token where t <= j]((1 + sin(abs(w_0[clamp((if mod(i, 1) <= h then h else h), 0, 1)])) / 2))',
   ),
+  'a logsumexp of whole numbers, of which some are hidden': body(
+    'value[t, h, d] += 1 / (1 + logsumexp[t2: token where t2 <= t](position[t]) ^ 2)',
+  ),
+  'a scan that reads as much as may be bound': body(
+    'score[h, i, j] = (logsumexp[p: pair](softmax[h](position[i])) * sum[t: token where t <= j](sin(tanh(score[h, i, i]))))',
+  ),
   'a scatter to the diagonal': body('score[h, i, j] += tanh(score[mod(abs(h), 2), i, i])'),
   'a scatter whose queries stand behind other tokens': body(
     'let v_1[t: token, t2: token, h: head, m: model] = sin(x[t, m] * x[t2, m])',
