@@ -118,22 +118,3 @@ it('SeqPE from outside adds what the caller gives', () => {
   const code = added('catalogue/position/seqpe_table', { set: { code: (t, m) => 10 * t + m } });
   for (const t of range(10)) for (const m of features) expect(code(t, m)).toBe(10 * t + m);
 });
-
-describe('V2PE', () => {
-  const path = 'catalogue/position/v2pe';
-  const place = (visual: (t: number) => number): readonly number[] => {
-    const values = evaluate(path, { set: { visual } });
-    return range(10).map((t) => values('place', t));
-  };
-
-  it('counts text by 1 and the tokens of an image by the step', () => {
-    expect(place(zero)).toEqual(range(10));
-    expect(place((t) => (t >= 3 && t < 7 ? 1 : 0))).toEqual([0, 1, 2, 2.25, 2.5, 2.75, 3, 4, 5, 6]);
-  });
-
-  it('is RoPE at those places', () => {
-    const rope = evaluate('rope');
-    const values = evaluate(path, { set: like(rope, { visual: zero }) });
-    for (const [i, j] of pairs(10)) expect(values('score', 0, i, j)).toBeCloseTo(rope('score', 0, i, j), 12);
-  });
-});
