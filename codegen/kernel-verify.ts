@@ -111,13 +111,14 @@ export function verifyKernel(body: KernelBody, machine: 'gpu' | 'cpu' = 'gpu'): 
     const parameters = of.parameters.map(
       ({ name, type }) => [name, { type, assignable: false, uniform: true }] as const,
     );
-    const scope = verify(of.body, new Map(parameters), { uniform: false, top: false, barrier: true });
+    const scope = verify(of.body, new Map(parameters), { uniform: false, top: false, own: true, barrier: true });
     uniform(of.value, scope);
   };
 
   interface Place {
     readonly uniform: boolean; // every lane comes by
     readonly top: boolean;
+    readonly own: boolean; // of a function: its names are its own, whatever buffers are called
     barrier: boolean; // one has been passed
   }
 
@@ -133,7 +134,7 @@ export function verifyKernel(body: KernelBody, machine: 'gpu' | 'cpu' = 'gpu'): 
         case 'var': {
           const same = value(statement.value) && place.uniform;
           if (scope.has(statement.name)) fault(`${statement.name} is bound twice`);
-          if (declared.has(statement.name)) fault(`${statement.name} is declared twice`);
+          if (!place.own && declared.has(statement.name)) fault(`${statement.name} is declared twice`);
           scope.set(statement.name, {
             type: statement.value.type,
             assignable: statement.kind === 'var',
@@ -179,7 +180,7 @@ export function verifyKernel(body: KernelBody, machine: 'gpu' | 'cpu' = 'gpu'): 
           if (statement.mode === 'vector') vectorLoopFaults(statement).forEach(fault);
           const inside = new Map(scope);
           inside.set(statement.variable, { type: 'i32', assignable: false, uniform: same && place.uniform });
-          verify(statement.body, inside, { uniform: same && place.uniform, top: false, barrier: place.barrier });
+          verify(statement.body, inside, { ...place, uniform: same && place.uniform, top: false });
           break;
         }
         case 'if': {
@@ -192,7 +193,7 @@ export function verifyKernel(body: KernelBody, machine: 'gpu' | 'cpu' = 'gpu'): 
             verify(
               branch.filter(({ kind }) => kind !== 'return'),
               scope,
-              { uniform: same, top: false, barrier: place.barrier },
+              { ...place, uniform: same, top: false },
             );
           }
           break;
@@ -212,7 +213,7 @@ export function verifyKernel(body: KernelBody, machine: 'gpu' | 'cpu' = 'gpu'): 
     }
     return scope;
   };
-  verify(body.statements, new Map(), { uniform: true, top: true, barrier: false });
+  verify(body.statements, new Map(), { uniform: true, top: true, own: false, barrier: false });
   return [...new Set(faults)];
 }
 

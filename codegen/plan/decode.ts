@@ -25,6 +25,7 @@ export interface Decode {
 }
 
 const isTokens = (axis: Axis): boolean => axis.extent === 'tokens';
+const isKeys = (axis: Axis): boolean => axis.extent === 'keys';
 
 /** An index that is not the reader's own token. */
 const isElsewhere = (tensor: Tensor, index: readonly Scalar[]): boolean =>
@@ -118,20 +119,25 @@ function readsLater(each: Read): boolean {
   return later;
 }
 
-/** Buffers of the decode entry: history has `capacity` rows of tokens, and as many keys in a row of keys; a host table's history has a name of its own. */
+/**
+ * Buffers of the decode entry: history has `capacity` rows of tokens and of keys, so that the next call finds each where this
+ * one left it; a host table's history has a name of its own. What a recurrence carries for each key is kept alike.
+ */
 export function decodeBuffer(
   decode: Decode,
   isHost: (tensor: Tensor) => boolean,
   typeOf: TypeOf,
 ): (tensor: Tensor) => BufferPlan {
   const known = new Map<Tensor, BufferPlan>();
+  const carried = new Set(decode.carries.values());
   const make = (tensor: Tensor): BufferPlan => {
     const shared = decode.sameBuffer.get(tensor);
     if (shared !== undefined) return buffer(shared);
     const type = typeOf(decode.copyOf.get(tensor) ?? tensor);
-    if (!decode.history.has(tensor)) return bufferOf(tensor, tensor.name, type);
+    const isKept = decode.history.has(tensor) || (carried.has(tensor) && tensor.axes.some(isKeys));
+    if (!isKept) return bufferOf(tensor, tensor.name, type);
     const name = isHost(tensor) ? `${tensor.name}_history` : tensor.name;
-    const rows = tensor.axes.map(({ extent }) => (extent === 'tokens' || extent === 'keys' ? 'capacity' : extent));
+    const rows = tensor.axes.map((axis) => (isTokens(axis) || isKeys(axis) ? 'capacity' : axis.extent));
     const own = bufferOf(tensor, name, type);
     const shape = own.shape.map((each, n) => (rows[n] === 'capacity' ? runtimeSize('capacity') : each));
     return {

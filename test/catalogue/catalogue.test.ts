@@ -19,7 +19,12 @@ import { geometry } from './interpreted.ts';
 import { gradientError } from './gradients.ts';
 
 /** What `pegen check` warns of, where it is meant. */
-const warnings: Readonly<Record<string, readonly string[]>> = {};
+const warnings: Readonly<Record<string, readonly string[]>> = {
+  abacus: ['PE0520'], // a running maximum
+  bipe: ['PE0520'], // a running maximum
+  bipe_alibi: ['PE0520'],
+  cosformer: ['PE0520'], // the sum of a row
+};
 
 /** Gradients of all that an encoding reads besides positions and what the caller supplies; what is learned is added up. */
 function differentiated(program: Program, output: string): Partial<PlanOptions> {

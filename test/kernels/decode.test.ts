@@ -45,6 +45,11 @@ const inline: Record<string, string> = {
     let log_f[t: token, h: head] = log_sigmoid(sum[m: model](x[t, m] * g[m, h]))
     score[h, i, j] += sum[s: token where j < s <= i](log_f[s, h])
   }`,
+  // A sum down the columns of the scores, as in selective attention: a value for each key is carried.
+  columns: `encoding columns {
+    let kept[i: token, j: token] = if 0 < j < i then relu(score[0, i, j]) else 0
+    score[h, i, j] += -sum[k: token where k < i](kept[k, j])
+  }`,
   // A causal convolution before the keys.
   shifted: `encoding shifted {
     learn c[h: kv_head, d: dim] ~ normal(0, 1)

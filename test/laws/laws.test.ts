@@ -41,6 +41,10 @@ const decided: Readonly<Record<string, string>> = {
   rope_ntk: 'relative proved, orthogonal proved, causal proved',
   rope_partial: 'relative proved, orthogonal proved, causal proved',
   sinusoidal: 'causal proved, bounded tested',
+  t5: 'relative proved, causal proved, bounded tested',
+  urpe: 'relative proved, causal proved, starts_as(nope) tested',
+  fox: 'causal proved',
+  shaw: 'relative proved, causal proved',
 };
 
 describe('claims of the examples', () => {

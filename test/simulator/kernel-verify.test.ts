@@ -1,6 +1,7 @@
 // Each rule of the kernel verifier has a kernel that breaks it; the sound neighbour has no fault.
 
 import { expect, it } from 'vitest';
+import { define } from '../../codegen/functions.ts';
 import type { Expression, KernelBody, Statement } from '../../codegen/kernel.ts';
 import * as build from '../../codegen/kernel-build.ts';
 import { verifyKernel } from '../../codegen/kernel-verify.ts';
@@ -36,6 +37,18 @@ it('a uniform loop may hold a barrier', () => {
     ...when(less(laneIndex, i32(1)), [store('result', laneIndex, f32(1))]),
   ]);
   expect(verifyKernel(sound)).toEqual([]);
+});
+
+it('names inside a function are its own: one may be called as a buffer is', () => {
+  const twice = define(
+    'twice',
+    { x: 'f32' },
+    [letOf('input', add(local('x', 'f32'), local('x', 'f32')))],
+    local('input', 'f32'),
+  );
+  expect(
+    verifyKernel(kernel([store('result', laneIndex, build.apply(twice, load('input', laneIndex, 'f32')))])),
+  ).toEqual([]);
 });
 
 const wrong: Expression = { kind: 'call', type: 'f32', op: 'add', args: [f32(1), i32(1)] };

@@ -1,4 +1,4 @@
-// Vectors, the program where it has another name, and its params; all of them but t5.
+// Vectors, the program where it has another name, and its params.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -23,6 +23,7 @@ export const compiledCases: readonly VectorCase[] = [
 
 export const referenceCases: readonly VectorCase[] = [
   ...compiledCases,
+  ['t5', 't5', { buckets: 8, max_distance: 16 }],
   ['urpe', 'urpe', {}],
   ['fox', 'fox', {}],
   ['shaw', 'shaw', { far: 4 }],
@@ -37,5 +38,7 @@ export function vectors(name: string): Case {
 
 export function pathOf(program: string): string {
   const places = ['examples', 'test/fixtures/vectors'].map((folder) => `${folder}/${program}.pe`);
-  return places.find((path) => existsSync(join(root, path))) ?? `test/fixtures/programs/${program}.pe`;
+  const found = places.find((path) => existsSync(join(root, path)));
+  if (found === undefined) throw new Error(`there is no ${program}.pe`);
+  return found;
 }

@@ -1,0 +1,120 @@
+// Positions: what is added to the embedding, and positions that something else than the count of tokens makes.
+
+import { describe, expect, it } from 'vitest';
+import { evaluate, model, one, pairs, range, sumOf, zero, type Chosen, type Values } from './by-index.ts';
+
+/** What is added to the embedding, [t, m]. */
+const added = (path: string, { set, ...chosen }: Chosen = {}): ((t: number, m: number) => number) => {
+  const values = evaluate(path, { ...chosen, part: 'embed', set: { embedding: zero, ...set } });
+  return (t, m) => values('embedding_encoded', t, m);
+};
+const features = range(model.model_dim);
+const dot = (code: ReturnType<typeof added>, i: number, j: number): number =>
+  sumOf(features.map((m) => code(i, m) * code(j, m)));
+
+describe.each(['sinusoidal', 'catalogue/position/sinusoidal_split'])('%s', (path) => {
+  it('the product of two codes depends on their offset alone, and is largest at 0', () => {
+    const code = added(path);
+    for (const [i, j] of pairs(9)) expect(dot(code, i + 1, j + 1)).toBeCloseTo(dot(code, i, j), 12);
+    for (const n of range(9, 1)) expect(dot(code, n, 0)).toBeLessThan(dot(code, 0, 0));
+    expect(dot(code, 4, 4)).toBeCloseTo(3, 12); // cos^2 + sin^2 for each frequency
+  });
+});
+
+it('the split sinusoidal code is the paper code with its features in another order', () => {
+  const [paper, split] = [added('sinusoidal'), added('catalogue/position/sinusoidal_split')];
+  for (const t of range(10)) {
+    for (const k of range(3)) {
+      expect(split(t, k)).toBeCloseTo(paper(t, 2 * k), 12);
+      expect(split(t, k + 3)).toBeCloseTo(paper(t, 2 * k + 1), 12);
+    }
+  }
+});
+
+it('learned absolute positions are no function of offsets: a shift changes their products', () => {
+  const code = added('learned_absolute');
+  expect(Math.abs(dot(code, 3, 2) - dot(code, 2, 1))).toBeGreaterThan(1e-3);
+  const moved = added('learned_absolute', { set: { position: (t) => t + 3 } });
+  for (const m of features) expect(moved(2, m)).toBe(code(5, m));
+});
+
+it('learnable Fourier features: products of features are a function of the difference of places', () => {
+  const place = (t: number, k: number): number => (k === 0 ? Math.floor(t / 3) : t % 3);
+  const values = evaluate('catalogue/position/fourier', {
+    part: 'embed',
+    params: { features: 5 },
+    set: { position: place },
+  });
+  const product = (i: number, j: number): number =>
+    sumOf(
+      range(5).map(
+        (f) => values('cosine', i, f) * values('cosine', j, f) + values('sine', i, f) * values('sine', j, f),
+      ),
+    );
+  for (const i of range(10)) expect(product(i, i)).toBeCloseTo(0.5, 12); // 5 of 1 / (2 * 5)
+  expect(product(4, 0)).toBeCloseTo(product(8, 4), 12); // one down, one to the right
+  expect(Math.abs(product(4, 0) - product(3, 0))).toBeGreaterThan(1e-6);
+});
+
+it('CPE: the zeros before the first token tell where a sequence begins, and nothing else does', () => {
+  const values = evaluate('catalogue/position/cpe', { part: 'embed', set: { embedding: one } });
+  const code = (t: number): number => values('embedding_encoded', t, 2);
+  for (const t of range(7, 3)) expect(code(t)).toBeCloseTo(code(2), 12);
+  expect(code(0)).not.toBeCloseTo(code(2), 3);
+  expect(code(1)).not.toBeCloseTo(code(2), 3);
+});
+
+const ends = (t: number): number => ([2, 3, 6].includes(t) ? 1 : 0); // segments 0-2, 3, 4-6, 7-9
+const segmentOf = [0, 0, 0, 1, 2, 2, 2, 3, 3, 3];
+const placeIn = [0, 1, 2, 0, 0, 1, 2, 0, 1, 2];
+
+describe('BiPE', () => {
+  it.each(['bipe', 'bipe_alibi'])('%s: places begin anew in each segment', (name) => {
+    const code = added(`catalogue/position/${name}`, { set: { ends } });
+    for (const t of range(10)) for (const m of features) expect(code(t, m)).toBe(code(placeIn[t]!, m));
+    expect(new Set(range(3).map((t) => code(t, 0))).size).toBe(3);
+  });
+
+  it('turns by the number of the segment', () => {
+    const rope = evaluate('rope', { set: { position: (t) => segmentOf[t]! } });
+    const set = {
+      ends,
+      query: (t: number, h: number, d: number) => rope('query', t, h, d),
+      key: (t: number, h: number, d: number) => rope('key', t, h, d),
+    };
+    const values = evaluate('catalogue/position/bipe', { set });
+    for (const [i, j] of pairs(10)) expect(values('score', 0, i, j)).toBeCloseTo(rope('score', 0, i, j), 12);
+  });
+
+  it('has a bias by segments between, none within', () => {
+    const values = evaluate('catalogue/position/bipe_alibi', { set: { ends, query: zero, key: zero } });
+    const alibi = evaluate('alibi', { set: { query: zero, key: zero } });
+    for (const [i, j] of pairs(10)) {
+      expect(values('score', 1, i, j)).toBeCloseTo(alibi('score', 1, segmentOf[i]! - segmentOf[j]!, 0), 12);
+    }
+  });
+});
+
+const like = (of: Values, set: Chosen['set'] = {}): Chosen['set'] & object => ({
+  query: (t, h, d) => of('query', t, h, d),
+  key: (t, h, d) => of('key', t, h, d),
+  ...set,
+});
+
+describe('RePo', () => {
+  const rope = evaluate('rope');
+  const path = 'catalogue/position/repo';
+
+  it('is RoPE in the layers before the first, and from there the content says where a token is', () => {
+    const before = evaluate(path, { geometry: { layer: 4 }, set: like(rope) });
+    for (const [i, j] of pairs(10)) expect(before('score', 0, i, j)).toBeCloseTo(rope('score', 0, i, j), 12);
+    const same = evaluate(path, { geometry: { layer: 5 }, params: { width: 4 }, set: like(rope, { x: one }) });
+    const plain = evaluate('nope', { set: like(rope) });
+    for (const [i, j] of pairs(10)) expect(same('score', 0, i, j)).toBeCloseTo(plain('score', 0, i, j), 12);
+  });
+});
+
+it('SeqPE from outside adds what the caller gives', () => {
+  const code = added('catalogue/position/seqpe_table', { set: { code: (t, m) => 10 * t + m } });
+  for (const t of range(10)) for (const m of features) expect(code(t, m)).toBe(10 * t + m);
+});
