@@ -16,7 +16,7 @@ export interface Header {
 export function readHeader(text: string): Header | string {
   const lines = /^(?:\/\/[^\n]*\n)*/.exec(text)![0].split('\n').slice(0, -1);
   const [first = '', second = '', ...rest] = lines.map((line) => line.slice(2).trim());
-  const [, name, title, source] = /^(\w+): (\S.*?) \(([^()]+)\)$/.exec(first) ?? [];
+  const [, name, title, source] = /^([^:]+): (\S.*?) \(([^()]+)\)$/.exec(first) ?? [];
   if (name === undefined || title === undefined || source === undefined)
     return 'the first line is not `// NAME: what it is (Authors YEAR, arXiv NNNN.NNNNN)`';
   const year = /\b(?:19|20)\d\d\b/.exec(source.replace(/arXiv [\d.]+/, ''))?.[0];
