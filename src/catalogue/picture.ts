@@ -2,7 +2,7 @@
 // scores), on the right the score of equal queries and keys over their distance, a line a head. From the float64
 // interpreter, with initial values and everything random from one seed.
 
-import { initialValues, countOf, isPosition } from '../laws/sample.ts';
+import { initialValues, countOf, isPosition, isTraining } from '../laws/sample.ts';
 import { normals, uniformFrom } from '../laws/random.ts';
 import type { Tensor } from '../ir/ir.ts';
 import type { Lowered } from '../lower/lower.ts';
@@ -22,6 +22,7 @@ export function pictureOf({ attend, embed }: Lowered): string {
     for (const tensor of program.inputs) {
       const { origin } = tensor;
       if (isPosition(tensor)) values[tensor.name] = grid(tensor);
+      else if (isTraining(tensor)) values[tensor.name] = Float64Array.of(0);
       else if (origin.kind === 'given' && (origin.given === 'x' || origin.given === 'user'))
         values[tensor.name] ??= normals(uniformFrom(2), countOf(tensor, 1, tokens));
     }

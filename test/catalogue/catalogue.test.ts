@@ -15,7 +15,7 @@ import { targetOf } from '../../targets/targets.ts';
 import { decodeError } from '../kernels/check-decode.ts';
 import { checkCase } from '../kernels/check-plan.ts';
 import { runWasm } from '../wasm/run-kernel.ts';
-import { geometry } from './evaluate.ts';
+import { geometry } from './interpreted.ts';
 import { gradientError } from './gradients.ts';
 
 /** What `pegen check` warns of, where it is meant. */

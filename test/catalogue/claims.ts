@@ -2,7 +2,7 @@
 // encoding is from the claim, so that a test says `toBeLessThan(1e-12)`.
 
 import type { Lowered } from '../../src/lower/lower.ts';
-import { difference, evaluate, type Inputs } from './evaluate.ts';
+import { difference, evaluate, type Inputs } from './interpreted.ts';
 
 /** One property of one entry; `holds` throws where it does not. */
 export interface Property {
@@ -10,6 +10,8 @@ export interface Property {
   readonly says: string;
   readonly holds: () => void;
 }
+
+export const property = (entry: string, says: string, holds: () => void): Property => ({ entry, says, holds });
 
 /** How far scores and outputs of two encodings are apart, on equal queries, keys, values and x. */
 export function apart(one: Lowered, other: Lowered, inputs: Inputs = {}): number {

@@ -9,7 +9,7 @@ import type { Geometry } from '../../src/check/checked.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
 import { inputsOf } from './check-plan.ts';
-import { hostTables, runEntry, worstError, type RunOptions, type Values } from './run-plan.ts';
+import { asHeld, hostTables, runEntry, worstError, type RunOptions, type Values } from './run-plan.ts';
 
 export const geometry: Geometry = {
   heads: 2,
@@ -71,7 +71,13 @@ export function decodeError(
         .filter(isSupplied)
         .map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, tokens, 0, first + count)]),
     );
-    const all = { ...given, ...hostTables(plan, sizes, { ...given, ...supplied }) };
+    // What the caller supplies and pairs of tokens read: the caller keeps all of it.
+    const kept = decode.inputs.flatMap(({ buffer }) => {
+      const data = buffer.tensor !== null && buffer.rows === 'history' ? supplied[buffer.tensor.name] : undefined;
+      return data === undefined ? [] : [[buffer.name, asHeld(buffer, Float64Array.from(data), sizes)] as const];
+    });
+    const tables = hostTables(plan, sizes, { ...given, ...supplied });
+    const all = { ...given, ...Object.fromEntries(kept), ...tables };
     if (step !== undefined) runEntry(step, sizes, values, all, run);
     runEntry(decode, sizes, values, all, { order: 'random', ...run });
     for (const { buffer, accumulate } of decode.inputs)

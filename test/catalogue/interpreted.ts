@@ -7,7 +7,7 @@ import { frontEnd } from '../../src/front-end.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
 import { normals, uniformFrom } from '../../src/laws/random.ts';
-import { countOf, initialValues, isPosition } from '../../src/laws/sample.ts';
+import { countOf, initialValues, isPosition, isTraining } from '../../src/laws/sample.ts';
 import type { Lowered } from '../../src/lower/lower.ts';
 import { compileOptions } from '../../src/options.ts';
 import type { Source } from '../../src/source.ts';
@@ -53,6 +53,8 @@ export interface Inputs {
   readonly seed?: number;
   /** How far learned tensors are from their initial values: the deviation of what is added. */
   readonly moved?: number;
+  /** Inside a training step: draws count. */
+  readonly training?: boolean;
   /** Of each token, or of each token and coordinate, row-major. */
   readonly positions?: readonly number[];
   /** Values of single inputs by name: numbers, or one for all elements. */
@@ -80,7 +82,10 @@ export function evaluate(made: Lowered, inputs: Inputs = {}, part: 'attend' | 'e
   return { get: (name) => found.get(tensor(name).name)!, tensor, tokens };
 }
 
-function inputsOf(program: Program, { tokens = 7, seed = 1, moved = 0, positions, values = {} }: Inputs) {
+function inputsOf(
+  program: Program,
+  { tokens = 7, seed = 1, moved = 0, positions, values = {}, training = false }: Inputs,
+) {
   const initial = initialValues(program, { batch: 1, tokens }, uniformFrom(seed));
   const result: Record<string, Float64Array> = {};
   for (const tensor of program.inputs) {
@@ -92,6 +97,10 @@ function inputsOf(program: Program, { tokens = 7, seed = 1, moved = 0, positions
     } else if (isPosition(tensor)) {
       const coordinates = count / tokens;
       result[name] = Float64Array.from(positions ?? { length: count }, (at, n) => at ?? Math.floor(n / coordinates));
+    } else if (isTraining(tensor)) {
+      result[name] = Float64Array.of(training ? 1 : 0);
+    } else if (origin.kind === 'draw') {
+      result[name] = initial[name]!;
     } else {
       const drawn = normals(uniformFrom(seedOf(name, seed)), count);
       const isLearned = origin.kind === 'learned';
