@@ -2,21 +2,9 @@
 
 import type { Definition } from '../../src/ir/ir.ts';
 import type { Expression } from '../kernel.ts';
-import {
-  add,
-  equal,
-  f32,
-  i32,
-  local,
-  loop,
-  minimum,
-  multiply,
-  quotient,
-  select,
-  sizeOf,
-  subtract,
-} from '../kernel-build.ts';
+import { add, f32, i32, local, loop, minimum, multiply, quotient, select, subtract } from '../kernel-build.ts';
 import type { ScanNest } from '../plan/nest.ts';
+import { begins } from '../simt/scan.ts';
 import { extentOf, loadAt, type Scope } from '../simt/scope.ts';
 
 export type Scan = Extract<Definition, { kind: 'scan' }>;
@@ -48,5 +36,5 @@ export function positionOf({ reverse, along }: Scan, step: Expression): Expressi
 export function carryIn(scope: Scope, { root, carry }: ScanNest, index: readonly Expression[]): Expression {
   const initial = f32((root.definition as Scan).initial);
   if (carry === null) return initial;
-  return select(equal(sizeOf('first'), i32(0)), initial, loadAt(scope, carry, index));
+  return select(begins(carry, index), initial, loadAt(scope, carry, index));
 }

@@ -1,7 +1,7 @@
 // A first-order recurrence along one axis, in two kernels: what each chunk adds (and multiplies by), and the walk of each
 // chunk from what the chunks before it carry in. The last chunk's total is never needed, so a single chunk costs nothing.
 
-import type { Axis, Definition } from '../../src/ir/ir.ts';
+import type { Axis, Definition, Tensor } from '../../src/ir/ir.ts';
 import type { Expression } from '../kernel.ts';
 import {
   add,
@@ -11,10 +11,12 @@ import {
   f32,
   i32,
   load,
+  lessEqual,
   local,
   loop,
   minimum,
   multiply,
+  or,
   quotient,
   remainder,
   select,
@@ -135,12 +137,19 @@ export function lowerScan(nest: ScanNest, setting: Setting): readonly Draft[] {
   ];
 }
 
+/** Whether no call before has left a value at `index` of a carry: at the first call, and for keys that are new in this one. */
+export function begins({ axes }: Tensor, index: readonly Expression[]): Expression {
+  const key = axes.findIndex(({ extent }) => extent === 'keys');
+  const isFirst = equal(sizeOf('first'), i32(0));
+  return key < 0 ? isFirst : or(isFirst, lessEqual(sizeOf('first'), index[key]!));
+}
+
 /** The value before the first token: of the recurrence's beginning, or what the call before left. */
 function carryIn(scope: Scope, { root, carry }: ScanNest, others: readonly Axis[], line: Line): Expression {
   const initial = f32((root.definition as Scan).initial);
   if (carry === null) return initial;
   const index = line.own?.local ?? takeApart(scope, others, line.point).local;
-  return select(equal(sizeOf('first'), i32(0)), initial, loadAt(scope, carry, index));
+  return select(begins(carry, index), initial, loadAt(scope, carry, index));
 }
 
 /** A chunk of the axis at one point of the others: both as flat indices, and what both together number. */

@@ -5,10 +5,12 @@ import type { CheckedEncoding, CheckedLaw } from '../check/checked.ts';
 import { lawCodes } from '../diagnostics/codes/laws.ts';
 import type { Report } from '../diagnostics/diagnostic.ts';
 import { lower, type Lowered } from '../lower/lower.ts';
+import { proveBounded } from './bounded.ts';
 import { proveCausal, sightings } from './causal.ts';
 import { proveCommuting, proveOrthogonal } from './maps.ts';
 import { testBounded, testCausal, testCommuting, testOrthogonal, testRelative, testStartsAs } from './numeric.ts';
 import { proveRelative } from './relative.ts';
+import { proveStartsAs } from './starts-as.ts';
 import type { Tested } from './trial.ts';
 
 export type LawResult = { readonly law: CheckedLaw; readonly text: string } & (
@@ -41,7 +43,7 @@ const hints: Readonly<Partial<Record<CheckedLaw['name'], string>>> = {
 };
 
 interface Decision {
-  readonly prove: (lowered: Lowered, encoding: CheckedEncoding) => string | null;
+  readonly prove: (lowered: Lowered, encoding: CheckedEncoding, law: CheckedLaw) => string | null;
   readonly test: (lowered: Lowered, law: CheckedLaw) => Tested;
 }
 
@@ -53,9 +55,12 @@ const decisions: Readonly<Record<CheckedLaw['name'], Decision>> = {
   orthogonal: { prove: ({ attend }) => proveOrthogonal(attend), test: (lowered) => testOrthogonal(lowered) },
   causal: { prove: proveCausal, test: (lowered) => testCausal(lowered) },
   commuting: { prove: ({ attend }) => proveCommuting(attend), test: (lowered) => testCommuting(lowered) },
-  bounded: { prove: () => null, test: (lowered) => testBounded(lowered) },
+  bounded: { prove: proveBounded, test: (lowered) => testBounded(lowered) },
   starts_as: {
-    prove: () => null,
+    prove: (lowered, _, law) => {
+      const other = law.encoding === null ? null : lower(law.encoding, () => {});
+      return other === null ? null : proveStartsAs(lowered, other);
+    },
     test: (lowered, law) => {
       const other = law.encoding === null ? null : lower(law.encoding, () => {});
       if (other === null) return { holds: false, counter: `\`${law.encoding?.name ?? ''}\` does not compile` };
@@ -67,7 +72,7 @@ const decisions: Readonly<Record<CheckedLaw['name'], Decision>> = {
 function decide(law: CheckedLaw, encoding: CheckedEncoding, lowered: Lowered): LawResult {
   const text = textOf(law);
   const { prove, test } = decisions[law.name];
-  const reason = prove(lowered, encoding);
+  const reason = prove(lowered, encoding, law);
   if (reason !== null) return { law, text, kind: 'proved', reason };
   const tested = test(lowered, law);
   return tested.holds

@@ -2,7 +2,9 @@
 // with a counter-example: which tokens, and the two numbers.
 
 import { evaluateInitial, interpret } from '../interpret/interpret.ts';
-import type { Program, Tensor } from '../ir/ir.ts';
+import { call, defined, given } from '../ir/build.ts';
+import type { Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
+import { replaceIn, replaceTensors } from '../ir/visit.ts';
 import type { Lowered } from '../lower/lower.ts';
 import { normals } from './random.ts';
 import { renumber } from './renumber.ts';
@@ -135,11 +137,50 @@ export function testCommuting({ attend }: Lowered, effort = thorough): Tested {
       const made = mapped(attend, name);
       const raw = attend.inputs.find((tensor) => tensor.name === name);
       if (made === undefined || raw === undefined || made === raw) continue;
-      const counter = commutingCounter(attend, name, made, options);
+      const probed = withProbe(attend, name, raw, made);
+      if (probed === null) continue;
+      const counter = commutingCounter(probed, name, probed.results.get('probed')!, options);
       if (counter !== null) return counter;
     }
     return null;
   });
+}
+
+/**
+ * What is done to a tensor, done to another one besides: `probed` is made of the input `probe` by the same maps, whose
+ * angles and matrices are still those of the tensor itself, even where they read it.
+ */
+function withProbe(program: Program, name: string, raw: Tensor, made: Tensor): Program | null {
+  const by = new Map(program.definitions.map((d) => [d.tensor, d]));
+  const source = new Map(
+    program.sites.filter(({ target }) => target === name).map(({ reads, makes }) => [makes, reads]),
+  );
+  const steps: Definition[] = [];
+  for (let tensor = made; tensor !== raw;) {
+    const [d, before] = [by.get(tensor), source.get(tensor)];
+    if (d === undefined || before === undefined) return null;
+    steps.unshift(d);
+    tensor = before;
+  }
+  const probe = given('probe', raw.axes, 'operand');
+  let last = probe;
+  const twins = steps.map((d, n): Definition => {
+    const twin = defined(`probed_${n}`, d.tensor.axes);
+    const now = new Map([[source.get(d.tensor)!, last]]);
+    last = twin;
+    if (d.kind === 'rotate') return { ...d, tensor: twin, input: now.get(d.input) ?? d.input };
+    if (d.kind === 'reduce' && d.body.kind === 'call' && d.body.op === 'multiply') {
+      const [matrix, old] = d.body.args as [Scalar, Scalar];
+      return { ...d, tensor: twin, body: call('multiply', matrix, replaceTensors(old, now)) };
+    }
+    return { ...replaceIn(d, now), tensor: twin };
+  });
+  return {
+    ...program,
+    inputs: [...program.inputs, probe],
+    definitions: [...program.definitions, ...twins],
+    results: new Map([...program.results, ['probed', last]]),
+  };
 }
 
 function commutingCounter(program: Program, name: string, made: Tensor, options: SampleOptions): string | null {
@@ -155,7 +196,7 @@ function commutingCounter(program: Program, name: string, made: Tensor, options:
     }),
   );
   const row = tokens * heads * features;
-  inputs[name] = Float64Array.from({ length: features * row }, (_, n) =>
+  inputs['probe'] = Float64Array.from({ length: features * row }, (_, n) =>
     n % features === Math.floor(n / row) ? 1 : 0,
   );
   const sizes = { batch: features, tokens };
@@ -240,15 +281,24 @@ function added(program: Program, name: string, without: string, options: SampleO
   }
   const values = interpret(renumber(program, { stretch, offset: 0 }), sample.sizes, inputs);
   const made = values.get(program.results.get(name)!.name)!;
-  const before = values.get(without);
   const masked = name === 'score';
+  const before = values.get(without);
+  const shown = masked ? (values.get(unmasked(program).name) ?? made) : made;
   let largest = 0;
   for (const [n, value] of made.entries()) {
     const at = masked ? indexOf(n, program.results.get(name)!, sample) : [];
-    if (masked && at[3]! > at[2]!) continue;
+    if (masked && (at[3]! > at[2]! || (value === 0 && shown[n] !== 0))) continue; // hidden
     largest = Math.max(largest, Math.abs(value - (before?.[n] ?? 0)));
   }
   return largest;
+}
+
+/** The scores before hidden ones are made 0. */
+function unmasked(program: Program): Tensor {
+  const tensor = program.results.get('score')!;
+  const d = program.definitions.find((one) => one.tensor === tensor);
+  const body = d?.kind === 'map' && d.body.kind === 'call' && d.body.op === 'select' ? d.body.args[1]! : null;
+  return body?.kind === 'read' ? body.tensor : tensor;
 }
 
 /** Equal outputs at initial values, and equal changes of the embedding. */
