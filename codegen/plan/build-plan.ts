@@ -109,10 +109,11 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     roots.filter((root) => stageOfRoot(root) === 'forward'),
     new Set(decoded.values()),
   );
-  const decode = options.packed || !options.decode ? null : asDecode(all, ofForward, isTable);
-  const decodeTables = decodeEntry();
   const asked = new Set(all.results.values());
   const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];
+  const before = { host, step: inStage('step') };
+  const decode = options.packed || !options.decode ? null : asDecode(all, ofForward, before, isTable);
+  const decodeTables = decodeEntry();
   const hostSlots = new Map<Definition, Slot>([
     ...slots.of,
     ...turns.map((d): [Definition, Slot] => [d, tableSlot(d)]),

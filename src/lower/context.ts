@@ -67,7 +67,7 @@ export interface Lowering {
   /** The version of `visible` that hides entries of this version of the score from a reader. */
   visibleVersion(scoreVersion: number): number;
   /** Reports a feature that is not compiled, once a place; the value returned only lets the lowering go on. */
-  refuse(feature: Feature, span: Span, subject?: string): Scalar;
+  refuse(feature: Feature, span: Span): Scalar;
 }
 
 export interface VisiblePoint {

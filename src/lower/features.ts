@@ -6,9 +6,8 @@ import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 
 export const notCompiled = {
   'x site': compileCodes.inputSiteNotCompiled,
-  'length in cache': compileCodes.lengthInCache,
   'embedding in attention': compileCodes.embeddingInAttention,
   'sum in initial value': compileCodes.sumInInitial,
-} as const satisfies Record<string, (span: Span, subject: string) => Diagnostic>;
+} as const satisfies Record<string, (span: Span) => Diagnostic>;
 
 export type Feature = keyof typeof notCompiled;

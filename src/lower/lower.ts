@@ -9,7 +9,6 @@ import type { CheckedEncoding, Declaration } from '../check/checked.ts';
 import { at, call, defined, given, integer, map, program, read, real } from '../ir/build.ts';
 import type { Program, Scalar, Site, Tensor } from '../ir/ir.ts';
 import { makeContext } from '../ir/ranges.ts';
-import { cachedLength } from './cached.ts';
 import type { Lowering } from './context.ts';
 import { declare } from './declare.ts';
 import { lowerScalar } from './expression.ts';
@@ -54,7 +53,6 @@ export function lower(encoding: CheckedEncoding, report: Report): Lowered | null
     const part = changesEmbedding && readsChain(declaration.value, 'embedding') ? embedLowering.lowering : lowering;
     part.declared(declaration);
   }
-  cachedLength(lowering);
   if (failed.value) return null;
   addLets(results, declared);
   const attend = finish(lowering, results);
@@ -168,8 +166,8 @@ function begin(encoding: CheckedEncoding, report: Report, part: Lowering['part']
       lowering.inputs.set('training', flag);
       return call('not_equal', read(flag, []), integer(0));
     },
-    refuse: (feature: Feature, span, subject = '') => {
-      report(notCompiled[feature](span, subject));
+    refuse: (feature: Feature, span) => {
+      report(notCompiled[feature](span));
       return real(0);
     },
   };

@@ -25,6 +25,8 @@ const geometry: Geometry = {
 interface Wanted {
   readonly params?: Readonly<Record<string, number>>;
   readonly looksAhead?: boolean;
+  /** Short enough for `length` to pass it. */
+  readonly context?: number;
   readonly tokens?: number;
   readonly tolerance?: number;
   /** A gradient that is 0 for every input, so that nothing but noise would be compared. */
@@ -35,22 +37,46 @@ interface Wanted {
 const programs: Readonly<Record<string, Wanted>> = {
   string_cayley: {},
   gta: {},
+  rope_ntk_dynamic: { context: 3 },
+  longrope: { context: 3 },
   // Angles of a hundred radians, which float32 has to 1e-5; a bias that all keys have in common changes no weight.
   knarpe: { params: { nearest: 2 }, looksAhead: true, tokens: 3, tolerance: 2e-5, nothing: 'key_bias' },
 };
 
-/** The nearest of what is seen, by a quantity of the model's own. */
-const nearest = `encoding nearest {
-  learn w[m: model] ~ normal(0, 1)
-  let a[t: token] = sum[m: model](w[m] * x[t, m])
-  visible[h, i, j] = rank[j where j <= i]((a[i] - a[j]) ^ 2) < 3
-}`;
+const texts: Readonly<Record<string, string>> = {
+  // The nearest of what is seen, by a quantity of the model's own.
+  nearest: `encoding nearest {
+    learn w[m: model] ~ normal(0, 1)
+    let a[t: token] = sum[m: model](w[m] * x[t, m])
+    visible[h, i, j] = rank[j where j <= i]((a[i] - a[j]) ^ 2) < 3
+  }`,
+  // Everything that is cached changes with the length: a running sum, what is made of it, keys of neighbours.
+  stretched: `encoding stretched {
+    learn w[m: model] ~ normal(0, 1)
+    learn g[h: kv_head, d: dim] ~ normal(0, 1)
+    let a[t: token] = sum[m: model](w[m] * x[t, m]) / length
+    let walk[t: token] = sum[s: token where s <= t](a[s])
+    key[t, h, d] *= 1 + g[h, d] * log(length) * walk[t]
+    key[t, h, d] += key[t - 1, h, d] / length
+    value[t, h, d] *= walk[t]
+    score[h, i, j] += sum[s: token where j < s <= i](a[s])
+  }`,
+  // Maps between keys and queries that change with the length.
+  moved: `encoding moved {
+    learn w[m: model, h: kv_head, d: dim] ~ normal(0, 0.3)
+    let v[t: token, h: kv_head, d: dim] = sum[m: model](x[t, m] * w[m, h, d])
+    let beta[t: token, h: kv_head] = log(1 + length) / (1 + sum[e: dim](v[t, h, e] ^ 2))
+    transport key [t, h, r, c] by delta(r, c) - beta[t, h] * v[t, h, r] * v[t, h, c]
+  }`,
+};
 
 function attendOf(name: string): Program {
+  const { params = {}, context = geometry.context } = programs[name] ?? {};
+  const text = texts[name];
   const { lowered, diagnostics } =
-    name === 'nearest'
-      ? loadText(nearest, 'examples/test.pe', { geometry })
-      : loadFile(`test/fixtures/programs/${name}.pe`, { geometry, params: programs[name]?.params ?? {} });
+    text === undefined
+      ? loadFile(`test/fixtures/programs/${name}.pe`, { geometry: { ...geometry, context }, params })
+      : loadText(text, 'examples/test.pe', { geometry });
   expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   return lowered!.attend;
 }
@@ -63,7 +89,7 @@ function options(program: Program, { nothing }: Wanted): Partial<PlanOptions> {
   return { outputs: ['output', 'score', 'query_encoded', 'key_encoded'], gradients };
 }
 
-describe.each([...Object.keys(programs), 'nearest'])('%s', (name) => {
+describe.each([...Object.keys(programs), ...Object.keys(texts)])('%s', (name) => {
   const wanted = programs[name] ?? {};
   const { tolerance = 5e-6, looksAhead = false, tokens = 9 } = wanted;
 
