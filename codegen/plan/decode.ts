@@ -31,14 +31,15 @@ const isTokens = (axis: Axis): boolean => axis.extent === 'tokens';
 const isElsewhere = (tensor: Tensor, index: readonly Scalar[]): boolean =>
   tensor.axes.some((axis, n) => isTokens(axis) && !(index[n]!.kind === 'axis' && isTokens(index[n]!.axis)));
 
-/** null: the program is not attention, or looks ahead in a way that no state can serve. */
+/** null: the program is neither attention nor a change of x, or looks ahead in a way that no state can serve. */
 export function asDecode(
   program: Program,
   forward: readonly Root[],
   before: Before,
   isHost: (tensor: Tensor) => boolean,
 ): Decode | null {
-  if (!program.inputs.some(({ origin }) => origin.kind === 'given' && origin.given === 'query')) return null;
+  const isAttention = program.inputs.some(({ origin }) => origin.kind === 'given' && origin.given === 'query');
+  if (!isAttention && !program.results.has('x_encoded')) return null;
   if (forward.some(({ definition }) => looksAhead(definition))) return null;
   const roots = forAllKeys(forward, before, isElsewhere);
   const made = new Set(roots.map((root) => root.definition.tensor));

@@ -5,7 +5,6 @@ import { compileCodes } from '../diagnostics/codes/compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 
 export const notCompiled = {
-  'x site': compileCodes.inputSiteNotCompiled,
   'embedding in attention': compileCodes.embeddingInAttention,
   'sum in initial value': compileCodes.sumInInitial,
 } as const satisfies Record<string, (span: Span) => Diagnostic>;

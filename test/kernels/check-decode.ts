@@ -66,14 +66,16 @@ function wholeTables(plan: Plan, { keys, capacity }: KernelSizes, soFar: Values)
   ]);
 }
 
-/** The worst error of the rows of `output`, over calls of so many tokens each. */
+/** The worst error of the rows of a result, over calls of so many tokens each. */
 export function decodeError(
   program: Program,
   steps: readonly number[],
   options: Partial<PlanOptions>,
   run: RunOptions = {},
+  result = 'output',
 ): number {
-  const plan = buildPlan(program, { gradients: ['query', 'key'], ...options });
+  const gradients = ['query', 'key'].filter((name) => program.inputs.some((input) => input.name === name));
+  const plan = buildPlan(program, { gradients, outputs: [result], ...options });
   const wrong = verifyPlan(plan, options.maxBindings ?? 8);
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
   const decode = plan.entries.find(({ name }) => name === 'decode')!;
@@ -89,7 +91,7 @@ export function decodeError(
     interpret(program, { batch, tokens: length }, upTo(length) as Record<string, ArrayLike<number>>);
   // What says `length` is another in each call: its rows are those of the sequence up to there.
   const ofAll = usesLength(program) ? null : whole(tokens);
-  const output = program.results.get('output')!;
+  const output = program.results.get(result)!;
   const state = new Map<string, Float32Array | Int32Array>();
   let first = 0;
   let worst = 0;
@@ -117,7 +119,7 @@ export function decodeError(
       if (accumulate) state.set(buffer.name, values.get(buffer.name)!);
     const expected = (ofAll ?? whole(sizes.keys)).get(output.name)!;
     const wanted = rows(output, expected, ofAll === null ? sizes.keys : tokens, first, count);
-    worst = Math.max(worst, worstError(values.get('output')!, wanted));
+    worst = Math.max(worst, worstError(values.get(result)!, wanted));
     first += count;
   }
   return worst;

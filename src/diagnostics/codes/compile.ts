@@ -7,10 +7,6 @@ export const compileCodes = {
     message: `this \`transport\` is not compiled: ${why}`,
     hint: 'write `delta(r, c) - strength[t, h] * w[t, h, r] * w[t, h, c]`: the identity, less a multiple of one direction',
   })),
-  inputSiteNotCompiled: error('PE0506', 'a site on `x` is not compiled', () => ({
-    message: 'a change of `x` is not compiled yet: query, key and value would have to be projected from its result',
-    hint: 'change `query`, `key` or `value`, or declare a `let` over the changed `x` and read that',
-  })),
   embeddingInAttention: error('PE0509', '`embedding` read inside attention', () => ({
     message: '`embedding` is not at hand inside attention: it exists once, before the first layer',
     hint: "read `x[t, m]`, the block's normalised input",
