@@ -27,10 +27,11 @@ export interface OutputFile {
   readonly text: string;
 }
 
-/** An encoding's plans: of its change of the embedding, if there is one, and of attention. */
+/** An encoding's plans: of attention, and of its changes of the embedding and of x, if there are any. */
 export interface EncodingPlan {
   readonly attend: Plan;
   readonly embed: Plan | null;
+  readonly input: Plan | null;
   /** Of each, relevance instead of gradients; where it was asked for. */
   readonly relevance: readonly Plan[];
 }
@@ -91,15 +92,15 @@ export function compileProgram(
   });
 }
 
-export const plansOf = ({ attend, embed, relevance }: EncodingPlan): readonly Plan[] => [
+export const plansOf = ({ attend, embed, input, relevance }: EncodingPlan): readonly Plan[] => [
   attend,
-  ...(embed === null ? [] : [embed]),
+  ...[embed, input].filter((plan) => plan !== null),
   ...relevance,
 ];
 
 /** Backward gives the gradient of everything that an encoding reads; learned tensors' are added up. */
 function planEncoding(
-  { attend, embed }: Lowered,
+  { attend, embed, input }: Lowered,
   target: Partial<PlanOptions>,
   { plan: options, relevance: wanted }: Pick<CompileOptions, 'plan' | 'relevance'>,
 ): EncodingPlan {
@@ -114,15 +115,22 @@ function planEncoding(
       accumulate: learned.map(({ name }) => name),
     };
   };
+  const part = (
+    program: Program | null,
+    output: string,
+    names: typeof embedNames,
+    added: readonly string[] = [],
+  ): Plan | null => {
+    if (program === null) return null;
+    const own = defaults(program, output);
+    const accumulate = [...own.accumulate!, ...added.filter((name) => own.gradients!.includes(name))];
+    return renamed(buildPlan(program, { ...own, accumulate, once: false, ...target }), names);
+  };
   return {
     attend: buildPlan(attend, { ...defaults(attend, 'output'), ...target, ...options }),
-    embed:
-      embed === null
-        ? null
-        : renamed(buildPlan(embed, { ...defaults(embed, 'embedding_encoded'), ...target }), {
-            forward: 'embed',
-            backward: 'embed_backward',
-          }),
+    embed: part(embed, 'embedding_encoded', embedNames),
+    // Its gradient of x joins that of attention.
+    input: part(input, 'x_encoded', inputNames, ['x']),
     relevance: wanted ? planRelevance({ attend, embed }, target) : [],
   };
 }
@@ -130,6 +138,7 @@ function planEncoding(
 function renamed(plan: Plan, names: Partial<Record<EntryName, EntryName>>): Plan {
   return { ...plan, entries: plan.entries.map((entry) => ({ ...entry, name: names[entry.name] ?? entry.name })) };
 }
+
 /** Learned tensors, and what attention is given; not what says where, when or at random. */
 export function hasGradient({ origin, type }: Tensor): boolean {
   if (origin.kind === 'learned') return origin.trained;
@@ -137,7 +146,10 @@ export function hasGradient({ origin, type }: Tensor): boolean {
 }
 
 /** A call computes forward anew, so that it needs nothing of another one. */
-function planRelevance({ attend, embed }: Lowered, target: Partial<PlanOptions>): readonly Plan[] {
+function planRelevance(
+  { attend, embed }: Pick<Lowered, 'attend' | 'embed'>,
+  target: Partial<PlanOptions>,
+): readonly Plan[] {
   const planOf = (program: Program, output: string): Plan => {
     const { program: all } = relevance(program, [output]);
     // Relevance goes through the terms that are written.
@@ -148,6 +160,9 @@ function planRelevance({ attend, embed }: Lowered, target: Partial<PlanOptions>)
     ...(embed === null ? [] : [renamed(planOf(embed, 'embedding_encoded'), { forward: 'embed_relevance' })]),
   ];
 }
+
+const embedNames: Partial<Record<EntryName, EntryName>> = { forward: 'embed', backward: 'embed_backward' };
+const inputNames: typeof embedNames = { forward: 'input', backward: 'input_backward', decode: 'input_decode' };
 
 async function moduleInfo(
   source: Source,

@@ -215,6 +215,9 @@ export interface Module {
   ): Readonly<Record<string, Float32Array | Int32Array>>;
   embed?(tape: Tape, buffers: Buffers): Buffers;
   embed_backward?(tape: Tape, buffers: Buffers): Buffers;
+  input?(tape: Tape, buffers: Buffers): Buffers;
+  input_backward?(tape: Tape, buffers: Buffers): Buffers;
+  input_decode?(tape: Tape, buffers: Buffers): Buffers;
   step?(tape: Tape, buffers: Buffers): Buffers;
   forward(tape: Tape, buffers: Buffers): Buffers;
   backward?(tape: Tape, buffers: Buffers): Buffers;

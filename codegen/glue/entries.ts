@@ -18,6 +18,9 @@ export interface EntryNames {
 const purpose: Record<EntryPlan['name'], string> = {
   embed: "Applies the encoding to the tokens' embeddings.",
   embed_backward: 'Pulls the gradient of the encoded embeddings back.',
+  input: 'Changes x before query, key and value are made of it.',
+  input_backward: 'Pulls the gradient of the changed x back.',
+  input_decode: 'As input, for tokens that follow those already in the caches.',
   step: 'What depends on learned tensors alone: once an optimizer step.',
   forward: 'From the inputs of a layer to its outputs; what backward needs is among the outputs.',
   backward: 'From the gradients of the outputs to those of the inputs and of what step computed.',

@@ -24,7 +24,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const options = planOptions(program, given);
   const alone: PlanOptions = { ...options, library: false }; // where token rows may start at any token
   const { all, wanted, seen } = differentiate(program, options);
-  const slots = assignSlots(all, { late: wanted });
+  const slots = assignSlots(all, { late: wanted, once: options.once });
   const stageOf = assignStages(all, slots);
   const { tables: turns, turns: turnOf } = tabulate(all.definitions, hostTensors(all, stageOf));
   const { roots: within, parts } = withinLimit({ program: all, stages: stageOf, turns: turnOf, options });
@@ -109,10 +109,11 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     roots.filter((root) => stageOfRoot(root) === 'forward'),
     new Set(decoded.values()),
   );
-  const decode = options.packed || !options.decode ? null : asDecode(all, ofForward, isTable);
-  const decodeTables = decodeEntry();
   const asked = new Set(all.results.values());
   const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];
+  const before = { host, step: inStage('step') };
+  const decode = options.packed || !options.decode ? null : asDecode(all, ofForward, before, isTable);
+  const decodeTables = decodeEntry();
   const hostSlots = new Map<Definition, Slot>([
     ...slots.of,
     ...turns.map((d): [Definition, Slot] => [d, tableSlot(d)]),

@@ -5,6 +5,7 @@
 import { at, call, defined, given, integer, map, read, readAt, size } from '../../src/ir/build.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { likeAxis, mapScalar, mapScalars, readsOf, substitute, visit, type Read } from '../../src/ir/visit.ts';
+import { forAllKeys, type Before } from './decode-length.ts';
 import { scalarsOfRoot, type Root } from './nest.ts';
 import type { BufferPlan } from './plan.ts';
 import { bufferOf, type TypeOf } from './storage.ts';
@@ -31,10 +32,17 @@ const isKeys = (axis: Axis): boolean => axis.extent === 'keys';
 const isElsewhere = (tensor: Tensor, index: readonly Scalar[]): boolean =>
   tensor.axes.some((axis, n) => isTokens(axis) && !(index[n]!.kind === 'axis' && isTokens(index[n]!.axis)));
 
-/** null: the program is not attention, or looks ahead in a way that no state can serve. */
-export function asDecode(program: Program, roots: readonly Root[], isHost: (tensor: Tensor) => boolean): Decode | null {
-  if (!program.inputs.some(({ origin }) => origin.kind === 'given' && origin.given === 'query')) return null;
-  if (roots.some(({ definition }) => looksAhead(definition))) return null;
+/** null: the program is neither attention nor a change of x, or looks ahead in a way that no state can serve. */
+export function asDecode(
+  program: Program,
+  forward: readonly Root[],
+  before: Before,
+  isHost: (tensor: Tensor) => boolean,
+): Decode | null {
+  const isAttention = program.inputs.some(({ origin }) => origin.kind === 'given' && origin.given === 'query');
+  if (!isAttention && !program.results.has('x_encoded')) return null;
+  if (forward.some(({ definition }) => looksAhead(definition))) return null;
+  const roots = forAllKeys(forward, before, isElsewhere);
   const made = new Set(roots.map((root) => root.definition.tensor));
   const history = new Set<Tensor>();
   for (const root of roots) {

@@ -13,6 +13,7 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   outputs: ['output'],
   gradients: [],
   accumulate: [],
+  once: true,
   maxBindings: 8,
   precision: 'f32',
   inside: 'bf16',

@@ -71,11 +71,14 @@ export interface LaunchPlan {
   readonly buffers: readonly BufferPlan[]; // in the order of kernel.bindings
 }
 
-/** embed and embed_backward come from the sites on `embedding`, the others from the program of attention. */
+/** embed_* come from the sites on `embedding`, input_* from those on `x`, the others from the program of attention. */
 export type EntryName =
   | 'embed'
   | 'embed_backward'
   | 'embed_relevance'
+  | 'input'
+  | 'input_backward'
+  | 'input_decode'
   | 'step'
   | 'forward'
   | 'backward'
@@ -152,6 +155,8 @@ export interface PlanOptions {
   readonly seeds: readonly string[];
   /** Gradients that are added to the caller's buffer. */
   readonly accumulate: readonly string[];
+  /** What depends on learned tensors alone is an entry of its own, once an optimizer step; else each call makes it. */
+  readonly once: boolean;
   /** Inputs whose storage an output may take: nobody reads them afterwards. */
   readonly inPlace: readonly string[];
   readonly maxBindings: number; // storage buffers a kernel, 8 in portable WebGPU

@@ -115,8 +115,8 @@ export function savedSection(plan: EncodingPlan, sizes: SizeValues): Section {
   };
 }
 
-const plansOf = ({ attend, embed, relevance }: EncodingPlan): readonly Plan[] => [
-  ...(embed === null ? [] : [embed]),
+const plansOf = ({ attend, embed, input, relevance }: EncodingPlan): readonly Plan[] => [
+  ...[embed, input].filter((plan) => plan !== null),
   attend,
   ...relevance,
 ];

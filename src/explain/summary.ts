@@ -15,7 +15,7 @@ interface LearnedSummary {
 
 export function learnedOf({ checked, lowered }: Pick<FrontEnd, 'checked' | 'lowered'>): readonly LearnedSummary[] {
   const byName = new Map<string, Tensor>();
-  for (const program of [lowered?.embed, lowered?.attend])
+  for (const program of [lowered?.embed, lowered?.input, lowered?.attend])
     for (const tensor of program?.inputs ?? []) if (tensor.origin.kind === 'learned') byName.set(tensor.name, tensor);
   return [...byName.values()].flatMap((tensor) => {
     const { origin, axes, name } = tensor;

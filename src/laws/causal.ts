@@ -6,8 +6,11 @@ import type { Lowered } from '../lower/lower.ts';
 import { lookAhead } from '../passes/causality.ts';
 
 /** The reason, or null where there is no proof (which does not make the claim false). */
-export function proveCausal({ attend, embed }: Lowered): string | null {
-  const proved = staysBehind(attend, 'output') && (embed === null || staysBehind(embed, 'embedding_encoded'));
+export function proveCausal({ attend, embed, input }: Lowered): string | null {
+  const proved =
+    staysBehind(attend, 'output') &&
+    (embed === null || staysBehind(embed, 'embedding_encoded')) &&
+    (input === null || staysBehind(input, 'x_encoded'));
   return proved ? 'every read of another token is at or before the one being made, or is masked' : null;
 }
 

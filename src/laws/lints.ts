@@ -26,7 +26,9 @@ export function lint(encoding: CheckedEncoding, lowered: Lowered, report: Report
   }
   lintSites(encoding, report);
   lintValues(encoding, report);
-  const read = new Set([lowered.attend, lowered.embed].flatMap((program) => program?.inputs ?? []).map((t) => t.name));
+  const read = new Set(
+    [lowered.attend, lowered.embed, lowered.input].flatMap((program) => program?.inputs ?? []).map((t) => t.name),
+  );
   for (const { kind, name, span } of encoding.declarations) {
     if (kind === 'learn' && !read.has(name)) report(lawCodes.unusedLearned(span, name));
   }

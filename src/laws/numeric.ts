@@ -81,10 +81,11 @@ function normCounter(
 const norm = (values: Float64Array): number => Math.sqrt(values.reduce((sum, value) => sum + value * value, 0));
 
 /** What stands at a token is the same when every later token is another, in training and outside. */
-export function testCausal({ attend, embed }: Lowered, effort = thorough): Tested {
+export function testCausal({ attend, embed, input }: Lowered, effort = thorough): Tested {
   const programs: readonly (readonly [Program, string])[] = [
     [attend, 'output'],
     ...(embed === null ? [] : [[embed, 'embedding_encoded'] as const]),
+    ...(input === null ? [] : [[input, 'x_encoded'] as const]),
   ];
   return tryAll(effort, (given, random) => {
     const options = { ...given, training: Math.floor(given.seed / 2) % 2 === 1 };

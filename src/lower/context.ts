@@ -35,8 +35,8 @@ export interface Hoisted {
 export interface Lowering {
   readonly encoding: CheckedEncoding;
   readonly report: Report;
-  /** `embed` is the program of the sites on `embedding`, before the first layer. */
-  readonly part: 'attend' | 'embed';
+  /** `embed`: the sites on `embedding`, before the first layer; `input`: those on `x`, before query, key and value are made. */
+  readonly part: 'attend' | 'embed' | 'input';
   /** In topological order: what a definition reads stands before it. */
   readonly definitions: Definition[];
   /** Made by an expression inside another definition, not by a line of the file. */
@@ -67,7 +67,7 @@ export interface Lowering {
   /** The version of `visible` that hides entries of this version of the score from a reader. */
   visibleVersion(scoreVersion: number): number;
   /** Reports a feature that is not compiled, once a place; the value returned only lets the lowering go on. */
-  refuse(feature: Feature, span: Span, subject?: string): Scalar;
+  refuse(feature: Feature, span: Span): Scalar;
 }
 
 export interface VisiblePoint {

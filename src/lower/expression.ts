@@ -84,7 +84,7 @@ function lowerChain(
     const [head, query, key] = node.items.map((item) => lowering.scalar(item, frame));
     return lowering.visible(node.version, { head: head!, query: query!, key: key! }, frame);
   }
-  if (lowering.part === 'attend' && tensor === 'embedding') return lowering.refuse('embedding in attention', node.span);
+  if (lowering.part !== 'embed' && tensor === 'embedding') return lowering.refuse('embedding in attention', node.span);
   const made = lowering.version(tensor, node.version);
   const index = indexOf(lowering, made, node.items, frame);
   const value = readBatched(made, index, frame, outsideOf(lowering, made, node.items, index));

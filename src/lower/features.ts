@@ -5,10 +5,8 @@ import { compileCodes } from '../diagnostics/codes/compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 
 export const notCompiled = {
-  'x site': compileCodes.inputSiteNotCompiled,
-  'length in cache': compileCodes.lengthInCache,
   'embedding in attention': compileCodes.embeddingInAttention,
   'sum in initial value': compileCodes.sumInInitial,
-} as const satisfies Record<string, (span: Span, subject: string) => Diagnostic>;
+} as const satisfies Record<string, (span: Span) => Diagnostic>;
 
 export type Feature = keyof typeof notCompiled;

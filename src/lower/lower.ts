@@ -1,5 +1,5 @@
-// A checked encoding becomes two programs of the tensor IR: attention with the encoding in it (query, key, value, x ->
-// output), and, where it changes `embedding`, that change alone. Definitions appear in the order in which they are
+// A checked encoding becomes programs of the tensor IR: attention with the encoding in it (query, key, value, x -> output),
+// and, where it changes `embedding` or `x`, each change alone. Definitions appear in the order in which they are
 // first needed; afterwards the programs need nothing of the syntax.
 
 import type { Report } from '../diagnostics/diagnostic.ts';
@@ -9,7 +9,6 @@ import type { CheckedEncoding, Declaration } from '../check/checked.ts';
 import { at, call, defined, given, integer, map, program, read, real } from '../ir/build.ts';
 import type { Program, Scalar, Site, Tensor } from '../ir/ir.ts';
 import { makeContext } from '../ir/ranges.ts';
-import { cachedLength } from './cached.ts';
 import type { Lowering } from './context.ts';
 import { declare } from './declare.ts';
 import { lowerScalar } from './expression.ts';
@@ -30,6 +29,11 @@ export interface Lowered {
   readonly attend: Program;
   /** Input embedding [b, t, m]; result embedding_encoded. */
   readonly embed: Program | null;
+  /**
+   * Input x [b, t, m]; result x_encoded, which query, key and value are made of. Where attention reads the changed x, its
+   * own program changes it again.
+   */
+  readonly input: Program | null;
 }
 
 /** Null when something is not compiled; every such place has been reported. */
@@ -43,32 +47,42 @@ export function lower(encoding: CheckedEncoding, report: Report): Lowered | null
     said.add(place);
     report(diagnostic);
   };
-  refuseSites(encoding, once);
-  const changesEmbedding = encoding.sites.some((site) => site.target === 'embedding');
-  const embedLowering = begin(encoding, once, 'embed');
-  const embedded = changesEmbedding ? lastTensor(embedLowering.lowering, 'embedding') : null;
+  const embed = beginPart(encoding, once, 'embed', 'embedding');
+  const input = beginPart(encoding, once, 'input', 'x');
   const { lowering, declared } = begin(encoding, once, 'attend');
   const results = attentionResults(lowering);
   for (const declaration of encoding.declarations) {
-    if (declaration.kind !== 'let' || embedLowering.declared.has(declaration)) continue;
-    const part = changesEmbedding && readsChain(declaration.value, 'embedding') ? embedLowering.lowering : lowering;
+    if (declaration.kind !== 'let' || [embed, input].some((part) => part?.declared.has(declaration))) continue;
+    const part = embed !== null && readsChain(declaration.value, 'embedding') ? embed.lowering : lowering;
     part.declared(declaration);
   }
-  cachedLength(lowering);
   if (failed.value) return null;
   addLets(results, declared);
-  const attend = finish(lowering, results);
-  if (embedded === null) return { attend, embed: null };
-  const embedResults = new Map<string, Tensor>([['embedding_encoded', embedded]]);
-  addLets(embedResults, embedLowering.declared);
-  return { attend, embed: finish(embedLowering.lowering, embedResults) };
+  return { attend: finish(lowering, results), embed: finishPart(embed), input: finishPart(input) };
 }
 
-/** Sites that are not compiled whatever they say. */
-function refuseSites(encoding: CheckedEncoding, report: Report): void {
-  for (const site of encoding.sites) {
-    if (site.target === 'x') report(notCompiled['x site'](site.span));
-  }
+interface Part extends Begun {
+  readonly target: 'embedding' | 'x';
+  readonly changed: Tensor;
+}
+
+/** A program that only changes one tensor; null where no site does. */
+function beginPart(
+  encoding: CheckedEncoding,
+  report: Report,
+  part: Lowering['part'],
+  target: Part['target'],
+): Part | null {
+  if (!encoding.sites.some((site) => site.target === target)) return null;
+  const begun = begin(encoding, report, part);
+  return { ...begun, target, changed: lastTensor(begun.lowering, target) };
+}
+
+function finishPart(part: Part | null): Program | null {
+  if (part === null) return null;
+  const results = new Map<string, Tensor>([[`${part.target}_encoded`, part.changed]]);
+  addLets(results, part.declared);
+  return finish(part.lowering, results);
 }
 
 function attentionResults(lowering: Lowering): Map<string, Tensor> {
@@ -168,8 +182,8 @@ function begin(encoding: CheckedEncoding, report: Report, part: Lowering['part']
       lowering.inputs.set('training', flag);
       return call('not_equal', read(flag, []), integer(0));
     },
-    refuse: (feature: Feature, span, subject = '') => {
-      report(notCompiled[feature](span, subject));
+    refuse: (feature: Feature, span) => {
+      report(notCompiled[feature](span));
       return real(0);
     },
   };

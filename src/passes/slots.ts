@@ -32,9 +32,9 @@ const isTokens = ({ extent }: Axis): boolean => extent === 'tokens' || extent ==
 const fitsHost = (axes: readonly Axis[]): boolean =>
   axes.every(({ extent }) => extent !== 'batch') && axes.filter(isTokens).length < 2;
 
-function inputSlot(tensor: Tensor, late: ReadonlySet<Tensor>): Slot {
+function inputSlot(tensor: Tensor, late: ReadonlySet<Tensor>, once: boolean): Slot {
   const { origin } = tensor;
-  if (origin.kind === 'learned') return 'step';
+  if (origin.kind === 'learned') return once ? 'step' : 'layer';
   if (late.has(tensor) || !fitsHost(tensor.axes)) return 'layer';
   if (origin.kind === 'draw') return 'table';
   if (origin.kind === 'given') return origin.given === 'position' || origin.given === 'user' ? 'table' : 'layer';
@@ -56,6 +56,8 @@ function ownSlot(d: Definition): Slot {
 export interface SlotOptions {
   /** Inputs whose gradient is asked for, or that come with every call: never on the host. */
   readonly late?: Iterable<Tensor>;
+  /** False: what reads learned tensors is computed in every layer's call. */
+  readonly once?: boolean;
 }
 
 export function assignSlots(program: Program, options: SlotOptions = {}): Slots {
@@ -63,7 +65,7 @@ export function assignSlots(program: Program, options: SlotOptions = {}): Slots 
   const tensors = new Map<Tensor, Slot>();
   const layered = new Set<Tensor>();
   for (const input of program.inputs) {
-    const slot = inputSlot(input, late);
+    const slot = inputSlot(input, late, options.once ?? true);
     tensors.set(input, slot);
     const { origin } = input;
     if (slot === 'layer' || (origin.kind === 'learned' && !origin.shared)) layered.add(input);

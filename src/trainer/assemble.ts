@@ -2,7 +2,7 @@
 
 import type { Device } from '../../targets/device.ts';
 import type { Configuration } from './configuration.ts';
-import { addsToLoss, bringsGradientOfX, encodingParameters, positionValues } from './encoding.ts';
+import { addsToLoss, bringsGradientOfX, changesX, encodingParameters, positionValues } from './encoding.ts';
 import type { EncodingModules } from './encoding.ts';
 import { refuseTooLarge } from './memory.ts';
 import type { Model } from './model.ts';
@@ -35,7 +35,13 @@ export async function assemble(
   refuseTooLarge(configuration, vocabulary, layout, device);
   const sizes = { width, heads, kv_heads, head_dim: width / heads, vocabulary };
   const { precision } = configuration;
-  const choice = { gradientOfX: bringsGradientOfX(encoding), addsToLoss: addsToLoss(encoding), precision, chunk };
+  const choice = {
+    gradientOfX: bringsGradientOfX(encoding),
+    changesX: changesX(encoding),
+    addsToLoss: addsToLoss(encoding),
+    precision,
+    chunk,
+  };
   const operations = await compileOperations(sizes, layout, choice, compile);
   const store = await openStore(device, layout, precision);
   store.write('weight', initialWeights(layout));

@@ -3,7 +3,8 @@
 
 import type { Buffer, Buffers, Module, Parameter, Tape } from '../../targets/device.ts';
 
-export type EntryFunction = 'embed' | 'embed_backward' | 'step' | 'forward' | 'backward' | 'finish' | 'decode';
+export type EntryFunction =
+  'embed' | 'embed_backward' | 'input' | 'input_backward' | 'step' | 'forward' | 'backward' | 'finish' | 'decode';
 
 /**
  * What the entry returns, by name. `givenUp`: inputs that nobody reads afterwards. `places`: where outputs of these names

@@ -12,6 +12,7 @@ export interface LayerEncoding {
   readonly module: Module;
   readonly attend: Program;
   readonly embed: Program | null;
+  readonly input: Program | null;
 }
 
 export interface EncodingModules {
@@ -19,7 +20,7 @@ export interface EncodingModules {
   readonly layers: readonly LayerEncoding[];
 }
 
-const entriesOfLayer = ['step', 'forward', 'backward', 'finish'] as const;
+const entriesOfLayer = ['input', 'input_backward', 'step', 'forward', 'backward', 'finish'] as const;
 const entriesOfEmbed = ['embed', 'embed_backward'] as const;
 
 const reads = (module: Module, entries: readonly (keyof Module['entries'])[], name: string): boolean =>
@@ -58,6 +59,10 @@ export const bringsGradientOfX = (encoding: EncodingModules): boolean =>
 export const addsToLoss = (encoding: EncodingModules): boolean =>
   encoding.layers.some(({ module }) => makes(module, 'forward', 'loss'));
 
+/** Some layer's encoding changes x before query, key and value are made of it. */
+export const changesX = (encoding: EncodingModules): boolean =>
+  encoding.layers.some(({ module }) => module.input !== undefined);
+
 /** `step` and `finish` run once for all layers when they read nothing that is a layer's own. */
 export function stepIsShared(encoding: EncodingModules): boolean {
   const modules = new Set(encoding.layers.map(({ module }) => module));
@@ -69,7 +74,7 @@ export function stepIsShared(encoding: EncodingModules): boolean {
 
 /** Tensors that the caller of the encoding must supply besides attention's own. */
 const suppliedTensors = (layer: LayerEncoding): readonly Tensor[] =>
-  [layer.attend, layer.embed].flatMap((program) =>
+  [layer.attend, layer.embed, layer.input].flatMap((program) =>
     (program?.inputs ?? []).filter(
       ({ origin }) => origin.kind === 'given' && (origin.given === 'position' || origin.given === 'user'),
     ),

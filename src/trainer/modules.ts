@@ -13,7 +13,7 @@ import { mix } from './ops/mix.ts';
 import { mlp } from './ops/mlp.ts';
 import { nextWord } from './ops/next-word.ts';
 import { clip, squares, tally, tallyAdded, update } from './ops/optimizer.ts';
-import { project } from './ops/project.ts';
+import { norm, project, rows as rowsOf } from './ops/project.ts';
 import type { Sizes } from './ops/sizes.ts';
 import type { Layout, Pool } from './parameters.ts';
 import { rowLength } from './ops/optimizer.ts';
@@ -25,6 +25,8 @@ export type CompileProgram = (program: Program, options: Partial<PlanOptions>) =
 export interface Operations {
   readonly embed: Module;
   readonly project: Module;
+  /** project in two halves, where some layer's encoding changes x between them. */
+  readonly halves: { readonly norm: Module; readonly rows: Module } | null;
   readonly mix: Module;
   readonly mlp: Module;
   readonly head: Head;
@@ -65,12 +67,15 @@ const narrowIn = ({ name }: Program): readonly string[] =>
 const weights = (program: Program, names: readonly string[], streams: readonly string[], seeds: readonly string[]) =>
   [program, differentiated(program, streams, names, { seeds, narrow: narrowIn(program) })] as const;
 
-const projectWeights = ['norm_weight', 'norm_bias', 'attention_weight', 'attention_bias'];
+const normWeights = ['norm_weight', 'norm_bias'];
+const rowsWeights = ['attention_weight', 'attention_bias'];
+const projectWeights = [...normWeights, ...rowsWeights];
 
 /** Weights that are bf16 where activations are: copies of those that the optimizer keeps. By their programs' names. */
 export const matrices = {
   embed: ['table'],
   project: ['attention_weight'],
+  rows: ['attention_weight'],
   mix: ['weight'],
   mlp: ['up_weight', 'down_weight'],
   head: ['table'],
@@ -83,6 +88,8 @@ export const matrices = {
 export interface OperationChoice {
   /** Some layer's encoding reads x, and brings its gradient. */
   readonly gradientOfX: boolean;
+  /** Some layer's encoding changes x. */
+  readonly changesX?: boolean;
   /** Some layer's encoding adds to the loss. */
   readonly addsToLoss?: boolean;
   readonly precision: Configuration['precision'];
@@ -94,7 +101,11 @@ export interface OperationChoice {
  * What each program is compiled with: its gradients, which of them add to a buffer, which results bring a cotangent, and
  * what is bf16 where activations are.
  */
-export function operationPrograms(sizes: Sizes, layout: Layout, { gradientOfX, precision }: OperationChoice) {
+export function operationPrograms(
+  sizes: Sizes,
+  layout: Layout,
+  { gradientOfX, precision }: Pick<OperationChoice, 'gradientOfX' | 'precision'>,
+) {
   const rows = (pool: Pool): number => layout.size[pool] / rowLength;
   const projection = () => {
     const program = project(sizes);
@@ -123,6 +134,16 @@ export function operationPrograms(sizes: Sizes, layout: Layout, { gradientOfX, p
     squaresPlain: alone(squares(rows('plain'))),
     updateDecayed: moving('decayed'),
     updatePlain: moving('plain'),
+  };
+}
+
+/** project in two halves. The gradient of the residual stream goes on in place. */
+export function halfPrograms(sizes: Sizes): Readonly<Record<'norm' | 'rows', Compilation>> {
+  const program = norm(sizes);
+  const accumulate = [...normWeights, 'hidden'];
+  return {
+    norm: [program, differentiated(program, ['hidden'], normWeights, { seeds: ['x'], accumulate })],
+    rows: weights(rowsOf(sizes), rowsWeights, ['x'], ['qkv']),
   };
 }
 
@@ -173,6 +194,11 @@ async function compileHead(sizes: Sizes, longest: number, compile: CompileProgra
   };
 }
 
+async function compileHalves(sizes: Sizes, compile: CompileProgram): Promise<NonNullable<Operations['halves']>> {
+  const programs = halfPrograms(sizes);
+  return { norm: await compile(...programs.norm), rows: await compile(...programs.rows) };
+}
+
 export async function compileOperations(
   sizes: Sizes,
   layout: Layout,
@@ -186,6 +212,7 @@ export async function compileOperations(
   const modules = {
     embed: await made('embed'),
     project: await made('project'),
+    halves: choice.changesX === true ? await compileHalves(sizes, compile) : null,
     mix: await made('mix'),
     mlp: await made('mlp'),
     head: isWhole
@@ -210,6 +237,7 @@ export const kernelsOf = (modules: Iterable<Module>): Module['kernels'][string][
 export const operationModules = (operations: Operations): Module[] => [
   operations.embed,
   operations.project,
+  ...Object.values(operations.halves ?? {}),
   operations.mix,
   operations.mlp,
   ...modulesOfHead(operations.head),

@@ -47,9 +47,10 @@ export async function prepareModelOn(
   const plan = device.library === true ? { library: true } : {};
   const { encoding, diagnostics } = await compileEncoding(choice, configuration, load, plan, target);
   if (encoding === null) throw new EncodingRefused(diagnostics);
-  for (const { attend, embed } of new Set(encoding.layers)) {
+  for (const { attend, embed, input } of new Set(encoding.layers)) {
     refuseLookingAhead(attend, 'output', choice.source);
     if (embed !== null) refuseLookingAhead(embed, 'embedding_encoded', choice.source);
+    if (input !== null) refuseLookingAhead(input, 'x_encoded', choice.source);
   }
   const prepared = await assemble(
     device,

@@ -9,7 +9,9 @@ const isToken = ({ role }: Axis): boolean => role === 'token' || role === 'key-t
 
 /** The fewest rows; null: no table is read so. */
 export function rowsByPlace(layers: readonly LayerEncoding[]): number | null {
-  const programs = layers.flatMap(({ attend, embed }) => (embed === null ? [attend] : [attend, embed]));
+  const programs = layers.flatMap(({ attend, embed, input }) =>
+    [attend, embed, input].filter((program) => program !== null),
+  );
   const rows = [...new Set(programs)].flatMap(rowsOf);
   return rows.length === 0 ? null : Math.min(...rows);
 }

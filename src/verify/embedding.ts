@@ -1,5 +1,5 @@
-// A case and what an encoding compiles to, attention and its change of the embedding -> both compared. The change is run as a
-// program with the result `output`, as attention is; where the case has no numbers for it, the interpreter makes them.
+// A case and what an encoding compiles to, attention and its changes of the embedding and of x -> all compared. A change is
+// run as a program with the result `output`, as attention is; where the case has no numbers for it, the interpreter makes them.
 
 import type { CheckedEncoding } from '../check/checked.ts';
 import type { Program } from '../ir/ir.ts';
@@ -10,36 +10,47 @@ import { geometryOf, verify, type Row, type Runner, type Verified } from './run.
 
 /** `part`: of which program; a learned tensor that both read has a gradient in each. */
 export interface EncodingRow extends Row {
-  readonly part: 'attention' | 'embedding';
+  readonly part: 'attention' | Changed;
 }
+
+type Changed = 'embedding' | 'x';
 
 export interface VerifiedEncoding extends Omit<Verified, 'rows'> {
   readonly rows: readonly EncodingRow[];
-  /** Whose numbers the change of the embedding was held against; null: there is none. */
+  /** Whose numbers the change of the embedding was held against; null: there is none. That of x: always the interpreter's. */
   readonly embedding: 'case' | 'interpreter' | null;
 }
 
 const encoded = 'embedding_encoded';
 const seed = 1; // of the numbers that the interpreter makes
 
-/** Attention, and the change of the embedding where there is one. */
+/** Attention, and the changes of the embedding and of x where there are any. */
 export async function verifyEncoding(
-  { attend, embed }: Lowered,
+  { attend, embed, input }: Lowered,
   vectors: Case,
   runner: Runner,
   tolerance: number,
 ): Promise<VerifiedEncoding> {
-  const attended = await verify(attend, ofAttention(vectors, attend, embed), runner, tolerance);
-  const rows = attended.rows.map((row): EncodingRow => ({ ...row, part: 'attention' }));
-  if (embed === null) return { ...attended, rows, embedding: null };
-  const program = asOutput(embed);
-  const embedded = await verify(program, await ofEmbedding(vectors, program), runner, tolerance);
-  const changed = embedded.rows.map((row): EncodingRow => ({ ...row, tensor: named(row), part: 'embedding' }));
+  const ofOthers = [embed, input].filter((program) => program !== null);
+  const attended = await verify(attend, ofAttention(vectors, attend, ofOthers), runner, tolerance);
+  const parts: Omit<VerifiedEncoding, 'embedding'>[] = [
+    { ...attended, rows: attended.rows.map((row): EncodingRow => ({ ...row, part: 'attention' })) },
+  ];
+  for (const [program, part] of [
+    [embed, 'embedding'],
+    [input, 'x'],
+  ] as const) {
+    if (program === null) continue;
+    const own = asOutput(program, `${part}_encoded`);
+    const known = part === 'embedding' ? vectors.embedding : null;
+    const { rows, ...rest } = await verify(own, await ofChange(vectors, own, known), runner, tolerance);
+    parts.push({ ...rest, rows: rows.map((row): EncodingRow => ({ ...row, tensor: named(row, part), part })) });
+  }
   return {
-    rows: [...rows, ...changed],
-    problems: [...attended.problems, ...embedded.problems],
-    passed: attended.passed && embedded.passed,
-    embedding: vectors.embedding === null ? 'interpreter' : 'case',
+    rows: parts.flatMap(({ rows }) => rows),
+    problems: parts.flatMap(({ problems }) => problems),
+    passed: parts.every(({ passed }) => passed),
+    embedding: embed === null ? null : vectors.embedding === null ? 'interpreter' : 'case',
   };
 }
 
@@ -51,7 +62,7 @@ export async function makeEncodingCase(
 ): Promise<Case> {
   const made = await makeCase(encoding, attend, options);
   if (embed === null) return made;
-  const part = await makePart(encoding, asOutput(embed), { ...options, like: made });
+  const part = await makePart(encoding, asOutput(embed, encoded), { ...options, like: made });
   return { ...made, learned: { ...part.learned, ...made.learned }, embedding: part.embedding };
 }
 
@@ -66,38 +77,37 @@ async function makePart(
   return { learned, embedding: { inputs: own, outputs: renamed(outputs, 'output', encoded), cotangent, gradients } };
 }
 
-const named = ({ kind, tensor }: Row): string => (kind === 'output' && tensor === 'output' ? encoded : tensor);
+const named = ({ kind, tensor }: Row, part: Changed): string =>
+  kind === 'output' && tensor === 'output' ? `${part}_encoded` : tensor;
 
 /** The same program with its result under the name that attention's has. */
-function asOutput(embed: Program): Program {
+function asOutput(changing: Program, result: string): Program {
   return {
-    ...embed,
-    results: new Map([...embed.results].map(([name, made]) => [name === encoded ? 'output' : name, made])),
+    ...changing,
+    results: new Map([...changing.results].map(([name, made]) => [name === result ? 'output' : name, made])),
   };
 }
 
 const renamed = (tensors: Tensors, from: string, to: string): Tensors =>
   Object.fromEntries(Object.entries(tensors).map(([name, values]) => [name === from ? to : name, values]));
 
-const reads = (program: Program | null, name: string): boolean =>
-  program?.inputs.some((input) => input.name === name) ?? false;
+const reads = (program: Program, name: string): boolean => program.inputs.some((input) => input.name === name);
 
 const only = (tensors: Tensors, wanted: (name: string) => boolean): Tensors =>
   Object.fromEntries(Object.entries(tensors).filter(([name]) => wanted(name)));
 
-/** Without the learned tensors that only the change of the embedding reads. */
-function ofAttention(vectors: Case, attend: Program, embed: Program | null): Case {
-  return { ...vectors, learned: only(vectors.learned, (name) => reads(attend, name) || !reads(embed, name)) };
+/** Without the learned tensors that only the other programs read. */
+function ofAttention(vectors: Case, attend: Program, others: readonly Program[]): Case {
+  const isOther = (name: string): boolean => !reads(attend, name) && others.some((program) => reads(program, name));
+  return { ...vectors, learned: only(vectors.learned, (name) => !isOther(name)) };
 }
 
-async function ofEmbedding(vectors: Case, program: Program): Promise<Case> {
+async function ofChange(vectors: Case, program: Program, known: EmbeddingValues | null): Promise<Case> {
   const { B, T } = vectors.sizes;
   const encoding = { name: program.name, geometry: geometryOf(vectors.sizes) };
   const made = { batch: B, tokens: T, seed, training: vectors.training, like: vectors };
   const { learned, embedding } =
-    vectors.embedding === null
-      ? await makePart(encoding, program, made)
-      : { learned: {}, embedding: vectors.embedding };
+    known === null ? await makePart(encoding, program, made) : { learned: {}, embedding: known };
   return {
     ...vectors,
     ...embedding,

@@ -48,7 +48,7 @@ async function interpretedCurve(folder: string, path: string): Promise<readonly 
     const accumulate = module.learned.map(({ name }) => name);
     const options = { outputs: ['output'], seeds: ['output'], gradients, accumulate };
     const own = interpretedModule(attend, options, { learned: module.learned });
-    return { attend, embed: null, module: sideBySide(own, { heads, kv_heads, head_dim: width / heads }) };
+    return { attend, embed: null, input: null, module: sideBySide(own, { heads, kv_heads, head_dim: width / heads }) };
   };
   const same = { name: encoding!.name, layers: encoding!.layers.map(interpreted) };
   const data = await prepareData(await loadCorpus(path), configuration);

@@ -17,12 +17,9 @@ import { gradientsAreSlopes, kernelsAgree, passesKeepMeaning, withGradients } fr
 
 const sizes = { batch: 2, tokens: 5 };
 
-/** What is well-typed may still be refused: keys that change with the length of the sequence cannot be cached. */
-const refusals = new Set(['PE0508']);
-
 function load(text: string) {
   const { lowered, diagnostics } = loadText(text, 'examples/test.pe', { geometry });
-  const errors = diagnostics.filter(({ severity, code }) => severity === 'error' && !refusals.has(code));
+  const errors = diagnostics.filter(({ severity }) => severity === 'error');
   expect(errors.map(({ code, message }) => `${code} ${message}`)).toEqual([]);
   for (const { span } of diagnostics) {
     expect(span.start).toBeGreaterThanOrEqual(0);

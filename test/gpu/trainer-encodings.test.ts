@@ -48,7 +48,7 @@ function interpreted({ module, attend }: LayerEncoding): LayerEncoding {
   };
   const own = interpretedModule(attend, options, { learned: module.learned });
   const { heads, kv_heads, width } = configuration;
-  return { attend, embed: null, module: sideBySide(own, { heads, kv_heads, head_dim: width / heads }) };
+  return { attend, embed: null, input: null, module: sideBySide(own, { heads, kv_heads, head_dim: width / heads }) };
 }
 
 it.each(['carope', 'rope_learned', 'comrope_ld', 'comrope_ap'])('%s', async (name) => {

@@ -3,11 +3,13 @@
 
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import { verifyPlan } from '../../codegen/plan/verify.ts';
-import type { PlanOptions } from '../../codegen/plan/plan.ts';
+import { givenBuffers } from '../../codegen/glue/tables.ts';
+import type { BufferPlan, Plan, PlanOptions } from '../../codegen/plan/plan.ts';
 import type { KernelSizes } from '../../codegen/kernel.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
+import { scalarsOf, visit } from '../../src/ir/visit.ts';
 import { inputsOf } from './check-plan.ts';
 import { asHeld, hostTables, runEntry, worstError, type RunOptions, type Values } from './run-plan.ts';
 
@@ -38,14 +40,42 @@ function rows(tensor: Tensor, data: ArrayLike<number>, tokens: number, first: nu
   return chosen;
 }
 
-/** The worst error of the rows of `output`, over calls of so many tokens each. */
+function usesLength(program: Program): boolean {
+  let found = false;
+  visit(program.definitions.flatMap(scalarsOf), (s) => {
+    found ||= s.kind === 'size' && s.size === 'keys';
+  });
+  return found;
+}
+
+/** What the host knows and of which earlier rows are read: for the whole sequence so far, in `capacity` rows. */
+function wholeTables(plan: Plan, { keys, capacity }: KernelSizes, soFar: Values): Values {
+  const made = hostTables(plan, { batch, tokens: keys, keys, first: 0, capacity }, soFar);
+  const padded = (given: ArrayLike<number>): Float64Array => {
+    const held = new Float64Array((given.length / keys) * capacity);
+    held.set(Array.from(given));
+    return held;
+  };
+  const isHistory = ({ rows }: BufferPlan): boolean => rows === 'history';
+  const tables = plan.tables.map(({ buffer }) => buffer).filter(isHistory);
+  return Object.fromEntries([
+    ...tables.map(({ name }) => [name, made[name]!] as const),
+    ...givenBuffers(plan)
+      .filter(isHistory)
+      .map(({ name, tensor }) => [name, padded(soFar[tensor!.name]!)] as const),
+  ]);
+}
+
+/** The worst error of the rows of a result, over calls of so many tokens each. */
 export function decodeError(
   program: Program,
   steps: readonly number[],
   options: Partial<PlanOptions>,
   run: RunOptions = {},
+  result = 'output',
 ): number {
-  const plan = buildPlan(program, { gradients: ['query', 'key'], ...options });
+  const gradients = ['query', 'key'].filter((name) => program.inputs.some((input) => input.name === name));
+  const plan = buildPlan(program, { gradients, outputs: [result], ...options });
   const wrong = verifyPlan(plan, options.maxBindings ?? 8);
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
   const decode = plan.entries.find(({ name }) => name === 'decode')!;
@@ -53,8 +83,15 @@ export function decodeError(
   const tokens = steps.reduce((all, count) => all + count, 0);
   const capacity = tokens + 3;
   const inputs = inputsOf(program, batch, tokens);
-  const expected = interpret(program, { batch, tokens }, inputs as Record<string, ArrayLike<number>>);
-  const output = program.results.get('output')!;
+  const upTo = (length: number): Values =>
+    Object.fromEntries(
+      program.inputs.map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, tokens, 0, length)]),
+    );
+  const whole = (length: number): ReadonlyMap<string, Float64Array> =>
+    interpret(program, { batch, tokens: length }, upTo(length) as Record<string, ArrayLike<number>>);
+  // What says `length` is another in each call: its rows are those of the sequence up to there.
+  const ofAll = usesLength(program) ? null : whole(tokens);
+  const output = program.results.get(result)!;
   const state = new Map<string, Float32Array | Int32Array>();
   let first = 0;
   let worst = 0;
@@ -77,13 +114,14 @@ export function decodeError(
       return data === undefined ? [] : [[buffer.name, asHeld(buffer, Float64Array.from(data), sizes)] as const];
     });
     const tables = hostTables(plan, sizes, { ...given, ...supplied });
-    const all = { ...given, ...Object.fromEntries(kept), ...tables };
+    const all = { ...given, ...Object.fromEntries(kept), ...tables, ...wholeTables(plan, sizes, upTo(sizes.keys)) };
     if (step !== undefined) runEntry(step, sizes, values, all, run);
     runEntry(decode, sizes, values, all, { order: 'random', ...run });
     for (const { buffer, accumulate } of decode.inputs)
       if (accumulate) state.set(buffer.name, values.get(buffer.name)!);
-    const wanted = rows(output, expected.get(output.name)!, tokens, first, count);
-    worst = Math.max(worst, worstError(values.get('output')!, wanted));
+    const expected = (ofAll ?? whole(sizes.keys)).get(output.name)!;
+    const wanted = rows(output, expected, ofAll === null ? sizes.keys : tokens, first, count);
+    worst = Math.max(worst, worstError(values.get(result)!, wanted));
     first += count;
   }
   return worst;

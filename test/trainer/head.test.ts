@@ -114,7 +114,7 @@ describe('against all words at once', () => {
 
   async function run(chunk: number) {
     const device = interpretedDevice();
-    const choice = { gradientOfX: false, precision: 'f32', chunk } as const;
+    const choice = { gradientOfX: false, changesX: false, precision: 'f32', chunk } as const;
     const { head } = await compileOperations(sizes, layOut(configuration, 23, []), choice, compile);
     const buffer = (name: string, values: ArrayLike<number>): Buffer => {
       const made = device.allocate(values.length * 4, name);

@@ -222,7 +222,7 @@ export function interpretedModule(
   program: Program,
   options: Partial<PlanOptions>,
   more: Partial<Module> = {},
-  prefix: { forward: 'forward' | 'embed'; backward: 'backward' | 'embed_backward' } = {
+  prefix: { forward: 'forward' | 'embed' | 'input'; backward: 'backward' | 'embed_backward' | 'input_backward' } = {
     forward: 'forward',
     backward: 'backward',
   },

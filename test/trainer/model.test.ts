@@ -24,7 +24,7 @@ export async function fixtureModel(device: Device, fixture: Fixture, name: strin
   const encoding: EncodingModules = { name, layers: Array.from({ length: layers }, () => layer) };
   const layout = layOut(fixture.configuration, fixture.vocabulary, encodingParameters(encoding));
   const compile = async (...args: Parameters<typeof interpretedModule>) => interpretedModule(...args);
-  const choice = { gradientOfX: bringsGradientOfX(encoding), precision: 'f32', chunk } as const;
+  const choice = { gradientOfX: bringsGradientOfX(encoding), changesX: false, precision: 'f32', chunk } as const;
   const operations = await compileOperations(sizes, layout, choice, compile);
   const store = await openStore(device, layout);
   store.write('weight', fixtureWeights(fixture));

@@ -55,7 +55,12 @@ const attendOptions = { outputs: ['output'], gradients: ['query', 'key', 'value'
 
 export function rope(sizes: AttentionSizes): LayerEncoding {
   const forward = attend(sizes, true);
-  return { attend: forward, embed: null, module: sideBySide(interpretedModule(forward, attendOptions), sizes) };
+  return {
+    attend: forward,
+    embed: null,
+    input: null,
+    module: sideBySide(interpretedModule(forward, attendOptions), sizes),
+  };
 }
 
 export function learnedAbsolute(sizes: AttentionSizes, context: number): LayerEncoding {
@@ -96,5 +101,5 @@ export function learnedAbsolute(sizes: AttentionSizes, context: number): LayerEn
       },
     ],
   });
-  return { attend: forward, embed, module: sideBySide(module, sizes) };
+  return { attend: forward, embed, input: null, module: sideBySide(module, sizes) };
 }

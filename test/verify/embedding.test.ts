@@ -167,3 +167,21 @@ describe('a case', () => {
     expect(geometryOf(rope.sizes).model_dim).toBe(geometry.model_dim);
   });
 });
+
+it('compares what is done to x with the interpreter, and sees a mistake in it', async () => {
+  const path = 'test/fixtures/programs/canon.pe';
+  const vectors = await made(path);
+  const right = await verifyEncoding(load(path), vectors, reference, 1e-12);
+  expect(failures(right.rows)).toEqual([]);
+  expect(right.passed).toBe(true);
+  const ofX = right.rows.filter(({ part }) => part === 'x').map(({ kind, tensor }) => `${kind} ${tensor}`);
+  expect(ofX).toEqual(['output x_encoded', 'gradient x', 'gradient a']);
+  const wrong: Runner = async (task) => {
+    const ran = await reference(task);
+    const output = ran.outputs.get('output');
+    const isChange = task.program.inputs.some(({ name }) => name === 'a');
+    if (!isChange || output === undefined) return ran;
+    return { ...ran, outputs: new Map([...ran.outputs, ['output', Array.from(output, (value) => value + 1)]]) };
+  };
+  expect(failures((await verifyEncoding(load(path), vectors, wrong, 1e-12)).rows)).toEqual(['x: output x_encoded']);
+});

@@ -138,7 +138,7 @@ async function emit(stage: Emit, source: Source, options: CompileOptions): Promi
   if (front.lowered === null) throw failed();
   const { printProgram } = await import('../../ir/print.ts');
   if (stage === 'ir') {
-    for (const program of [front.lowered.embed, front.lowered.attend])
+    for (const program of [front.lowered.embed, front.lowered.input, front.lowered.attend])
       if (program !== null) console.log(printProgram(program));
     return;
   }

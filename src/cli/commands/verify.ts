@@ -181,7 +181,7 @@ function show(compared: readonly Compared[], tolerance: number, json: boolean): 
       ...rows.map(({ plan, tensor, kind, part, error, passed: isWithin, where, note, rounding }) => [
         ...(isBf16 ? [plan] : []),
         tensor,
-        part === 'embedding' ? `${kind}, embedding` : kind,
+        part === 'attention' ? kind : `${kind}, ${part}`,
         error === null ? '' : error.toExponential(2),
         error === null ? 'not compared' : isWithin ? 'ok' : 'too large',
         ...(isBf16 ? [rounding.toExponential(2)] : []),

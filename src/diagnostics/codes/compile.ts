@@ -7,14 +7,6 @@ export const compileCodes = {
     message: `this \`transport\` is not compiled: ${why}`,
     hint: 'write `delta(r, c) - strength[t, h] * w[t, h, r] * w[t, h, c]`: the identity, less a multiple of one direction',
   })),
-  inputSiteNotCompiled: error('PE0506', 'a site on `x` is not compiled', () => ({
-    message: 'a change of `x` is not compiled yet: query, key and value would have to be projected from its result',
-    hint: 'change `query`, `key` or `value`, or declare a `let` over the changed `x` and read that',
-  })),
-  lengthInCache: error('PE0508', 'a cached tensor that changes with the length', (name: string) => ({
-    message: `this changes with the length of the sequence, and \`${name}\` with it, which is read at other tokens: what was cached of them would be wrong`,
-    hint: 'a sum or mean of tokens wants `where s <= t`; read `length` in `query` or `score`, which nothing caches, or use `context`',
-  })),
   embeddingInAttention: error('PE0509', '`embedding` read inside attention', () => ({
     message: '`embedding` is not at hand inside attention: it exists once, before the first layer',
     hint: "read `x[t, m]`, the block's normalised input",
