@@ -106,8 +106,10 @@ export function runEntry(
       const from = given[buffer.name]!;
       data = dataOf(buffer, from);
     }
-    // Rows of earlier tokens are not read before they are written.
-    if (data === undefined && accumulate) data = buffer.rows === 'history' ? fresh(buffer) : fresh(buffer).fill(0);
+    // Rows of earlier tokens are not read before they are written; what a recurrence carries begins as 0.
+    const isOfTokens = buffer.tensor?.axes.some(({ extent }) => extent === 'tokens') === true;
+    if (data === undefined && accumulate)
+      data = buffer.rows === 'history' && isOfTokens ? fresh(buffer) : fresh(buffer).fill(0);
     if (data === undefined) throw new Error(`${entry.name} needs '${buffer.name}'`);
     if (data.length !== elements(buffer)) {
       throw new Error(`'${buffer.name}' has ${data.length} elements, not ${elements(buffer)}`);
