@@ -3,13 +3,13 @@
 
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import { verifyPlan } from '../../codegen/plan/verify.ts';
-import type { EntryPlan, Plan, PlanOptions } from '../../codegen/plan/plan.ts';
+import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import type { KernelSizes } from '../../codegen/kernel.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
 import { inputsOf } from './check-plan.ts';
-import { hostTables, runEntry, worstError, type RunOptions, type Values } from './run-plan.ts';
+import { asHeld, hostTables, runEntry, worstError, type RunOptions, type Values } from './run-plan.ts';
 
 export const geometry: Geometry = {
   heads: 2,
@@ -38,33 +38,6 @@ function rows(tensor: Tensor, data: ArrayLike<number>, tokens: number, first: nu
   return chosen;
 }
 
-/** Tables of one call, and what the host keeps of earlier tokens: those have `capacity` rows, of which it knows first + count. */
-function onHost(plan: Plan, decode: EntryPlan, sizes: KernelSizes, inputs: Values, tokens: number): Values {
-  const { first, keys } = sizes;
-  const so = { ...sizes, tokens: keys, first: 0 };
-  const known: Values = Object.fromEntries(
-    plan.program.inputs.map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, tokens, 0, keys)]),
-  );
-  const tables = hostTables(plan, so, known);
-  const isTable = new Set(plan.tables.map(({ buffer }) => buffer.name));
-  const found: Record<string, ArrayLike<number>> = {};
-  for (const { buffer } of [...plan.tables, ...decode.inputs]) {
-    const { tensor, name } = buffer;
-    if (tensor === null) continue;
-    const whole = isTable.has(name) ? tables[name] : known[tensor.name];
-    if (whole === undefined) continue;
-    if (buffer.rows !== 'history') {
-      if (isTable.has(name)) found[name] = rows(tensor, whole, keys, first, sizes.tokens);
-      continue;
-    }
-    if (tensor.axes.some(({ extent }) => extent === 'batch')) continue; // a device's own
-    const kept = new Float64Array((whole.length / keys) * sizes.capacity).fill(NaN);
-    kept.set(Array.from(whole));
-    found[name] = tensor.type === 'real' ? kept : kept.map((value) => (Number.isNaN(value) ? -1 : value));
-  }
-  return found;
-}
-
 /** The worst error of the rows of `output`, over calls of so many tokens each. */
 export function decodeError(
   program: Program,
@@ -91,7 +64,20 @@ export function decodeError(
       program.inputs.map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, tokens, first, count)]),
     );
     const values = new Map(state);
-    const all = { ...given, ...onHost(plan, decode, sizes, inputs, tokens) };
+    const isSupplied = ({ origin }: Tensor): boolean =>
+      origin.kind === 'given' && (origin.given === 'position' || origin.given === 'user');
+    const supplied = Object.fromEntries(
+      program.inputs
+        .filter(isSupplied)
+        .map((tensor) => [tensor.name, rows(tensor, inputs[tensor.name]!, tokens, 0, first + count)]),
+    );
+    // What the caller supplies and pairs of tokens read: the caller keeps all of it.
+    const kept = decode.inputs.flatMap(({ buffer }) => {
+      const data = buffer.tensor !== null && buffer.rows === 'history' ? supplied[buffer.tensor.name] : undefined;
+      return data === undefined ? [] : [[buffer.name, asHeld(buffer, Float64Array.from(data), sizes)] as const];
+    });
+    const tables = hostTables(plan, sizes, { ...given, ...supplied });
+    const all = { ...given, ...Object.fromEntries(kept), ...tables };
     if (step !== undefined) runEntry(step, sizes, values, all, run);
     runEntry(decode, sizes, values, all, { order: 'random', ...run });
     for (const { buffer, accumulate } of decode.inputs)

@@ -50,7 +50,7 @@ export function hostTables(plan: Plan, sizes: KernelSizes, inputs: Values): Valu
 }
 
 /** Rows of tokens as the buffer holds them: all up to the capacity, those before and of this call filled, or this call's. */
-function asHeld({ tensor, rows }: BufferPlan, data: Float64Array, sizes: KernelSizes): ArrayLike<number> {
+export function asHeld({ tensor, rows }: BufferPlan, data: Float64Array, sizes: KernelSizes): ArrayLike<number> {
   const axis = tensor!.axes.findIndex(({ extent }) => extent === 'tokens');
   if (axis < 0) return data;
   const count = (from: number): number =>
