@@ -1,4 +1,4 @@
-// Generated from std/*.pe by `npm run generate`. Do not edit.
+// Generated from examples/std/*.pe by `npm run generate`. Do not edit.
 
 export const standardTexts: Readonly<Record<string, string>> = {
   blocks: [

@@ -1,4 +1,4 @@
-// The standard library: the encodings of std/, which `import "std/NAME"` finds from anywhere and which laws may compare
+// The standard library: the encodings of examples/std/, which `import "std/NAME"` finds from anywhere and which laws may compare
 // with though no file imports them. Their texts are part of the package, so that no disk is needed.
 
 import type { File } from '../../grammar/ast.ts';

@@ -19,7 +19,7 @@ export function programs(...folders: readonly string[]): readonly Program[] {
   );
 }
 
-export const everyProgram = (): readonly Program[] => programs('examples', 'std', 'test/fixtures/programs');
+export const everyProgram = (): readonly Program[] => programs('examples', 'examples/std', 'test/fixtures/programs');
 
 /** What a file says, without where it says it. */
 export function meaning(file: File): unknown {
