@@ -39,6 +39,7 @@ const programs: Readonly<Record<string, Wanted>> = {
   string_cayley: {},
   gta: {},
   canon: {},
+  randomised: { params: { longest: 20 } },
   rope_ntk_dynamic: { context: 3 },
   longrope: { context: 3 },
   // Angles of a hundred radians, which float32 has to 1e-5; a bias that all keys have in common changes no weight.
