@@ -67,8 +67,12 @@ inline __device__ int magnitude(int a) { return a < 0 ? wrapping_negate(a) : a; 
 inline __device__ long long magnitude(long long a) { return a < 0 ? -a : a; }
 inline __device__ int least(int a, int b) { return b < a ? b : a; }
 inline __device__ long long least(long long a, long long b) { return b < a ? b : a; }
+inline __device__ long long least(long long a, int b) { return b < a ? b : a; }
+inline __device__ long long least(int a, long long b) { return b < a ? b : a; }
 inline __device__ int greatest(int a, int b) { return b > a ? b : a; }
 inline __device__ long long greatest(long long a, long long b) { return b > a ? b : a; }
+inline __device__ long long greatest(long long a, int b) { return b > a ? b : a; }
+inline __device__ long long greatest(int a, long long b) { return b > a ? b : a; }
 `;
 
 /** Words of a vector type. */
