@@ -139,8 +139,11 @@ export function testCommuting({ attend }: Lowered, effort = thorough): Tested {
       const raw = attend.inputs.find((tensor) => tensor.name === name);
       if (made === undefined || raw === undefined || made === raw) continue;
       const probed = withProbe(attend, name, raw, made);
-      if (probed === null) continue;
-      const counter = commutingCounter(probed, name, probed.results.get('probed')!, options);
+      // Of a map that is no site of its own (transport) the tensor is the probe: what it does reads nothing of it.
+      const counter =
+        probed === null
+          ? commutingCounter(attend, name, name, made, options)
+          : commutingCounter(probed, name, 'probe', probed.results.get('probed')!, options);
       if (counter !== null) return counter;
     }
     return null;
@@ -184,7 +187,13 @@ function withProbe(program: Program, name: string, raw: Tensor, made: Tensor): P
   };
 }
 
-function commutingCounter(program: Program, name: string, made: Tensor, options: SampleOptions): string | null {
+function commutingCounter(
+  program: Program,
+  name: string,
+  probe: string,
+  made: Tensor,
+  options: SampleOptions,
+): string | null {
   const [features, heads] = [extentAt(made, 3), extentAt(made, 2)];
   const { tokens } = options;
   // One sequence a unit vector; all else the same in every sequence.
@@ -197,7 +206,7 @@ function commutingCounter(program: Program, name: string, made: Tensor, options:
     }),
   );
   const row = tokens * heads * features;
-  inputs['probe'] = Float64Array.from({ length: features * row }, (_, n) =>
+  inputs[probe] = Float64Array.from({ length: features * row }, (_, n) =>
     n % features === Math.floor(n / row) ? 1 : 0,
   );
   const sizes = { batch: features, tokens };

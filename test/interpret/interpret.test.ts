@@ -135,6 +135,8 @@ describe('a call that begins later', () => {
 
 describe('initial values', () => {
   const n = axis('n', 2000);
+  const b = axis('b', 'batch', 'batch');
+  const one = { batch: 1, tokens: 1 };
   let state = 1;
   const random = (): number => {
     state = (Math.imul(state, 48271) >>> 0) % 2147483647;
@@ -145,11 +147,11 @@ describe('initial values', () => {
     const parts = call('multiply', real(2), at(n));
     const formula = learned('w', [n], { shared: false, trained: true, initial: parts });
     expect([...evaluateInitial(formula, random)].slice(0, 3)).toEqual([0, 2, 4]);
-    const values = evaluateInitial(drawn('e', [n], call('trunc_normal', real(1), real(0.5))), random);
+    const values = evaluateInitial(drawn('e', [b, n], call('trunc_normal', real(1), real(0.5))), random, one);
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     expect(Math.abs(mean - 1)).toBeLessThan(0.05);
     expect(values.every((value) => Math.abs(value - 1) <= 1)).toBe(true);
-    const uniform = evaluateInitial(drawn('u', [n], call('uniform', real(-1), real(3))), random);
+    const uniform = evaluateInitial(drawn('u', [b, n], call('uniform', real(-1), real(3))), random, one);
     expect(uniform.every((value) => value >= -1 && value < 3)).toBe(true);
     expect(new Set(uniform).size).toBeGreaterThan(1900); // drawn again at each index
   });
