@@ -3,6 +3,7 @@
 import type { Span } from '../../grammar/span.ts';
 import type { FrontEnd } from '../front-end.ts';
 import { phaseErrors } from '../laws/phases.ts';
+import type { AngleStorage } from '../laws/phases.ts';
 import type { Tensor } from '../ir/ir.ts';
 
 interface LearnedSummary {
@@ -57,13 +58,44 @@ export function lawLines({ laws }: Pick<FrontEnd, 'laws'>): readonly string[] {
   });
 }
 
-/** How far the angles of each rotation go, and how far float32 is off there. */
-export function phaseLines({ checked, lowered }: FrontEnd, lineOf: (span: Span) => string): readonly string[] {
+/** How far the angles of each rotation go, and how far off they are there, as kernels keep them and as smaller numbers. */
+export function phaseLines(
+  { checked, lowered }: FrontEnd,
+  lineOf: (span: Span) => string,
+  position?: number,
+): readonly string[] {
   if (checked === null || lowered === null) return [];
-  const lines = phaseErrors(checked, lowered.attend).map(({ span, position, angle, error }) => {
+  const shown = (error: number): string =>
+    Number.isFinite(error) ? `${error.toPrecision(2)} rad` : 'too large for it';
+  const lines = phaseErrors(checked, lowered.attend, position).map(({ span, position: at, angle, error, stored }) => {
     const place = span === null ? '' : `${lineOf(span)}: `;
     const off = error === 0 ? 'exact, since the host computes it' : `off by at most ${error.toPrecision(2)} in float32`;
-    return `${place}turns by up to ${angle.toPrecision(3)} radians at position ${position}, ${off}`;
+    const others = `kept as bf16 ${shown(stored.bf16)}, as f16 ${shown(stored.f16)}`;
+    return `${place}turns by up to ${angle.toPrecision(3)} radians at position ${at}, ${off} (${others})`;
+  });
+  return [...new Set(lines)];
+}
+
+export interface PhaseLimit {
+  readonly limit: number; // radians
+  readonly storage: AngleStorage | null; // null: as kernels are
+  readonly position?: number | undefined;
+}
+
+/** A line for each rotation that is further off than it may be. */
+export function phasesPastLimit(
+  { checked, lowered }: FrontEnd,
+  { limit, storage, position }: PhaseLimit,
+  lineOf: (span: Span) => string,
+): readonly string[] {
+  if (checked === null || lowered === null) return [];
+  const lines = phaseErrors(checked, lowered.attend, position).flatMap((one) => {
+    const error = storage === null ? one.error : one.stored[storage];
+    if (error <= limit) return [];
+    const place = one.span === null ? '' : `${lineOf(one.span)}: `;
+    return [
+      `${place}the angle is off by up to ${error.toPrecision(2)} rad at position ${one.position} as ${storage ?? 'float32'}, more than ${limit}`,
+    ];
   });
   return [...new Set(lines)];
 }

@@ -5,7 +5,7 @@ import type { Tapes } from './encodings.ts';
 
 /** A little of everything by default; `PEGEN_FUZZ=2000 PEGEN_FUZZ_SEED=7` looks longer, elsewhere. */
 export const runs = (share = 1): { readonly numRuns: number; readonly seed: number } => ({
-  numRuns: Math.max(1, Math.ceil(Number(process.env['PEGEN_FUZZ'] ?? 40) * share)),
+  numRuns: Math.max(1, Math.ceil(Number(process.env['PEGEN_FUZZ'] ?? 25) * share)),
   seed: Number(process.env['PEGEN_FUZZ_SEED'] ?? 20261),
 });
 

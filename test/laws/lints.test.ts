@@ -5,7 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Diagnostic } from '../../src/diagnostics/diagnostic.ts';
 import { lint } from '../../src/laws/lints.ts';
-import { phaseErrors } from '../../src/laws/phases.ts';
+import { phaseErrors, roundTo, runningError } from '../../src/laws/phases.ts';
+import type { AngleStorage } from '../../src/laws/phases.ts';
+import { uniformFrom } from '../../src/laws/random.ts';
+import { roundToBf16 } from '../../codegen/bf16.ts';
 import { loadFile, loadText, root, small, type Loaded } from '../lower/load.ts';
 
 function lints({ checked, lowered, diagnostics }: Loaded): Diagnostic[] {
@@ -52,6 +55,45 @@ describe('an angle too large for float32', () => {
     const [query] = phaseErrors(checked!, lowered!.attend);
     expect(query!.angle).toBeCloseTo(2 ** 20, -1); // pair 0 turns by 1 a token
     expect(query!.error).toBeCloseTo(2 ** -4, 5);
+  });
+});
+
+describe('angles kept as smaller numbers', () => {
+  const storages: readonly (readonly [AngleStorage, (x: number) => number])[] = [
+    ['float32', Math.fround],
+    ['bf16', roundToBf16],
+  ];
+  it.each(storages)('%s rounds as kernels do', (storage, rounded) => {
+    for (const x of [0, 1, -1.00390625, 3.14159265, 1e-7, 4095.7, -65503.9])
+      expect(roundTo(storage, x)).toBe(rounded(x));
+  });
+  it('f16 has 11 digits and an end', () => {
+    expect([1 + 2 ** -11, 1 + 3 * 2 ** -11, 2049, 65504].map((x) => roundTo('f16', x))).toEqual([
+      1,
+      1 + 2 ** -9,
+      2048,
+      65504,
+    ]);
+    expect(roundTo('f16', 1e5)).toBe(Infinity);
+  });
+  it('a running sum of random steps over 4096 tokens, as CARoPE has it', () => {
+    // The reference measures 1.2e-4 rad in float32 and 8.1 in bf16, on steps of its own.
+    const random = uniformFrom(7);
+    const steps = Array.from({ length: 4096 }, () => 0.2 + 0.6 * random());
+    let [exact, single] = [0, 0];
+    const off = steps.map((step) => Math.abs((single = Math.fround(single + step)) - (exact += step)));
+    expect(runningError('float32', steps, 4096)).toBe(Math.max(...off));
+    expect(runningError('float32', steps, 4096)).toBeLessThan(5e-3);
+    // From 256 on bf16 has steps of 2: nothing smaller than 1 is added any more.
+    expect(runningError('bf16', steps, 4096)).toBeGreaterThan(1000);
+  });
+  it('storing alone is off by half a step', () => {
+    const { checked, lowered } = loadFile('examples/rope.pe', { geometry: { ...small, context: 4097 } });
+    const [query] = phaseErrors(checked!, lowered!.attend);
+    expect(query!.angle).toBe(4096);
+    expect(query!.error).toBe(0); // on the host
+    expect(query!.stored).toEqual({ float32: 2 ** -12, bf16: 16, f16: 2 });
+    expect(phaseErrors(checked!, lowered!.attend, 99)[0]!.position).toBe(99);
   });
 });
 
