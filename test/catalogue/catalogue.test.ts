@@ -4,18 +4,18 @@ import { basename } from 'node:path';
 import { describe, expect, it, test } from 'vitest';
 import { format } from '../../grammar/format.ts';
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
-import type { PlanOptions } from '../../codegen/plan/plan.ts';
 import { verifyPlan } from '../../codegen/plan/verify.ts';
 import { entries, families } from '../../src/catalogue/entries.ts';
 import { frontEnd } from '../../src/front-end.ts';
 import { dead } from '../../src/passes/dead.ts';
-import type { Program } from '../../src/ir/ir.ts';
 import { compileOptions, targetPlan } from '../../src/options.ts';
 import { targetOf } from '../../targets/targets.ts';
 import { decodeError } from '../kernels/check-decode.ts';
+import { differentiated } from '../kernels/differentiated.ts';
 import { checkCase } from '../kernels/check-plan.ts';
 import { runWasm } from '../wasm/run-kernel.ts';
 import { geometry } from './interpreted.ts';
+import { partsOf, smaller, type Part } from './parts.ts';
 import { gradientError } from './gradients.ts';
 
 /** What `pegen check` warns of, where it is meant. */
@@ -25,40 +25,6 @@ const warnings: Readonly<Record<string, readonly string[]>> = {
   bipe_alibi: ['PE0520'],
   cosformer: ['PE0520'], // the sum of a row
 };
-
-/** Networks of a few units: quick, and with few kinks in the way of a difference. */
-const smaller: Readonly<Record<string, Readonly<Record<string, number>>>> = {
-  log_cpb: { units: 6 },
-  sinespe: { sines: 2, realisations: 3 },
-  f_stripe: { sines: 2, realisations: 3 },
-  fire: { units: 8 },
-  dape: { units: 8 },
-  dape_v2: { units: 8 },
-  fourier: { features: 4, units: 8 },
-  repo: { width: 8 },
-  sandwich: { waves: 6 },
-  cope: { longest: 6 },
-  deberta: { far: 5 },
-  abacus: { longest: 5, digits: 4 },
-  seqpe: { digits: 2, width: 6, samples: 3, candidates: 4 },
-  knarpe: { nearest: 3, waves: 2 },
-};
-
-/** Gradients of all that an encoding reads besides positions and what the caller supplies; what is learned is added up. */
-function differentiated(program: Program, output: string): Partial<PlanOptions> {
-  const read = program.inputs.filter(({ origin }) =>
-    origin.kind === 'learned'
-      ? origin.trained
-      : origin.kind === 'given' && !['position', 'user'].includes(origin.given),
-  );
-  const learned = read.filter(({ origin }) => origin.kind === 'learned');
-  return {
-    outputs: [output],
-    seeds: [output],
-    gradients: read.map(({ name }) => name),
-    accumulate: learned.map(({ name }) => name),
-  };
-}
 
 const all = entries();
 
@@ -71,10 +37,7 @@ test('names are used once, families are known', () => {
 describe.each(all.map((entry) => [entry.name, entry] as const))('%s', (name, { source, header }) => {
   const options = compileOptions({ geometry, params: smaller[name] ?? {} });
   const front = frontEnd(source, options);
-  const parts = (): readonly (readonly [Program, string])[] => {
-    const { attend, embed } = front.lowered!;
-    return [[attend, 'output'] as const, ...(embed === null ? [] : [[embed, 'embedding_encoded'] as const])];
-  };
+  const parts = (): readonly Part[] => partsOf(front.lowered!);
 
   it('is well-formed, in canonical form, and its claims hold', () => {
     expect(header).toMatchObject({ formula: expect.stringMatching(/./) as string });

@@ -8,7 +8,7 @@ import { openCuda } from '../../targets/cuda/device/index.ts';
 import { loadFile } from '../lower/load.ts';
 import { compiler } from './emulated.ts';
 import { inAllOrders } from './orders.ts';
-import { errorsOf, prepareProgram, type Prepared } from './run-program.ts';
+import { errorsOf, prepareProgram, type Prepared } from '../device/run-program.ts';
 
 const barrier = '__syncthreads();';
 // Sizes at which every barrier is needed: several rounds of a product, more keys than lanes.

@@ -5,19 +5,18 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PlanOptions } from '../../codegen/plan/plan.ts';
-import type { Program } from '../../src/ir/ir.ts';
 import { configure } from '../../src/trainer/configuration.ts';
 import { operationPrograms } from '../../src/trainer/modules.ts';
 import { layOut } from '../../src/trainer/parameters.ts';
 import { segmentsOf } from '../../src/trainer/segments.ts';
 import { bf16Tolerance } from '../../src/verify/run.ts';
 import { openCuda, type CudaDevice } from '../../targets/cuda/device/index.ts';
+import { differentiated } from '../kernels/differentiated.ts';
 import { randomValues } from '../kernels/check-plan.ts';
 import { loadFile, root } from '../lower/load.ts';
 import { compiler } from './emulated.ts';
 import { inAllOrders, type InAllOrders } from './orders.ts';
-import { errorsOf, prepareProgram, type ProgramRun } from './run-program.ts';
+import { errorsOf, prepareProgram, type ProgramRun } from '../device/run-program.ts';
 
 let device: CudaDevice;
 let ordered: InAllOrders;
@@ -35,22 +34,6 @@ async function check(run: ProgramRun): Promise<void> {
   expect(Object.keys(errors).length).toBeGreaterThan(0);
   const allowed = run.precision === 'bf16' ? bf16Tolerance : 2e-5;
   expect(Object.entries(errors).filter(([, error]) => !(error <= allowed))).toEqual([]);
-}
-
-/** All that an encoding reads besides positions has a gradient; what is learned is added up. */
-function differentiated(program: Program, output: string): Partial<PlanOptions> {
-  const read = program.inputs.filter(({ origin }) =>
-    origin.kind === 'learned'
-      ? origin.trained
-      : origin.kind === 'given' && !['position', 'user'].includes(origin.given),
-  );
-  const learned = read.filter(({ origin }) => origin.kind === 'learned');
-  return {
-    outputs: [output],
-    seeds: [output],
-    gradients: read.map(({ name }) => name),
-    accumulate: learned.map(({ name }) => name),
-  };
 }
 
 const geometry = { heads: 4, kv_heads: 2, head_dim: 8, model_dim: 24, context: 16, layers: 2, layer: 1 };

@@ -12,6 +12,7 @@ import { operationPrograms } from '../../src/trainer/modules.ts';
 import { layOut } from '../../src/trainer/parameters.ts';
 import { segmentsOf } from '../../src/trainer/segments.ts';
 import { decodeError, geometry as smallGeometry } from '../kernels/check-decode.ts';
+import { differentiated } from '../kernels/differentiated.ts';
 import { checkCase, randomValues } from '../kernels/check-plan.ts';
 import type { Values } from '../kernels/run-plan.ts';
 import { loadFile, root } from '../lower/load.ts';
@@ -34,22 +35,6 @@ function check({ options, ...run }: Run): void {
   });
   expect(Object.keys(errors).length).toBeGreaterThan(0);
   expect(Object.entries(errors).filter(([, error]) => !(error <= 2e-5))).toEqual([]);
-}
-
-/** All that an encoding reads besides positions has a gradient; what is learned is added up. */
-function differentiated(program: Program, output: string): Partial<PlanOptions> {
-  const read = program.inputs.filter(({ origin }) =>
-    origin.kind === 'learned'
-      ? origin.trained
-      : origin.kind === 'given' && !['position', 'user'].includes(origin.given),
-  );
-  const learned = read.filter(({ origin }) => origin.kind === 'learned');
-  return {
-    outputs: [output],
-    seeds: [output],
-    gradients: read.map(({ name }) => name),
-    accumulate: learned.map(({ name }) => name),
-  };
 }
 
 const geometry = { heads: 4, kv_heads: 2, head_dim: 8, model_dim: 24, context: 16, layers: 2, layer: 1 };
