@@ -156,7 +156,7 @@ function planRelevance(
     return buildPlan(all, { outputs: [...all.results.keys()], decode: false, inPlace: [], ...target, rewrites: [] });
   };
   return [
-    renamed(planOf(attend, 'output'), { forward: 'relevance', step: 'relevance_step' }),
+    renamed(planOf(attend, 'output'), { forward: 'relevance', shared: 'relevance_shared', step: 'relevance_step' }),
     ...(embed === null ? [] : [renamed(planOf(embed, 'embedding_encoded'), { forward: 'embed_relevance' })]),
   ];
 }

@@ -218,12 +218,16 @@ export interface Module {
   input?(tape: Tape, buffers: Buffers): Buffers;
   input_backward?(tape: Tape, buffers: Buffers): Buffers;
   input_decode?(tape: Tape, buffers: Buffers): Buffers;
+  /** `shared` and `shared_finish`: once for all layers of the module; `step` and `finish`: for each. */
+  shared?(tape: Tape, buffers: Buffers): Buffers;
   step?(tape: Tape, buffers: Buffers): Buffers;
   forward(tape: Tape, buffers: Buffers): Buffers;
   backward?(tape: Tape, buffers: Buffers): Buffers;
   finish?(tape: Tape, buffers: Buffers): Buffers;
+  shared_finish?(tape: Tape, buffers: Buffers): Buffers;
   decode?(tape: Tape, buffers: Buffers): Buffers;
   embed_relevance?(tape: Tape, buffers: Buffers): Buffers;
+  relevance_shared?(tape: Tape, buffers: Buffers): Buffers;
   relevance_step?(tape: Tape, buffers: Buffers): Buffers;
   relevance?(tape: Tape, buffers: Buffers): Buffers;
 }

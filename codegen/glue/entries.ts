@@ -21,13 +21,16 @@ const purpose: Record<EntryPlan['name'], string> = {
   input: 'Changes x before query, key and value are made of it.',
   input_backward: 'Pulls the gradient of the changed x back.',
   input_decode: 'As input, for tokens that follow those already in the caches.',
+  shared: 'What depends on shared learned tensors alone: once an optimizer step, for all layers.',
   step: 'What depends on learned tensors alone: once an optimizer step.',
   forward: 'From the inputs of a layer to its outputs; what backward needs is among the outputs.',
   backward: 'From the gradients of the outputs to those of the inputs and of what step computed.',
   finish: 'Pulls the gradients of what step computed back to the learned tensors: once an optimizer step.',
+  shared_finish: 'Pulls the gradients of what shared computed back, once an optimizer step: all layers added to them.',
   decode: 'As forward, for tokens that follow those already in the caches.',
   embed_relevance: 'From the relevance of the encoded embeddings to that of the embeddings, and of positions.',
   relevance: 'From the relevance of the output to that of query, key, value and x, and of positions.',
+  relevance_shared: 'What relevance needs of shared learned tensors alone: once an optimizer step, for all layers.',
   relevance_step: 'What relevance needs of learned tensors alone: once an optimizer step.',
 };
 

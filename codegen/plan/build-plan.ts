@@ -13,12 +13,10 @@ import { readBy, type Root } from './nest.ts';
 import { planOptions } from './options.ts';
 import { pack } from './pack.ts';
 import type { BufferPlan, EntryPlan, HostTable, KernelPlan, LearnedPlan, Plan, PlanOptions, Slot } from './plan.ts';
-import { assignStages, type Stage } from './stages.ts';
+import { assignStages, kernelStages, type Stage } from './stages.ts';
 import { makeAgain } from './strips-again.ts';
 import { bufferOf, storageTypes } from './storage.ts';
 import { tabulate } from './tabulate.ts';
-
-const kernelStages = ['step', 'forward', 'backward', 'finish'] as const;
 
 export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): Plan {
   const options = planOptions(program, given);
@@ -71,6 +69,8 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
     const outputs = resultsOf(all, stage, stageByTensor, options);
     const isEmpty = own.length === 0 && outputs.size === 0;
     if (isEmpty && (stage !== 'forward' || wanted.length === 0) && stage !== 'forward') continue;
+    // A step may run at any first token.
+    const before = stage === 'shared' || stage === 'step';
     const later = kernelStages.slice(kernelStages.indexOf(stage) + 1);
     const saved = new Set(
       roots.filter((root) => later.some((each) => each === stageOfRoot(root))).flatMap((root) => [...readBy(root)]),
@@ -82,10 +82,9 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
       stored,
     } = buildEntry({
       name: stage,
-      // A step may run at any first token.
-      mode: stage === 'step' ? 'decode' : 'whole',
+      mode: before ? 'decode' : 'whole',
       state: new Set(),
-      nests: group(own, new Set([...saved, ...outputs.values()]), stage === 'step' ? alone : options, typeOf),
+      nests: group(own, new Set([...saved, ...outputs.values()]), before ? alone : options, typeOf),
       outputs,
       saved,
       accumulate,
@@ -111,7 +110,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   );
   const asked = new Set(all.results.values());
   const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];
-  const before = { host, step: inStage('step') };
+  const before = { host, step: [...inStage('shared'), ...inStage('step')] };
   const decode = options.packed || !options.decode ? null : asDecode(all, ofForward, before, isTable);
   const decodeTables = decodeEntry();
   const hostSlots = new Map<Definition, Slot>([
@@ -215,8 +214,15 @@ function accumulated(
     const gradient = program.results.get(`d_${name}`);
     if (gradient !== undefined && gradient.origin.kind === 'defined') result.add(gradient);
   }
-  const finish = program.definitions.filter((d) => stages.get(d.tensor) === 'finish');
-  const crossing = new Set(finish.flatMap((d) => [...tensorsOf(d)]).filter((t) => stages.get(t) === 'backward'));
+  const crossing = new Set<Tensor>();
+  for (const d of program.definitions) {
+    const stage = stages.get(d.tensor);
+    if (stage !== 'finish' && stage !== 'shared_finish') continue;
+    for (const tensor of tensorsOf(d)) {
+      const from = stages.get(tensor);
+      if (from !== stage && (from === 'backward' || from === 'finish')) crossing.add(tensor);
+    }
+  }
   for (const d of boundaries) if (crossing.has(d.tensor)) result.add(d.tensor);
   for (const tensor of crossing) result.add(tensor);
   return result;

@@ -71,8 +71,12 @@ function mustBeRoot(d: Definition): boolean {
 
 /** What a layer adds up for the once-a-step part must be a buffer. */
 function crosses(d: Definition, readers: readonly Definition[], stages: ReadonlyMap<Definition, Stage>): boolean {
-  return stages.get(d) === 'backward' && readers.some((reader) => stages.get(reader) === 'finish');
+  const own = stages.get(d);
+  return (own === 'backward' || own === 'finish') && readers.some((reader) => isAfter(stages.get(reader), own));
 }
+
+const isAfter = (stage: Stage | undefined, own: 'backward' | 'finish'): boolean =>
+  stage === 'shared_finish' || (stage === 'finish' && own === 'backward');
 
 /** A sum of products over axes that two factors share is a matrix product. */
 function isProduct(d: Definition): boolean {

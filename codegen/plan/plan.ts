@@ -3,6 +3,7 @@
 
 import type { Span } from '../../grammar/span.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
+import type { Slot } from '../../src/passes/slots.ts';
 import type { RewriteName, Seen } from '../../src/passes/structure/rewrites.ts';
 import type { Binding, KernelBody, Size, StorageType } from '../kernel.ts';
 
@@ -10,9 +11,10 @@ export type { Size } from '../kernel.ts';
 
 /**
  * When a definition is computed. static and table: on the host in float64, when the module loads or positions are bound;
- * step: kernels, once an optimizer step; layer: kernels, in every layer's forward or backward call.
+ * shared: kernels, once an optimizer step for all layers; step: the same for each layer; layer: kernels, in every layer's
+ * forward or backward call.
  */
-export type Slot = 'static' | 'table' | 'step' | 'layer';
+export type { Slot };
 
 /** One buffer of an entry point. A buffer of a tensor with a token axis has `tokens` rows (window) or `capacity` rows (history). */
 export interface BufferPlan {
@@ -79,12 +81,15 @@ export type EntryName =
   | 'input'
   | 'input_backward'
   | 'input_decode'
+  | 'shared'
   | 'step'
   | 'forward'
   | 'backward'
   | 'finish'
+  | 'shared_finish'
   | 'decode'
   | 'relevance'
+  | 'relevance_shared'
   | 'relevance_step';
 
 /**

@@ -30,7 +30,7 @@ export interface AloneRow extends Rows {
 const entriesOf: Readonly<Record<Part, readonly EntryFunction[]>> = {
   forward: ['forward'],
   backward: ['backward'],
-  whole: ['step', 'forward', 'backward', 'finish'],
+  whole: ['shared', 'step', 'forward', 'backward', 'finish', 'shared_finish'],
 };
 
 /** `copy`: bytes a second that the device copies. */
@@ -121,7 +121,7 @@ function runEntries(tape: Tape, module: Module, names: readonly EntryFunction[],
 /** What backward reads of step and forward, in buffers of its own. */
 async function runOnce(device: Device, { module }: EncodingAlone, sizes: Sizes, held: Buffers): Promise<Buffers> {
   const kept: Record<string, Buffer> = {};
-  const before = (['step', 'forward'] as const).filter((name) => module.entries[name] !== undefined);
+  const before = (['shared', 'step', 'forward'] as const).filter((name) => module.entries[name] !== undefined);
   const recorded = await device.record((tape) => {
     for (const [name, made] of Object.entries(runEntries(tape, module, before, held))) {
       if (made.storage !== null) {

@@ -1,13 +1,14 @@
 // A compiled encoding -> the page that `pegen explain` prints: stages, kernels with their floors, parameters, laws.
 
 import { bytesOfElement } from '../../codegen/kernel.ts';
-import type { EntryPlan, Plan } from '../../codegen/plan/plan.ts';
+import type { EntryPlan, Plan, Slot } from '../../codegen/plan/plan.ts';
 import { evaluateSize, product } from '../../codegen/plan/size.ts';
 import type { SizeValues } from '../../codegen/plan/size.ts';
 import type { EncodingPlan } from '../compile.ts';
 import type { Chip } from './chips.ts';
 import { entryCost, launchCost } from './costs.ts';
 import { stageMeaning, stageNames, stagesOf } from './stages.ts';
+import type { StageName } from './stages.ts';
 import { bytesText, flopsText, tensorText, timeText } from './text.ts';
 
 export interface Section {
@@ -24,23 +25,32 @@ export function stageSection(plan: EncodingPlan, lineOf: LineOf): Section {
   const rows = plansOf({ ...plan, relevance: [] }).flatMap((one) => {
     const program = one.gradients ?? one.program;
     const stages = stagesOf(program, one.slots);
-    return [...stages].map(([definition, stage]) => ({ stage, definition }));
+    return [...stages].map(([definition, stage]) => ({ stage, definition, slot: one.slots.get(definition) }));
   });
-  rows.sort((a, b) => stageNames.indexOf(a.stage) - stageNames.indexOf(b.stage));
+  const isOwn = ({ slot }: (typeof rows)[number]): number => (slot === 'step' ? 1 : 0); // behind what all layers share
+  rows.sort((a, b) => stageNames.indexOf(a.stage) - stageNames.indexOf(b.stage) || isOwn(a) - isOwn(b));
   return {
     title: 'Stages',
     note: 'when each tensor is computed',
     rows: [
       ['stage', 'tensor', 'rule', 'line', ''],
-      ...rows.map(({ stage, definition }, n) => [
-        rows[n - 1]?.stage === stage ? '' : stage,
-        tensorText(definition.tensor),
-        definition.kind === 'reduce' ? definition.op : definition.kind,
-        lineOf(definition.span),
-        rows[n - 1]?.stage === stage ? '' : stageMeaning[stage],
-      ]),
+      ...rows.map(({ stage, definition, slot }, n) => {
+        const before = rows[n - 1];
+        return [
+          before?.stage === stage ? '' : stage,
+          tensorText(definition.tensor),
+          definition.kind === 'reduce' ? definition.op : definition.kind,
+          lineOf(definition.span),
+          before?.stage === stage && isOwn(before) === isOwn({ stage, definition, slot }) ? '' : meaningOf(stage, slot),
+        ];
+      }),
     ],
   };
+}
+
+function meaningOf(stage: StageName, slot: Slot | undefined): string {
+  if (slot === 'shared') return `${stageMeaning[stage]}, for all layers`;
+  return slot === 'step' ? `${stageMeaning[stage]}, in every layer` : stageMeaning[stage];
 }
 
 export function kernelSection(plan: EncodingPlan, sizes: SizeValues, chip: Chip, lineOf: LineOf): Section {

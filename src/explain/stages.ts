@@ -32,7 +32,7 @@ export function stagesOf(program: Program, slots: ReadonlyMap<Definition, Slot>)
     if (definition.adjointOf !== null || definition.cotangentOf !== undefined) continue;
     const slot = slots.get(definition) ?? 'layer';
     const isToken = ({ role }: { role: string }): boolean => role === 'token' || role === 'key-token';
-    let stage: StageName = slot === 'layer' ? 'token' : slot;
+    let stage: StageName = slot === 'layer' ? 'token' : slot === 'shared' ? 'step' : slot;
     if (slot === 'layer') {
       for (const tensor of tensorsOf(definition)) stage = later(stage, ofTensor.get(tensor) ?? 'static');
       if (definition.tensor.axes.filter(isToken).length > 1) stage = 'pair';

@@ -14,6 +14,7 @@ export const cse: Pass = (program) => {
   const slots = assignSlots(program).of;
   const kept = new Map<string, { definition: Definition; slot: Slot | undefined }>();
   const replaced = new Map<Tensor, Tensor>();
+  const now = new Map<Tensor, Definition>(); // what stands for each definition
   const definitions: Definition[] = [];
   for (const old of program.definitions) {
     const d = replaceIn(old, replaced);
@@ -22,18 +23,23 @@ export const cse: Pass = (program) => {
     // What is added up over layers must not become what is computed once a step.
     if (same !== undefined && (same.definition.adjointOf === null || same.slot === slots.get(old))) {
       replaced.set(old.tensor, same.definition.tensor);
+      now.set(old.tensor, same.definition);
       continue;
     }
-    const shared = mapScalars(d, sharer(keys.scalar));
+    const adjointOf = d.adjointOf === null ? null : (now.get(d.adjointOf.tensor) ?? d.adjointOf);
+    const { cotangentOf } = d;
+    const of = cotangentOf === undefined ? {} : { cotangentOf: replaced.get(cotangentOf) ?? cotangentOf };
+    const shared = Object.freeze({ ...mapScalars(d, sharer(keys.scalar)), adjointOf, ...of });
+    now.set(old.tensor, shared);
     kept.set(key, { definition: shared, slot: slots.get(old) });
     definitions.push(shared);
   }
   if (replaced.size === 0) return withDefinitions(program, definitions);
-  const now = (tensor: Tensor): Tensor => replaced.get(tensor) ?? tensor;
+  const known = (tensor: Tensor): Tensor => replaced.get(tensor) ?? tensor;
   return Object.freeze({
     ...withDefinitions(program, definitions),
-    results: new Map([...program.results].map(([name, tensor]) => [name, now(tensor)])),
-    sites: program.sites.map((site) => ({ ...site, reads: now(site.reads), makes: now(site.makes) })),
+    results: new Map([...program.results].map(([name, tensor]) => [name, known(tensor)])),
+    sites: program.sites.map((site) => ({ ...site, reads: known(site.reads), makes: known(site.makes) })),
   });
 };
 

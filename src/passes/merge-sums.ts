@@ -1,5 +1,6 @@
 // a[..] = sum[p](f) + sum[q](g), where p and q run over like axes and nobody else reads the two sums, becomes one sum of
-// f + g: the phase's cotangents from query and key are one kernel.
+// f + g: the phase's cotangents from query and key are one kernel. All three are of one slot: what is made once a step for all
+// layers stays apart from what is made for each.
 
 import type { Axis, Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { at, call, readAt } from '../ir/scalar.ts';
@@ -8,6 +9,8 @@ import type { Read } from '../ir/visit.ts';
 import { define } from '../ir/build.ts';
 import { readersOf, visibleTensors, withDefinitions } from './pass.ts';
 import type { Pass } from './pass.ts';
+import { assignSlots } from './slots.ts';
+import type { Slot } from './slots.ts';
 
 type Sum = Extract<Definition, { kind: 'reduce' }>;
 type Map_ = Extract<Definition, { kind: 'map' }>;
@@ -43,13 +46,14 @@ const likeAxes = (a: readonly Axis[], b: readonly Axis[]): boolean =>
 
 export const mergeSums: Pass = (program) => {
   let current = program;
+  const { tensors } = assignSlots(program);
   for (const d of program.definitions) {
-    if (d.kind === 'map' && d.tensor.type === 'real') current = mergeInto(current, d);
+    if (d.kind === 'map' && d.tensor.type === 'real') current = mergeInto(current, d, tensors);
   }
   return current;
 };
 
-function mergeInto(program: Program, d: Map_): Program {
+function mergeInto(program: Program, d: Map_, slots: ReadonlyMap<Tensor, Slot>): Program {
   const terms = termsOf(d.body);
   if (terms.length < 2) return program;
   const readers = readersOf(program);
@@ -60,7 +64,7 @@ function mergeInto(program: Program, d: Map_): Program {
     const from = made.get(scalar.tensor);
     const mine = from?.kind === 'reduce' && from.op === 'sum' && readers.get(from.tensor)?.length === 1;
     const once = terms.filter((t) => t.scalar.kind === 'read' && t.scalar.tensor === scalar.tensor).length === 1;
-    return mine && once ? from : null;
+    return mine && once && slots.get(from.tensor) === slots.get(d.tensor) ? from : null;
   };
   const sums = terms.map(sumOf);
   const first = sums.findIndex(

@@ -6,22 +6,21 @@ import type { Axis, Definition, Program, Tensor } from '../ir/ir.ts';
 import { axesOf, scalarsOf, tensorsOf, visit } from '../ir/visit.ts';
 
 /**
- * static: sizes and parameters; table: positions and what the caller supplies for a sequence; step: learned tensors, once
- * an optimizer step; layer: everything else.
+ * static: sizes and parameters; table: positions and what the caller supplies for a sequence; shared: learned tensors of
+ * the whole model, once an optimizer step; step: those of a layer's own, once an optimizer step for each layer; layer:
+ * everything else.
  */
-export type Slot = 'static' | 'table' | 'step' | 'layer';
+export type Slot = 'static' | 'table' | 'shared' | 'step' | 'layer';
 
 /** In the order in which they are computed. */
-export const slotNames = ['static', 'table', 'step', 'layer'] as const satisfies readonly Slot[];
+export const slotNames = ['static', 'table', 'shared', 'step', 'layer'] as const satisfies readonly Slot[];
 
-const isBefore = (a: Slot, b: Slot): boolean => slotNames.indexOf(a) < slotNames.indexOf(b);
+export const isBefore = (a: Slot, b: Slot): boolean => slotNames.indexOf(a) < slotNames.indexOf(b);
 const later = (a: Slot, b: Slot): Slot => (isBefore(a, b) ? b : a);
 
 export interface Slots {
   readonly of: ReadonlyMap<Definition, Slot>;
   readonly tensors: ReadonlyMap<Tensor, Slot>;
-  /** Reads a learned tensor of a layer's own, or the layer's activations. */
-  readonly perLayer: ReadonlySet<Definition>;
   /** Gradients that are added up before the slot of the tensor whose cotangent they are. */
   readonly boundaries: ReadonlySet<Definition>;
 }
@@ -34,7 +33,7 @@ const fitsHost = (axes: readonly Axis[]): boolean =>
 
 function inputSlot(tensor: Tensor, late: ReadonlySet<Tensor>, once: boolean): Slot {
   const { origin } = tensor;
-  if (origin.kind === 'learned') return once ? 'step' : 'layer';
+  if (origin.kind === 'learned') return !once ? 'layer' : origin.shared ? 'shared' : 'step';
   if (late.has(tensor) || !fitsHost(tensor.axes)) return 'layer';
   if (origin.kind === 'draw') return 'table';
   if (origin.kind === 'given') return origin.given === 'position' || origin.given === 'user' ? 'table' : 'layer';
@@ -63,28 +62,20 @@ export interface SlotOptions {
 export function assignSlots(program: Program, options: SlotOptions = {}): Slots {
   const late = new Set(options.late ?? []);
   const tensors = new Map<Tensor, Slot>();
-  const layered = new Set<Tensor>();
-  for (const input of program.inputs) {
-    const slot = inputSlot(input, late, options.once ?? true);
-    tensors.set(input, slot);
-    const { origin } = input;
-    if (slot === 'layer' || (origin.kind === 'learned' && !origin.shared)) layered.add(input);
-  }
+  for (const input of program.inputs) tensors.set(input, inputSlot(input, late, options.once ?? true));
   const of = new Map<Definition, Slot>();
-  const perLayer = new Set<Definition>();
   const boundaries = new Set<Definition>();
   for (const d of program.definitions) {
-    const reads = [...tensorsOf(d)];
-    const forward = reads.reduce<Slot>((slot, tensor) => later(slot, tensors.get(tensor) ?? 'layer'), ownSlot(d));
-    const slot = d.adjointOf === null ? forward : (of.get(d.adjointOf) ?? forward);
+    // A pass may have rebuilt the definition that is differentiated, or dropped it: its tensor, or what it reads, is known.
+    const from = d.adjointOf;
+    const slot = from === null ? forwardSlot(d, tensors) : (tensors.get(from.tensor) ?? forwardSlot(from, tensors));
     of.set(d, slot);
     tensors.set(d.tensor, slot);
-    if (slot === 'layer' || reads.some((tensor) => layered.has(tensor))) {
-      perLayer.add(d);
-      layered.add(d.tensor);
-    }
     const { cotangentOf } = d;
     if (cotangentOf !== undefined && isBefore(tensors.get(cotangentOf) ?? 'layer', slot)) boundaries.add(d);
   }
-  return { of, tensors, perLayer, boundaries };
+  return { of, tensors, boundaries };
 }
+
+const forwardSlot = (d: Definition, tensors: ReadonlyMap<Tensor, Slot>): Slot =>
+  [...tensorsOf(d)].reduce<Slot>((slot, tensor) => later(slot, tensors.get(tensor) ?? 'layer'), ownSlot(d));

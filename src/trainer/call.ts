@@ -4,7 +4,17 @@
 import type { Buffer, Buffers, Module, Parameter, Tape } from '../../targets/device.ts';
 
 export type EntryFunction =
-  'embed' | 'embed_backward' | 'input' | 'input_backward' | 'step' | 'forward' | 'backward' | 'finish' | 'decode';
+  | 'embed'
+  | 'embed_backward'
+  | 'input'
+  | 'input_backward'
+  | 'shared'
+  | 'step'
+  | 'forward'
+  | 'backward'
+  | 'finish'
+  | 'shared_finish'
+  | 'decode';
 
 /**
  * What the entry returns, by name. `givenUp`: inputs that nobody reads afterwards. `places`: where outputs of these names

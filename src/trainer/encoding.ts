@@ -3,7 +3,7 @@
 
 import type { Learned, Module } from '../../targets/device.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
-import { makes, wants } from './call.ts';
+import { makes } from './call.ts';
 import { TrainerError } from './error.ts';
 import { encodingParameterName } from './parameters.ts';
 import type { EncodingParameter } from './parameters.ts';
@@ -20,7 +20,16 @@ export interface EncodingModules {
   readonly layers: readonly LayerEncoding[];
 }
 
-const entriesOfLayer = ['input', 'input_backward', 'step', 'forward', 'backward', 'finish'] as const;
+const entriesOfLayer = [
+  'input',
+  'input_backward',
+  'shared',
+  'step',
+  'forward',
+  'backward',
+  'finish',
+  'shared_finish',
+] as const;
 const entriesOfEmbed = ['embed', 'embed_backward'] as const;
 
 const reads = (module: Module, entries: readonly (keyof Module['entries'])[], name: string): boolean =>
@@ -62,15 +71,6 @@ export const addsToLoss = (encoding: EncodingModules): boolean =>
 /** Some layer's encoding changes x before query, key and value are made of it. */
 export const changesX = (encoding: EncodingModules): boolean =>
   encoding.layers.some(({ module }) => module.input !== undefined);
-
-/** `step` and `finish` run once for all layers when they read nothing that is a layer's own. */
-export function stepIsShared(encoding: EncodingModules): boolean {
-  const modules = new Set(encoding.layers.map(({ module }) => module));
-  const [only] = modules;
-  if (modules.size !== 1 || only === undefined) return false;
-  const ownLearned = only.learned.filter(({ shared }) => !shared);
-  return !ownLearned.some(({ name }) => wants(only, 'step', name) || wants(only, 'finish', name));
-}
 
 /** Tensors that the caller of the encoding must supply besides attention's own. */
 const suppliedTensors = (layer: LayerEncoding): readonly Tensor[] =>

@@ -4,10 +4,10 @@
 import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
 import type { Buffer, Buffers, Device, DeviceBuffer, Module, Sizes, StorageType, Tape } from '../../targets/device.ts';
 import type { Batch } from './batches.ts';
-import { callEntry, inputOf } from './call.ts';
+import { callEntry, inputOf, wants } from './call.ts';
 import { openDraws } from './draws.ts';
 import type { Draws } from './draws.ts';
-import { learnedNames, positionValues, stepIsShared } from './encoding.ts';
+import { learnedNames, positionValues } from './encoding.ts';
 import type { LayerEncoding } from './encoding.ts';
 import type { Model, ShapeBuffers } from './model.ts';
 import { parameter } from './parameters.ts';
@@ -63,14 +63,20 @@ export function openShape(
   const modules = layers.map(({ module }) => module);
   const draws = openDraws(device, modules, sizes, training !== null, allocate);
   const seedOfLoss = training === null ? {} : lossSeed(device, modules, batch, training.share, allocate);
-  const shared = stepIsShared(model.encoding);
-  const sumsOf = layers.map(({ module }, n) => (shared && n > 0 ? null : boundarySums(module, sizes, allocate)));
+  const sums: Buffer[] = [];
+  const allocateSums = (module: Module, ofAll: boolean): Buffers => {
+    const made = boundarySums(module, ofAll, sizes, allocate);
+    sums.push(...Object.values(made));
+    return made;
+  };
+  const sumsOfAll = new Map([...new Set(modules)].map((module) => [module, allocateSums(module, true)]));
   const atLayer = layers.map((layer, n): Buffers => ({
     ...weightsAs(model.store, learnedNames(layer.module, n, 'layer')),
     ...tablesOf(layer),
     ...draws.of(layer.module),
     ...seedOfLoss,
-    ...(sumsOf[n] ?? sumsOf[0]),
+    ...allocateSums(layer.module, false),
+    ...sumsOfAll.get(layer.module),
   }));
   return {
     sizes,
@@ -87,7 +93,7 @@ export function openShape(
       ...draws.of(layers[0]!.module),
     },
     draws,
-    sums: sumsOf.flatMap((sums) => Object.values(sums ?? {})),
+    sums,
     free: () => owned.forEach((buffer) => device.free(buffer)),
   };
 }
@@ -141,12 +147,16 @@ function lossSeed(
   return { d_loss: wholeBuffer(seed) };
 }
 
-/** What `backward` adds to besides gradients of learned tensors. */
-function boundarySums(module: Module, sizes: Sizes, allocate: Allocate): Buffers {
+/**
+ * What `backward` and `finish` add to besides gradients of learned tensors: where `shared_finish` takes it, a sum of all
+ * layers, else each layer has its own.
+ */
+function boundarySums(module: Module, ofAll: boolean, sizes: Sizes, allocate: Allocate): Buffers {
   const learned = new Set(module.learned.map(({ name }) => `d_${name}`));
-  const sums = (module.entries['backward']?.inputs ?? []).filter(
-    ({ name, accumulate }) => accumulate && !learned.has(name),
-  );
+  const sums = (['backward', 'finish'] as const)
+    .flatMap((entry) => module.entries[entry]?.inputs ?? [])
+    .filter(({ name, accumulate }) => accumulate && !learned.has(name))
+    .filter(({ name }) => wants(module, 'shared_finish', name) === ofAll);
   return Object.fromEntries(
     sums.map(({ name, type, elements }) => [name, wholeBuffer(allocate(name, elements(sizes), type), type)]),
   );
@@ -155,26 +165,34 @@ function boundarySums(module: Module, sizes: Sizes, allocate: Allocate): Buffers
 /** Keeps a result of `step` for lists recorded later; the identity where one list holds the whole step. */
 export type Keep = (tape: Tape, result: Buffer) => Buffer;
 
-/** The shape with what `step` computes out of learned tensors alone, once an optimizer step. */
+/**
+ * The shape with what `shared` and `step` compute out of learned tensors alone, once an optimizer step: `shared` for all
+ * layers of a module, `step` for each.
+ */
 export function afterStep(tape: Tape, model: Model, shape: Shape, keep: Keep): ShapeBuffers {
-  const { layers } = model.encoding;
-  const shared = stepIsShared(model.encoding);
-  const made: Buffers[] = [];
-  layers.forEach(({ module }, n) => {
-    if (module.step === undefined) made.push({});
-    else if (shared && n > 0) made.push(made[0]!);
-    else {
-      const results = Object.entries(callEntry(tape, module, 'step', shape.layers[n]!));
-      made.push(Object.fromEntries(results.map(([name, buffer]) => [name, keep(tape, buffer)])));
-    }
+  const make = (module: Module, name: 'shared' | 'step', given: Buffers): Buffers => {
+    if (module[name] === undefined) return {};
+    const results = Object.entries(callEntry(tape, module, name, given));
+    return Object.fromEntries(results.map(([result, buffer]) => [result, keep(tape, buffer)]));
+  };
+  const ofAll = new Map<Module, Buffers>();
+  const layers = model.encoding.layers.map(({ module }, n): Buffers => {
+    const shared = ofAll.get(module) ?? make(module, 'shared', shape.layers[n]!);
+    ofAll.set(module, shared);
+    const given = { ...shape.layers[n]!, ...shared };
+    return { ...given, ...make(module, 'step', given) };
   });
-  return { ...shape, layers: shape.layers.map((buffers, n) => ({ ...buffers, ...made[n] })) };
+  return { ...shape, layers };
 }
 
-/** Pulls the sums back to the learned tensors, once an optimizer step. */
+/** Pulls the sums back to the learned tensors, once an optimizer step: each layer's, then what they all added to. */
 export function finishStep(tape: Tape, model: Model, at: ShapeBuffers): void {
-  const shared = stepIsShared(model.encoding);
-  model.encoding.layers.forEach(({ module }, n) => {
-    if (module.finish !== undefined && !(shared && n > 0)) callEntry(tape, module, 'finish', at.layers[n]!);
+  const modules = model.encoding.layers.map(({ module }) => module);
+  modules.forEach((module, n) => {
+    if (module.finish !== undefined) callEntry(tape, module, 'finish', at.layers[n]!);
   });
+  for (const module of new Set(modules)) {
+    const first = at.layers[modules.indexOf(module)]!;
+    if (module.shared_finish !== undefined) callEntry(tape, module, 'shared_finish', first);
+  }
 }

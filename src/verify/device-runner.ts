@@ -92,7 +92,7 @@ async function runModule(device: Device, module: Module, { sizes: s, inputs, see
   };
   const recorded = await device.record((tape) => {
     let atHand: Buffers = Object.fromEntries(held);
-    for (const name of ['step', 'forward', 'backward', 'finish'] as const) {
+    for (const name of ['shared', 'step', 'forward', 'backward', 'finish', 'shared_finish'] as const) {
       if (module.entries[name] === undefined) continue;
       const made = callEntry(tape, module, name, atHand);
       atHand = { ...atHand, ...made };

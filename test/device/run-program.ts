@@ -87,7 +87,7 @@ async function runModule(device: Device, module: Module, sizes: Sizes, given: Va
   const results = new Map<string, Buffer>();
   const recorded = await device.record((tape) => {
     let atHand: Buffers = Object.fromEntries(held);
-    for (const entry of ['step', 'forward', 'backward', 'finish'] as const) {
+    for (const entry of ['shared', 'step', 'forward', 'backward', 'finish', 'shared_finish'] as const) {
       if (module.entries[entry] === undefined) continue;
       atHand = { ...atHand, ...callEntry(tape, module, entry, atHand) };
     }

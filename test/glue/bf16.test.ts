@@ -48,7 +48,7 @@ test.each(names)('%s', async (name) => {
   for (const { name: learned } of module.learned) expect(types.get(learned), learned).toBe('f32');
   const operations = recordOperations((tape) => {
     let atHand: Buffers = {};
-    for (const entry of ['step', 'forward', 'backward', 'finish'] as const) {
+    for (const entry of ['shared', 'step', 'forward', 'backward', 'finish', 'shared_finish'] as const) {
       if (module.entries[entry] === undefined) continue;
       const inputs = given(module, entry, atHand);
       atHand = { ...inputs, ...callEntry(tape, module, entry, inputs) };

@@ -79,7 +79,7 @@ export function decodeError(
   const wrong = verifyPlan(plan, options.maxBindings ?? 8);
   if (wrong.length > 0) throw new Error(wrong.join('\n'));
   const decode = plan.entries.find(({ name }) => name === 'decode')!;
-  const step = plan.entries.find(({ name }) => name === 'step');
+  const before = plan.entries.filter(({ name }) => name === 'shared' || name === 'step');
   const tokens = steps.reduce((all, count) => all + count, 0);
   const capacity = tokens + 3;
   const inputs = inputsOf(program, batch, tokens);
@@ -115,7 +115,7 @@ export function decodeError(
     });
     const tables = hostTables(plan, sizes, { ...given, ...supplied });
     const all = { ...given, ...Object.fromEntries(kept), ...tables, ...wholeTables(plan, sizes, upTo(sizes.keys)) };
-    if (step !== undefined) runEntry(step, sizes, values, all, run);
+    for (const entry of before) runEntry(entry, sizes, values, all, run);
     runEntry(decode, sizes, values, all, { order: 'random', ...run });
     for (const { buffer, accumulate } of decode.inputs)
       if (accumulate) state.set(buffer.name, values.get(buffer.name)!);

@@ -74,16 +74,19 @@ describe('slots', () => {
     expect(slotsByName(p, [position])).toEqual({ angle: 'layer', slope: 'static' });
   });
 
-  it('of a tensor that is read in two slots: the parts are added apart', () => {
+  it.each([
+    ['shared', true],
+    ['step', false],
+  ] as const)('of a tensor that is read in two slots: the parts are added apart (%s)', (slot, shared) => {
     const [t, n] = [axis('t', 'tokens', 'token'), axis('n', 3)];
     const x = given('x', [axis('t', 'tokens', 'token'), axis('n', 3)], 'x');
-    const w = learned('w', [axis('n', 3)], { shared: true, trained: true, initial: real(1) });
+    const w = learned('w', [axis('n', 3)], { shared, trained: true, initial: real(1) });
     const twice = map(defined('twice', [n]), call('multiply', readAt(w, [n]), readAt(w, [n])));
     const body = call('multiply', readAt(x, [t, n]), call('multiply', readAt(w, [n]), readAt(twice.tensor, [n])));
     const output = map(defined('output', [t, n]), body);
     const p = program({ name: 'p', inputs: [x, w], definitions: [twice, output], results: { output: output.tensor } });
     const gradients = gradientsOf(p, [w]);
-    expect(slotsByName(gradients)).toMatchObject({ d_w_layer: 'layer', d_w_step: 'step', d_w: 'step' });
+    expect(slotsByName(gradients)).toMatchObject({ d_w_layer: 'layer', [`d_w_${slot}`]: slot, d_w: slot });
     const { boundaries } = assignSlots(gradients);
     expect([...boundaries].map((d) => d.tensor.name).sort()).toEqual(['d_twice', 'd_w_layer']);
     const values = { x: [1, 2, 3], w: [2, 1, -1], d_output: [1, 1, 1] };
