@@ -7,16 +7,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { proveBounded } from '../../src/laws/bounded.ts';
 import { proveCausal } from '../../src/laws/causal.ts';
+import { testBounded } from '../../src/laws/growth.ts';
 import { checkLaws } from '../../src/laws/laws.ts';
 import { proveCommuting, proveOrthogonal } from '../../src/laws/maps.ts';
-import {
-  testBounded,
-  testCausal,
-  testCommuting,
-  testOrthogonal,
-  testRelative,
-  testStartsAs,
-} from '../../src/laws/numeric.ts';
+import { testCausal, testCommuting, testOrthogonal, testRelative, testStartsAs } from '../../src/laws/numeric.ts';
 import { proveRelative } from '../../src/laws/relative.ts';
 import { proveStartsAs } from '../../src/laws/starts-as.ts';
 import type { Effort, Tested } from '../../src/laws/trial.ts';
@@ -146,6 +140,14 @@ describe('what is proved of bounds and beginnings', () => {
     ['bounded', 'score[h, i, j] += -0.1 * min(abs(i - j), 16)'],
     ['bounded', 'learn b[h: head] ~ 0\n score[h, i, j] += b[h] * cos(position[i] - position[j])'],
     ['bounded', 'score[h, i, j] += exp(-abs(i - j))'],
+    ['bounded', 'score[h, i, j] += exp(j - i)'],
+    ['bounded', 'score[h, i, j] += 0.5 ^ (i - j)'],
+    ['bounded', 'score[h, i, j] += if i - j < 9 then exp(i - j) else 0'],
+    ['bounded', 'let fall[i: token, j: token] = exp(-0.1 * (i - j))\n score[h, i, j] += fall[i, j]'],
+    [
+      'bounded',
+      'let fall[i: token, j: token] = exp(-0.1 * i + 0.1 * j)\n score[h, i, j] += sigmoid(fall[i, max(j - 1, 0)])',
+    ],
     ['bounded', 'embedding[t, m] += sin(position[t] * m)'],
     ['bounded', 'rotate query, key [t, h, p] by position[t] * (p + 1)'],
     ['starts_as(nope)', 'learn a[h: head] ~ 0\n score[h, i, j] += a[h] * (i - j)'],

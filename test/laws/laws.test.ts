@@ -109,8 +109,21 @@ describe('false claims', () => {
         ' transform query [t, h, r, c] by expm[r, c](sum[n: k](position[t, n] * (G[n, r, c] - G[n, c, r])))',
       /the maps of query at tokens \d and \d \(head 0\)/,
     ],
-    ['bounded', 'score[h, i, j] += -0.1 * (i - j)', /at most .* up to a distance of 4000 tokens/],
+    ['bounded', 'score[h, i, j] += -0.1 * (i - j)', /at most .* up to a distance of 4000000 tokens/],
+    ['bounded', 'score[h, i, j] += exp(i - j)', /is Infinity at a distance of 4000 tokens/],
+    [
+      'bounded',
+      'score[h, i, j] += exp(position[i]) * 2 ^ -position[i] * exp(-position[j])',
+      /is (NaN|Infinity) at a distance/,
+    ],
+    ['bounded', 'let a[t: token] = exp(t)\n score[h, i, j] += a[i] * (i - j)', /is (NaN|Infinity) at a distance/],
     ['bounded', 'score[h, i, j] += -log1p(i - j)', /joins the score/],
+    [
+      'bounded',
+      'score[h, i, j] += sum[s: token where j < s <= i](log_sigmoid(x[s, 0]))',
+      /joins the score is .* on average among 12 tokens, and .* among 96/,
+    ],
+    ['bounded', 'let a[t: token] = sum[s: token where s <= t](x[s, 0])\n score[h, i, j] += a[i] - a[j]', /among 96/],
     ['bounded', 'embedding[t, m] += position[t] * 0.001', /joins the embedding/],
     ['starts_as(nope)', 'rotate query, key [t, h, p] by position[t] * (p + 1)', /starts as .* and as .* in `nope`/],
     ['starts_as(nope)', 'embedding[t, m] += 1', /embedding_encoded/],
@@ -132,7 +145,10 @@ describe('true claims that have no proof are tested', () => {
     ],
     ['causal', 'attention[h, i, j] *= sigmoid(logsumexp[k: token](score[h, i, k]))'],
     ['starts_as(nope)', 'learn a ~ 3\n score[h, i, j] = score[h, i, j] * a / a'],
-    ['bounded', 'score[h, i, j] += exp(j - i)'],
+    ['bounded', 'score[h, i, j] += sum[s: token where s <= i](x[s, 0]) / (i + 1)'],
+    ['bounded', 'score[h, i, j] += sum[s: token where s <= i](x[s, 0] * 0.5 ^ (i - s))'],
+    ['bounded', 'score[h, i, j] += exp(position[j] - position[i])'],
+    ['bounded', 'score[h, i, j] += 1 / (1 + exp(-0.1 * log1p(position[i] - position[j])))'],
   ];
   it.each(right)('%s: %s', (law, body) => {
     const { results, errors } = claims(`encoding test {\n ${body}\n expect ${law}\n}`);
