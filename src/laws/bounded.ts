@@ -1,9 +1,12 @@
 // Proof that what joins the score (or the embedding) stays bounded, however far tokens are from each other: each value is
 // followed as an interval whose ends are known to be there or not, and to lie at 0 or not. Vectors of the model and what is
-// learned are finite; positions and numbers of tokens have no end.
+// learned are finite; positions and numbers of tokens have no end. Scores are looked at where a key is no later than its query.
 
 import type { Axis, Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
+import { assume, makeContext, proveAtMost, type Context } from '../ir/ranges.ts';
+import { call, integer } from '../ir/scalar.ts';
 import type { Lowered } from '../lower/lower.ts';
+import { isByPoint, lookedAt } from './looked-at.ts';
 import { isTokens } from './renumber.ts';
 import { isPosition } from './sample.ts';
 
@@ -30,23 +33,54 @@ export function proveBounded({ attend, embed }: Lowered): string | null {
 }
 
 function resultIsBounded(program: Program, name: string): boolean {
-  const spans = new Map<Tensor, Span>();
-  for (const d of program.definitions) spans.set(d.tensor, spanOf(d, spans));
   const tensor = program.results.get(name);
-  return tensor !== undefined && isBounded(spans.get(tensor) ?? finite);
+  if (tensor === undefined) return false;
+  const spans = new Map<Tensor, Span>();
+  const where = lookedAt(program, tensor);
+  for (const d of program.definitions) {
+    const known = isByPoint(d) ? where(d.tensor) : [];
+    spans.set(d.tensor, spanOf(d, spans, assume(makeContext(), ...known)));
+  }
+  return isBounded(spans.get(tensor) ?? finite);
 }
 
 type Spans = ReadonlyMap<Tensor, Span>;
+type SpanOf = (s: Scalar) => Span;
 
-function spanOf(d: Definition, spans: Spans): Span {
+const zero = integer(0);
+const mostConditions = 8; // choices in choices: what more is known is not followed
+
+/** Spans where what the context says holds; in the branch of a choice its condition holds too. */
+function spansIn(context: Context, spans: Spans): SpanOf {
   const known = new Map<Scalar, Span>();
-  const of = (s: Scalar): Span => {
+  const where = (condition: Scalar): SpanOf =>
+    context.conditions.length < mostConditions ? spansIn(assume(context, condition), spans) : of;
+  const of: SpanOf = (s) => {
     const before = known.get(s);
     if (before !== undefined) return before;
-    const found = spanOfScalar(s, of, spans);
+    const found = signed(spanOfScalar(s, of, where, spans), s, context);
     known.set(s, found);
     return found;
   };
+  return of;
+}
+
+const farthest = integer(2 ** 40); // an end at a number is nearer than this
+
+/** With what ranges say of a whole number: `i - j` is not below 0 where j <= i. */
+function signed({ low, high }: Span, s: Scalar, context: Context): Span {
+  if (s.type !== 'integer' || s.kind === 'read') return { low, high };
+  const proved = (a: Scalar, b: Scalar): boolean => proveAtMost(a, b, context);
+  const end = (side: End, atZero: boolean, ends: () => boolean): End =>
+    atZero ? 'zero' : side === 'none' && ends() ? 'some' : side;
+  return {
+    low: end(low, proved(zero, s), () => proved(call('negate', farthest), s)),
+    high: end(high, proved(s, zero), () => proved(s, farthest)),
+  };
+}
+
+function spanOf(d: Definition, spans: Spans, context: Context): Span {
+  const of = spansIn(context, spans);
   switch (d.kind) {
     case 'map':
       return of(d.body);
@@ -86,7 +120,7 @@ function multiplied(factor: Span, over: readonly Axis[]): Span {
   return few ? finite : anything;
 }
 
-function spanOfScalar(s: Scalar, of: (s: Scalar) => Span, spans: Spans): Span {
+function spanOfScalar(s: Scalar, of: SpanOf, where: (condition: Scalar) => SpanOf, spans: Spans): Span {
   switch (s.kind) {
     case 'constant':
       return constantSpan(s.value);
@@ -99,8 +133,11 @@ function spanOfScalar(s: Scalar, of: (s: Scalar) => Span, spans: Spans): Span {
       const inside = spans.get(s.tensor) ?? finite;
       return s.outside === null ? inside : joined(inside, constantSpan(s.outside));
     }
-    case 'call':
-      return spanOfCall(s, s.args.map(of));
+    case 'call': {
+      if (s.op !== 'select') return spanOfCall(s, s.args.map(of));
+      const [condition, then, otherwise] = s.args as [Scalar, Scalar, Scalar];
+      return joined(where(condition)(then), where(call('not', condition))(otherwise));
+    }
     default:
       return s satisfies never;
   }
@@ -120,7 +157,7 @@ function joined(a: Span, b: Span): Span {
 const negated = ({ low, high }: Span): Span => ({ low: high, high: low });
 
 function spanOfCall(s: Extract<Scalar, { kind: 'call' }>, args: readonly Span[]): Span {
-  const [a = anything, b = anything, c = anything] = args;
+  const [a = anything, b = anything] = args;
   if (s.type === 'boolean') return positive;
   switch (s.op) {
     case 'add':
@@ -141,8 +178,6 @@ function spanOfCall(s: Extract<Scalar, { kind: 'call' }>, args: readonly Span[])
     case 'ceil':
     case 'round':
       return a;
-    case 'select':
-      return joined(b, c);
     case 'min':
       return { low: joined(a, b).low, high: nearer(a.high, b.high) };
     case 'max':

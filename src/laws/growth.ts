@@ -1,0 +1,142 @@
+// Whether what joins the score (or the embedding) goes on growing, by float64 test: with neighbouring tokens further and
+// further from each other, and with more tokens. A number that is not finite is one that grew.
+
+import { interpret } from '../interpret/interpret.ts';
+import type { Program, Tensor } from '../ir/ir.ts';
+import { tensorsOf } from '../ir/visit.ts';
+import type { Lowered } from '../lower/lower.ts';
+import { isTokens, renumber } from './renumber.ts';
+import { isPosition, sampleInputs, type Sample, type SampleOptions } from './sample.ts';
+import { indexOf, show, thorough, tolerance, type Tested } from './trial.ts';
+
+// Distances of neighbouring tokens. What ends at a value may come near it slowly, like a sigmoid of a logarithm: a bias
+// counts as growing when it is larger far away than it was at a distance that no sequence has.
+const near = [1, 10, 100, 1000, 1e4, 1e5, 1e6];
+const far = [1e7, 1e9, 1e12];
+
+/** What the encoding adds to the score, or to the embedding, does not go on growing with the distance. */
+export function testBounded({ attend, embed }: Lowered, { seeds } = thorough): Tested {
+  let cases = 0;
+  const parts: readonly (readonly [Program, string, string])[] = [
+    [attend, 'score', 'score_0'],
+    ...(embed === null ? [] : [[embed, 'embedding_encoded', 'embedding'] as const]),
+  ];
+  for (const seed of seeds) {
+    for (const [program, name, without] of parts) {
+      const options: SampleOptions = { seed, tokens: 5, learned: 'around', positions: 'range' };
+      const what = `what joins the ${name === 'score' ? name : 'embedding'}`;
+      let nearby = 0;
+      for (const distance of [...near, ...far]) {
+        const here = added(program, name, without, options, distance);
+        cases++;
+        if (!Number.isFinite(here))
+          return { holds: false, counter: `${what} is ${show(here)} at a distance of ${4 * distance} tokens` };
+        if (near.includes(distance)) nearby = Math.max(nearby, here);
+        else if (here > 1.25 * nearby + tolerance)
+          return {
+            holds: false,
+            counter: `${what} is at most ${show(nearby)} up to a distance of ${4 * near.at(-1)!} tokens, and ${show(here)} at ${4 * distance}`,
+          };
+      }
+    }
+  }
+  for (const [program, name, without] of parts) {
+    const counter = name === 'score' ? grownInLength(program, name, without, seeds) : null;
+    if (counter !== null) return { holds: false, counter: `what joins the score ${counter}` };
+  }
+  return { holds: true, cases };
+}
+
+// Lengths of sequences, and as many of them as make an average a steady one.
+const lengths = [
+  { tokens: 8, batch: 16 },
+  { tokens: 24, batch: 4 },
+  { tokens: 72, batch: 1 },
+];
+
+/** Of three lengths, each three times the one before, both steps: a walk grows by 1.7, what ends at a value does not. */
+const grows = 1.35;
+
+/** Sums over tokens grow with how many there are: of what joins scores of tokens far apart, in longer and longer sequences. */
+function grownInLength(program: Program, name: string, without: string, seeds: readonly number[]): string | null {
+  const tensor = program.results.get(name)!;
+  if (!sumsOverTokens(program, tensor)) return null;
+  const sizes: number[] = [];
+  for (const length of lengths) {
+    const squares = seeds.map((seed) => {
+      const sample = sampleInputs(program, { seed, ...length, learned: 'around', positions: 'range' });
+      const values = interpret(program, sample.sizes, sample.inputs);
+      const all = joins(program, name, without, sample, values);
+      return meanSquare(all.filter(({ distance }) => distance > length.tokens / 2));
+    });
+    const size = Math.sqrt(squares.reduce((sum, value) => sum + value, 0) / seeds.length);
+    if (sizes.length > 0 && size <= grows * sizes.at(-1)! + tolerance) return null;
+    sizes.push(size);
+  }
+  const said = lengths.map(({ tokens }, n) => `${show(sizes[n]!)} among ${tokens}`);
+  return `is on average ${said.slice(0, -1).join(', ')} and ${said.at(-1)!} tokens`;
+}
+
+const meanSquare = (all: readonly { readonly size: number }[]): number =>
+  all.reduce((sum, { size }) => sum + size * size, 0) / Math.max(1, all.length);
+
+/** Whether a tensor is made, by any way, of a sum, product or scan over tokens. */
+function sumsOverTokens(program: Program, tensor: Tensor): boolean {
+  const made = new Map(program.definitions.map((d) => [d.tensor, d]));
+  const seen = new Set<Tensor>();
+  const from = (one: Tensor): boolean => {
+    const d = made.get(one);
+    if (d === undefined || seen.has(one)) return false;
+    seen.add(one);
+    const sums = (d.kind === 'reduce' && d.over.some(isTokens)) || d.kind === 'scan' || d.kind === 'triangular';
+    return sums || [...tensorsOf(d)].some(from);
+  };
+  return from(tensor);
+}
+
+/** The largest magnitude of what is added when neighbouring tokens are so far from each other. */
+function added(program: Program, name: string, without: string, options: SampleOptions, stretch: number): number {
+  const sample = sampleInputs(program, options);
+  const inputs: Record<string, Float64Array> = { ...sample.inputs };
+  for (const tensor of program.inputs.filter(isPosition)) {
+    inputs[tensor.name] = inputs[tensor.name]!.map((value) => value * stretch);
+  }
+  const values = interpret(renumber(program, { stretch, offset: 0 }), sample.sizes, inputs);
+  return joins(program, name, without, sample, values).reduce(
+    (largest, { size }) => (Number.isNaN(largest) || Number.isNaN(size) ? NaN : Math.max(largest, size)),
+    0,
+  );
+}
+
+/** How large what is added is at each place that a query sees, and how many tokens behind it; of embeddings 0. */
+function joins(
+  program: Program,
+  name: string,
+  without: string,
+  sample: Sample,
+  values: ReadonlyMap<string, Float64Array>,
+): readonly { readonly size: number; readonly distance: number }[] {
+  const tensor = program.results.get(name)!;
+  const made = values.get(tensor.name)!;
+  const masked = name === 'score';
+  const before = values.get(without);
+  const shown = masked ? (values.get(unmasked(program).name) ?? made) : made;
+  const found: { size: number; distance: number }[] = [];
+  for (const [n, value] of made.entries()) {
+    const at = indexOf(n, tensor, sample);
+    const distance = masked ? at[2]! - at[3]! : 0;
+    if (masked && (distance < 0 || (value === 0 && shown[n] !== 0))) continue; // hidden
+    const old = before?.[n] ?? 0;
+    // Where the product of query and key is no number itself, nothing joins it.
+    if (Number.isFinite(old)) found.push({ size: Math.abs(value - old), distance });
+  }
+  return found;
+}
+
+/** The scores before hidden ones are made 0. */
+function unmasked(program: Program): Tensor {
+  const tensor = program.results.get('score')!;
+  const d = program.definitions.find((one) => one.tensor === tensor);
+  const body = d?.kind === 'map' && d.body.kind === 'call' && d.body.op === 'select' ? d.body.args[1]! : null;
+  return body?.kind === 'read' ? body.tensor : tensor;
+}
