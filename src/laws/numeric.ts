@@ -2,7 +2,7 @@
 // with a counter-example: which tokens, and the two numbers.
 
 import { evaluateInitial, interpret } from '../interpret/interpret.ts';
-import { call, defined, given } from '../ir/build.ts';
+import { call, defined, given, map, real } from '../ir/build.ts';
 import type { Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { replaceIn, replaceTensors } from '../ir/visit.ts';
 import type { Lowered } from '../lower/lower.ts';
@@ -289,26 +289,24 @@ function added(program: Program, name: string, without: string, options: SampleO
   for (const tensor of program.inputs.filter(isPosition)) {
     inputs[tensor.name] = inputs[tensor.name]!.map((value) => value * stretch);
   }
-  const values = interpret(renumber(program, { stretch, offset: 0 }), sample.sizes, inputs);
+  const shown = name === 'score' ? shownPoints(program) : null;
+  const definitions = shown === null ? program.definitions : [...program.definitions, shown];
+  const values = interpret(renumber({ ...program, definitions }, { stretch, offset: 0 }), sample.sizes, inputs);
   const made = values.get(program.results.get(name)!.name)!;
-  const masked = name === 'score';
   const before = values.get(without);
-  const shown = masked ? (values.get(unmasked(program).name) ?? made) : made;
+  const isShown = shown === null ? null : values.get(shown.tensor.name)!;
   let largest = 0;
-  for (const [n, value] of made.entries()) {
-    const at = masked ? indexOf(n, program.results.get(name)!, sample) : [];
-    if (masked && (at[3]! > at[2]! || (value === 0 && shown[n] !== 0))) continue; // hidden
-    largest = Math.max(largest, Math.abs(value - (before?.[n] ?? 0)));
-  }
+  for (const [n, value] of made.entries())
+    if (isShown === null || isShown[n] !== 0) largest = Math.max(largest, Math.abs(value - (before?.[n] ?? 0)));
   return largest;
 }
 
-/** The scores before hidden ones are made 0. */
-function unmasked(program: Program): Tensor {
+/** 1 where a score is looked at, else 0; null: everywhere. */
+function shownPoints(program: Program): Definition | null {
   const tensor = program.results.get('score')!;
   const d = program.definitions.find((one) => one.tensor === tensor);
-  const body = d?.kind === 'map' && d.body.kind === 'call' && d.body.op === 'select' ? d.body.args[1]! : null;
-  return body?.kind === 'read' ? body.tensor : tensor;
+  if (d?.kind !== 'map' || d.body.kind !== 'call' || d.body.op !== 'select') return null;
+  return map(defined('score_shown', tensor.axes), call('select', d.body.args[0]!, real(1), real(0)));
 }
 
 /** Equal outputs at initial values, and equal changes of the embedding. */
