@@ -53,7 +53,9 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   if (checked === null || lowered === null || hasErrors(diagnostics))
     return { files: () => [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
-  const common = { context: checked.geometry.context, rewrites: options.rewrites };
+  const { context, bidirectional = false } = checked.geometry;
+  // Earlier tokens of a bidirectional model change with every one that follows: it has no token by token.
+  const common = { context, rewrites: options.rewrites, ...(bidirectional ? { decode: false } : {}) };
   const target = { ...common, ...targetPlan(options.target, options.precision) };
   const plan = planEncoding(lowered, target, options);
   const info = await moduleInfo(source, checked, options.target);
@@ -166,13 +168,13 @@ const inputNames: typeof embedNames = { forward: 'input', backward: 'input_backw
 
 async function moduleInfo(
   source: Source,
-  { name, geometry, params }: CheckedEncoding,
+  { name, geometry: { bidirectional = false, ...geometry }, params }: CheckedEncoding,
   target: Language,
 ): Promise<ModuleInfo> {
   return {
     name,
     source: { file: baseName(source.path), sha256: await sourceHash(source) },
-    geometry: { ...geometry, ...Object.fromEntries(params) },
+    geometry: { ...geometry, ...(bidirectional ? { bidirectional: 1 } : {}), ...Object.fromEntries(params) },
     language: target,
     kernel: once(targetOf(target).kernel),
     read: targetOf(target).read,

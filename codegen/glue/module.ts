@@ -85,7 +85,7 @@ function moduleStructure(plans: readonly Plan[], info: ModuleInfo): ModuleStruct
     { kind: 'import-types', names: types.filter(isPresent), from: 'pegen/device' },
     constant('name', stringLiteral(info.name)),
     constant('source', `{ file: ${stringLiteral(info.source.file)}, sha256: ${stringLiteral(info.source.sha256)} }`),
-    constant('geometry', geometryText(info.geometry), ['What the module was compiled for.']),
+    constant('geometry', geometryText(info.geometry), geometryDocs(info.geometry)),
     learned,
     ...draws,
     ...functions,
@@ -109,6 +109,13 @@ export const kernelTexts = (info: ModuleInfo): KernelTexts => ({
 function constant(name: string, value: string, docs: readonly string[] = []): Statement {
   return { kind: 'constant', name, exported: true, docs, value };
 }
+
+const geometryDocs = ({ bidirectional = 0 }: Readonly<Record<string, number>>): readonly string[] =>
+  bidirectional === 0
+    ? ['What the module was compiled for.']
+    : [
+        'What the module was compiled for. Every token sees every token of its sequence: there is no entry for single ones.',
+      ];
 
 function geometryText(geometry: Readonly<Record<string, number>>): string {
   const items = Object.entries(geometry).map(([key, value]) => `${propertyName(key)}: ${numberLiteral(value)}`);

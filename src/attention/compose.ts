@@ -2,7 +2,7 @@
 // Lowering puts the sites of an encoding between them; the interpreter, reverse mode and the planner see one program.
 
 import type { Span } from '../../grammar/span.ts';
-import { at, axis, call, defined, given, integer, map, read, real, reduce, softmax } from '../ir/build.ts';
+import { at, axis, boolean, call, defined, given, integer, map, read, real, reduce, softmax } from '../ir/build.ts';
 import type { Axis, Definition, Role, Scalar, Tensor } from '../ir/ir.ts';
 
 /** What attention needs to know of the model. */
@@ -70,8 +70,12 @@ export function scaledScore(name: string, product: Tensor, sizes: AttentionSizes
 /** What one query token may look at: a condition at a point of [b, h, i, j]. */
 export type Visible = (point: { readonly head: Scalar; readonly query: Scalar; readonly key: Scalar }) => Scalar;
 
-/** The model's own mask: no token looks ahead. */
+/** A decoder's own mask: no token looks ahead. */
 export const causal: Visible = ({ query, key }) => call('less_equal', key, query);
+
+/** The model's own mask, before any site narrows it. */
+export const modelMask = ({ bidirectional = false }: { readonly bidirectional?: boolean }): Visible =>
+  bidirectional ? () => boolean(true) : causal;
 
 export function attentionWeights(
   name: string,

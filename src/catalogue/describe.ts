@@ -22,10 +22,11 @@ export interface Description {
 }
 
 /** Null where it does not compile. */
-export function describe(source: Source): Description | null {
-  const { checked, lowered } = frontEnd(source, compileOptions({ laws: false }));
+export function describe(source: Source, bidirectional = false): Description | null {
+  const geometry: Geometry = { ...defaultGeometry, bidirectional };
+  const { checked, lowered } = frontEnd(source, compileOptions({ geometry, laws: false }));
   if (checked === null || lowered === null) return null;
-  const { laws } = frontEnd(source, compileOptions({ geometry: lawGeometry }));
+  const { laws } = frontEnd(source, compileOptions({ geometry: { ...lawGeometry, bidirectional } }));
   const used = new Set<StageName>();
   for (const program of [lowered.embed, lowered.attend])
     if (program !== null)

@@ -2,6 +2,7 @@
 //
 //   // NAME: what it is (Authors YEAR, arXiv NNNN.NNNNN)
 //   // formula: one line in plain mathematics
+//   // model: bidirectional     (where every token sees every token)
 //   // further lines
 
 export interface Header {
@@ -10,6 +11,7 @@ export interface Header {
   readonly source: string; // what stands in parentheses
   readonly year: string;
   readonly formula: string;
+  readonly bidirectional: boolean; // what it is written for; causal models otherwise
   readonly notes: readonly string[];
 }
 
@@ -24,5 +26,9 @@ export function readHeader(text: string): Header | string {
   if (/arXiv/.test(source) && !/arXiv \d{4}\.\d{5}\b/.test(source)) return `(${source}) has no arXiv NNNN.NNNNN`;
   const formula = /^formula: (\S.*)$/.exec(second)?.[1];
   if (formula === undefined) return 'the second line is not `// formula: ...`';
-  return { name, title, source, year, formula, notes: rest };
+  const model = /^model: (.*)$/.exec(rest[0] ?? '')?.[1];
+  if (model !== undefined && model !== 'bidirectional')
+    return `the third line says \`model: ${model}\`, not \`bidirectional\``;
+  const bidirectional = model !== undefined;
+  return { name, title, source, year, formula, bidirectional, notes: bidirectional ? rest.slice(1) : rest };
 }

@@ -21,8 +21,8 @@ export interface CatalogueFile {
 export function catalogueFiles(): readonly CatalogueFile[] {
   const all = entries();
   const known = new Map<string, Description | null>();
-  const describeOnce = ({ path, source }: Entry): Description | null => {
-    if (!known.has(path)) known.set(path, describe(source));
+  const describeOnce = ({ path, source, header }: Entry): Description | null => {
+    if (!known.has(path)) known.set(path, describe(source, typeof header !== 'string' && header.bidirectional));
     return known.get(path)!;
   };
   return [
@@ -86,7 +86,7 @@ function line({ entry, description }: Row): string {
     `[${name}](catalogue/${family}/${name}.pe)<br>${header.title} (${header.source})`,
     header.year,
     `\`${header.formula}\``,
-    classes.join(', ') || 'none',
+    [classes.join(', ') || 'none', ...(header.bidirectional ? ['(bidirectional model)'] : [])].join('<br>'),
     stages.map((stage) => `\`${stage}\``).join(' '),
     learned === 0 ? 'nothing' : String(learned),
     laws.map(({ text, kind }) => `${text} ${kind === 'proved' ? '✓' : kind === 'tested' ? '~' : '✗'}`).join('<br>'),

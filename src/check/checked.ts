@@ -5,7 +5,7 @@ import type { Span } from '../../grammar/span.ts';
 import type { Role, Type } from '../ir/ir.ts';
 import type { OpName } from '../ir/ops.ts';
 
-/** Static sizes of the model that the encoding is compiled for. `tokens` stays open. */
+/** The model that the encoding is compiled for: static sizes, and what its attention shows. `tokens` stays open. */
 export interface Geometry {
   readonly heads: number;
   readonly kv_heads: number;
@@ -14,6 +14,8 @@ export interface Geometry {
   readonly context: number;
   readonly layers: number;
   readonly layer: number; // the layer compiled for, from 0
+  /** Every token sees every token of its sequence; otherwise none sees later ones. */
+  readonly bidirectional?: boolean;
 }
 
 export interface CheckedAxis {

@@ -48,6 +48,7 @@ export interface GeometryFlags {
   readonly context?: number;
   readonly layers?: number;
   readonly layer?: number;
+  readonly bidirectional?: boolean;
 }
 
 export function addEncodingFlags(command: Command): Command {
@@ -65,6 +66,10 @@ export function addGeometryFlags(command: Command): Command {
     .option('--context <n>', 'tokens that the model is trained for (default: 64)', wholeNumber(1))
     .option('--layers <n>', 'layers of the model (default: 2)', wholeNumber(1))
     .option('--layer <n>', 'the layer to compile for, from 0 (default: 0)', wholeNumber(0));
+}
+
+export function addBidirectionalFlag(command: Command): Command {
+  return command.option('--bidirectional', 'every token sees every token of its sequence, as in an encoder');
 }
 
 export interface RewriteFlags {
@@ -111,6 +116,7 @@ export async function compileOptionsOf(flags: EncodingFlags & GeometryFlags & Re
     context: flags.context ?? defaultGeometry.context,
     layers: flags.layers ?? defaultGeometry.layers,
     layer: flags.layer ?? defaultGeometry.layer,
+    ...(flags.bidirectional === true ? { bidirectional: true } : {}),
   };
   if (geometry.heads % geometry.kv_heads !== 0)
     throw usage(`${geometry.heads} heads cannot share ${geometry.kv_heads} key heads evenly`, 'change --kv-heads');

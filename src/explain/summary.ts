@@ -29,6 +29,12 @@ export function learnedOf({ checked, lowered }: Pick<FrontEnd, 'checked' | 'lowe
   });
 }
 
+/** What the model's attention shows, where that is not the usual. */
+export const modelLines = ({ checked }: Pick<FrontEnd, 'checked'>): readonly string[] =>
+  checked?.geometry.bidirectional === true
+    ? ['bidirectional: every token sees every token of its sequence; nothing is decoded token by token']
+    : [];
+
 export function parameterLines(result: FrontEnd): readonly string[] {
   const learned = learnedOf(result);
   if (learned.length === 0) return ['learns nothing'];

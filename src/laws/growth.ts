@@ -2,6 +2,7 @@
 // further from each other, and with more tokens. A number that is not finite is one that grew.
 
 import { interpret } from '../interpret/interpret.ts';
+import { call, defined, map, real } from '../ir/build.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
 import { tensorsOf } from '../ir/visit.ts';
 import type { Lowered } from '../lower/lower.ts';
@@ -65,7 +66,7 @@ function grownInLength(program: Program, name: string, without: string, seeds: r
   for (const length of lengths) {
     const squares = seeds.map((seed) => {
       const sample = sampleInputs(program, { seed, ...length, learned: 'around', positions: 'range' });
-      const values = interpret(program, sample.sizes, sample.inputs);
+      const values = interpret(withShown(program), sample.sizes, sample.inputs);
       const all = joins(program, name, without, sample, values);
       return meanSquare(all.filter(({ distance }) => distance > length.tokens / 2));
     });
@@ -101,14 +102,14 @@ function added(program: Program, name: string, without: string, options: SampleO
   for (const tensor of program.inputs.filter(isPosition)) {
     inputs[tensor.name] = inputs[tensor.name]!.map((value) => value * stretch);
   }
-  const values = interpret(renumber(program, { stretch, offset: 0 }), sample.sizes, inputs);
+  const values = interpret(renumber(withShown(program), { stretch, offset: 0 }), sample.sizes, inputs);
   return joins(program, name, without, sample, values).reduce(
     (largest, { size }) => (Number.isNaN(largest) || Number.isNaN(size) ? NaN : Math.max(largest, size)),
     0,
   );
 }
 
-/** How large what is added is at each place that a query sees, and how many tokens behind it; of embeddings 0. */
+/** How large what is added is at each place that a query sees, and how many tokens away; of embeddings 0. */
 function joins(
   program: Program,
   name: string,
@@ -118,14 +119,13 @@ function joins(
 ): readonly { readonly size: number; readonly distance: number }[] {
   const tensor = program.results.get(name)!;
   const made = values.get(tensor.name)!;
-  const masked = name === 'score';
   const before = values.get(without);
-  const shown = masked ? (values.get(unmasked(program).name) ?? made) : made;
+  const shown = values.get(shownName);
   const found: { size: number; distance: number }[] = [];
   for (const [n, value] of made.entries()) {
-    const at = indexOf(n, tensor, sample);
-    const distance = masked ? at[2]! - at[3]! : 0;
-    if (masked && (distance < 0 || (value === 0 && shown[n] !== 0))) continue; // hidden
+    if (name === 'score' && shown?.[n] === 0) continue;
+    const at = name === 'score' ? indexOf(n, tensor, sample) : [];
+    const distance = name === 'score' ? Math.abs(at[2]! - at[3]!) : 0;
     const old = before?.[n] ?? 0;
     // Where the product of query and key is no number itself, nothing joins it.
     if (Number.isFinite(old)) found.push({ size: Math.abs(value - old), distance });
@@ -133,10 +133,13 @@ function joins(
   return found;
 }
 
-/** The scores before hidden ones are made 0. */
-function unmasked(program: Program): Tensor {
-  const tensor = program.results.get('score')!;
+const shownName = 'score_shown';
+
+/** With a tensor that is 1 where a score is looked at, else 0; without one all are. */
+function withShown(program: Program): Program {
+  const tensor = program.results.get('score');
   const d = program.definitions.find((one) => one.tensor === tensor);
-  const body = d?.kind === 'map' && d.body.kind === 'call' && d.body.op === 'select' ? d.body.args[1]! : null;
-  return body?.kind === 'read' ? body.tensor : tensor;
+  if (tensor === undefined || d?.kind !== 'map' || d.body.kind !== 'call' || d.body.op !== 'select') return program;
+  const shown = map(defined(shownName, tensor.axes), call('select', d.body.args[0]!, real(1), real(0)));
+  return { ...program, definitions: [...program.definitions, shown] };
 }

@@ -13,7 +13,7 @@ type Assigned = Extract<CheckedSite, { kind: 'assign' }>;
 export function lintSites(encoding: CheckedEncoding, report: Report): void {
   const { sites } = encoding;
   for (const site of sites) {
-    if (site.kind === 'assign' && site.target === 'visible') lintVisible(site, report);
+    if (site.kind === 'assign' && site.target === 'visible') lintVisible(site, encoding, report);
     if (site.kind === 'assign' && site.target === 'score') lintLargeNumber(site, report);
     const turned = site.target === 'value' && site.kind === 'rotate' && variesWithToken(site.by, site);
     if (turned && !sites.some(({ target }) => target === 'output')) report(lawCodes.valueRotated(site.span));
@@ -31,16 +31,17 @@ const tokens: readonly number[] = [
   ...Array.from({ length: 16 }, (_, n) => 2 ** (n + 5)).flatMap((n) => [n - 1, n, n + 1]),
 ];
 
-function lintVisible(site: Assigned, report: Report): void {
+function lintVisible(site: Assigned, { geometry }: CheckedEncoding, report: Report): void {
+  const { bidirectional = false } = geometry;
   const [head, query, key] = site.indices;
   if (head === undefined || query === undefined || key === undefined) return;
   if (freeIndices([site.value]).size === 0) return; // a switch, by a param or the layer
-  const points = evaluator(null);
+  const points = evaluator(null, !bidirectional);
   const seen = { shown: false, hidden: false };
   for (const h of placesOf(head, true)) {
     for (const i of tokens) {
       for (const j of tokens) {
-        if (j > i) continue;
+        if (j > i && !bidirectional) continue;
         const value = points.at(
           site.value,
           new Map([
@@ -55,7 +56,10 @@ function lintVisible(site: Assigned, report: Report): void {
       }
     }
   }
-  const swapped = `the model shows keys at or before their query: \`${query.name} - ${key.name}\` is the distance, at least 0`;
+  const distance = `${query.name} - ${key.name}`;
+  const swapped = bidirectional
+    ? `the model shows every key: \`${distance}\` is below 0 for later ones, \`abs(${distance})\` is the distance`
+    : `the model shows keys at or before their query: \`${distance}\` is the distance, at least 0`;
   if (seen.shown) report(lawCodes.hidesNothing(site.value.span, swapped));
   else report(lawCodes.hidesEverything(site.value.span, swapped));
 }

@@ -26,7 +26,11 @@ export function checkLaws(encoding: CheckedEncoding, lowered: Lowered, report: R
     const result = decide(law, encoding, lowered);
     if (result.kind === 'false') {
       const labels = law.name === 'causal' ? sightings(lowered) : [];
-      report(lawCodes.lawFails(law.span, result.text, result.counter, hints[law.name], labels));
+      const ofModel = law.name === 'causal' && encoding.geometry.bidirectional === true;
+      const hint = ofModel
+        ? 'in a bidirectional model every token sees later ones: claim it of a causal one'
+        : hints[law.name];
+      report(lawCodes.lawFails(law.span, result.text, result.counter, hint, labels));
     }
     return result;
   });

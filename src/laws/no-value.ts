@@ -10,12 +10,21 @@ import { evaluator, placesOf, type Evaluator, type Point } from './points.ts';
 const TOKENS = 4; // looked at, the first ones
 
 export function lintValues(encoding: CheckedEncoding, report: Report): void {
+  const { context, bidirectional = false } = encoding.geometry;
   const said = new Set<string>();
-  const points = evaluator(Math.min(TOKENS, encoding.geometry.context), (node, value, point) => {
+  const points = evaluator(Math.min(TOKENS, context), !bidirectional, (node, value, point) => {
     const { file, start } = node.span;
     if (said.has(`${file} ${start}`)) return;
     said.add(`${file} ${start}`);
-    report(lawCodes.noValueThere(node.span, nameOf(node), Number.isNaN(value), placeOf(node, point), hintOf(node)));
+    report(
+      lawCodes.noValueThere(
+        node.span,
+        nameOf(node),
+        Number.isNaN(value),
+        placeOf(node, point),
+        hintOf(node, bidirectional),
+      ),
+    );
   });
   for (const declaration of encoding.declarations)
     if (declaration.kind === 'learn' || declaration.kind === 'fixed')
@@ -40,7 +49,7 @@ function pointsOf(indices: readonly Index[]): readonly Point[] {
 function isLookedAt(site: CheckedSite, point: Point, encoding: CheckedEncoding, points: Evaluator): boolean {
   if (site.target !== 'score' && site.target !== 'attention' && site.target !== 'visible') return true;
   const places = site.indices.map((index) => point.get(index)!);
-  if (places[2]! > places[1]!) return false;
+  if (places[2]! > places[1]! && encoding.geometry.bidirectional !== true) return false;
   if (site.target === 'visible') return true;
   return encoding.sites.every((other) => {
     if (other.target !== 'visible' || other.kind !== 'assign') return true;
@@ -71,7 +80,7 @@ function placeOf(node: Node, point: Point): string {
     .join(', ');
 }
 
-function hintOf(node: Node): string {
+function hintOf(node: Node, bidirectional: boolean): string {
   const guard = '`if ... then ... else ...` looks at one branch only';
   switch (node.kind === 'call' ? node.op : '') {
     case 'log':
@@ -80,6 +89,7 @@ function hintOf(node: Node): string {
     case 'divide':
       return `count from 1, \`... / (n + 1)\`, or guard it: ${guard}`;
     case 'sqrt':
+      if (bidirectional) return `keys stand on both sides of their query: \`abs(i - j)\` is the distance; ${guard}`;
       return `keys stand behind their query: \`i - j\` is at least 0; ${guard}`;
     case 'power':
       return 'a negative number has powers of whole exponents only, and 0 none of a negative one';

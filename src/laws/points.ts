@@ -18,8 +18,11 @@ type Surge = (node: Node, value: number, point: Point) => void;
 
 const MOST_NODES = 400_000;
 
-/** `tokens` is the length of the sequence; null: sums over tokens and `length` are unknown. Positions count tokens. */
-export function evaluator(tokens: number | null, surge: Surge = () => {}): Evaluator {
+/**
+ * `tokens` is the length of the sequence; null: sums over tokens and `length` are unknown. Positions count tokens.
+ * `ordered`: the model hides later keys.
+ */
+export function evaluator(tokens: number | null, ordered: boolean, surge: Surge = () => {}): Evaluator {
   const unknown = new Map<Node, boolean>();
   let left = MOST_NODES;
 
@@ -102,7 +105,7 @@ export function evaluator(tokens: number | null, surge: Surge = () => {}): Evalu
 
   /** A weight of a later key: 0, whatever it is multiplied by. */
   function isHiddenWeight(node: Node, point: Point): boolean {
-    if (node.kind !== 'chain' || node.tensor !== 'attention') return false;
+    if (!ordered || node.kind !== 'chain' || node.tensor !== 'attention') return false;
     const [, query, key] = node.items.map((item) => at(item, point));
     return query != null && key != null && key > query;
   }

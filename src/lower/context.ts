@@ -21,8 +21,8 @@ export interface Frame {
   readonly batched: { value: boolean };
   /** Conditions of the branches of `if` around the expression that is being built. */
   readonly guards: readonly Node[];
-  /** Query and key index of a score: only points with key <= query are ever looked at. */
-  readonly causal: { readonly query: Index; readonly key: Index } | null;
+  /** Query and key index of a score: only points that the model shows are ever looked at. */
+  readonly shown: { readonly query: Index; readonly key: Index } | null;
 }
 
 /** A definition made out of an expression inside another: over the indices it captured, and its own. */
@@ -60,7 +60,7 @@ export interface Lowering {
   training(): Scalar;
   /** The map that each token applies to earlier keys, if the encoding has one. */
   transport(): Transport | null;
-  /** Whether query token i of head h may look at key token j; `version` 0 is the model's own causal mask. */
+  /** Whether query token i of head h may look at key token j; `version` 0 is the model's own mask. */
   visible(version: number, point: VisiblePoint, frame: Frame): Scalar;
   /** The same under every `visible` site. */
   allVisible(point: VisiblePoint, frame: Frame): Scalar;

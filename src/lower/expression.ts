@@ -103,11 +103,11 @@ function hiddenScore(
   if (head === undefined || query === undefined || key === undefined) throw new Error('a score has three indices');
   const [, queryItem, keyItem] = node.items;
   const own =
-    frame.causal !== null &&
+    frame.shown !== null &&
     queryItem?.kind === 'index' &&
     keyItem?.kind === 'index' &&
-    queryItem.index === frame.causal.query &&
-    keyItem.index === frame.causal.key;
+    queryItem.index === frame.shown.query &&
+    keyItem.index === frame.shown.key;
   if (own) return value;
   const seen = lowering.visible(lowering.visibleVersion(node.version), { head, query, key }, frame);
   return call('select', seen, value, real(-largest));

@@ -7,7 +7,7 @@ import type { Index } from '../check/checked.ts';
 import { at, axis, read } from '../ir/build.ts';
 import { axisOf, type Frame, type Hoisted, type Lowering } from './context.ts';
 
-export function openFrame(name: string, outer: Frame | null = null, causal: Frame['causal'] = null): Frame {
+export function openFrame(name: string, outer: Frame | null = null, shown: Frame['shown'] = null): Frame {
   return {
     name,
     outer,
@@ -16,7 +16,7 @@ export function openFrame(name: string, outer: Frame | null = null, causal: Fram
     batch: axis('b', 'batch', 'batch'),
     batched: { value: false },
     guards: outer?.guards ?? [],
-    causal: causal ?? outer?.causal ?? null,
+    shown: shown ?? outer?.shown ?? null,
   };
 }
 

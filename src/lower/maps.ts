@@ -28,7 +28,7 @@ function lowerSoftmax(lowering: Lowering, node: MapNode, outer: Frame): Scalar {
   const [along] = node.along;
   if (along === undefined) throw new Error('softmax works along one index');
   // A row has every key, hidden ones too, whatever the site around it looks at.
-  const frame: Frame = { ...openFrame(lowering.name(`${outer.name}_softmax`), outer), causal: null };
+  const frame: Frame = { ...openFrame(lowering.name(`${outer.name}_softmax`), outer), shown: null };
   const over = isToken(along.axis) ? keysAxis(lowering, along, frame) : bind(lowering, frame, along);
   const body = lowering.scalar(node.body, frame);
   const where = node.where === null ? boolean(true) : lowering.scalar(node.where, frame);

@@ -153,8 +153,10 @@ function difference(lowering: Lowering, made: Hoisted, token: Index, lower: Boun
     readScan(lowering, made, token, end, upper.strict, outer),
     readScan(lowering, made, token, before, !lower.strict, outer),
   );
-  const causal = outer.causal !== null && outer.causal.query === upper.index && outer.causal.key === lower.index;
-  if (causal && !(lower.strict && upper.strict)) return value; // key <= query: never before the beginning
+  const { shown } = outer;
+  const fromKey = shown !== null && shown.query === upper.index && shown.key === lower.index;
+  const isOrdered = fromKey && lowering.encoding.geometry.bidirectional !== true;
+  if (isOrdered && !(lower.strict && upper.strict)) return value; // key <= query: never before the beginning
   return call('select', call('less', before, end), value, real(0));
 }
 

@@ -33,15 +33,15 @@ function oldVersion(lowering: Lowering, site: CheckedSite): Tensor {
 function lowerAssign(lowering: Lowering, site: Extract<CheckedSite, { kind: 'assign' }>, name: string): Tensor {
   const paired = site.target === 'score' || site.target === 'attention';
   const [head, query, key] = site.indices;
-  const causal = paired && query !== undefined && key !== undefined ? { query, key } : null;
-  const frame = openFrame(site.target, null, causal);
+  const pair = paired && query !== undefined && key !== undefined ? { query, key } : null;
+  const frame = openFrame(site.target, null, pair);
   frame.batched.value = true;
   const own = site.indices.map((index) => bind(lowering, frame, index));
   const value = lowering.scalar(site.value, frame);
   const changed = site.operator === '=' ? value : changedBy(lowering, site, value, own.map(at), frame);
   const body =
-    site.target === 'attention' && site.operator !== '*=' && causal !== null && head !== undefined
-      ? call('select', lowering.allVisible(pointOf(lowering, frame, head, causal), frame), changed, real(0))
+    site.target === 'attention' && site.operator !== '*=' && pair !== null && head !== undefined
+      ? call('select', lowering.allVisible(pointOf(lowering, frame, head, pair), frame), changed, real(0))
       : changed;
   const made = defined(name, [frame.batch, ...own]);
   lowering.definitions.push(map(made, body, site.span));

@@ -17,6 +17,10 @@ export function lowerTransport(lowering: Lowering): Transport | null {
   const sites = lowering.encoding.sites.flatMap((site) => (site.kind === 'transport' ? [site] : []));
   const [site, second] = sites;
   if (site === undefined) return null;
+  if (lowering.encoding.geometry.bidirectional === true) {
+    lowering.report(compileCodes.transportBothWays(site.span));
+    return null;
+  }
   if (second !== undefined) {
     lowering.report(
       compileCodes.transportForm(second.span, 'it is the second one, and two maps of a token are not one'),

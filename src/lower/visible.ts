@@ -1,7 +1,7 @@
-// What a query token may look at: the model's causal mask, narrowed by each `visible` site. A condition, not a tensor:
+// What a query token may look at: the model's own mask, narrowed by each `visible` site. A condition, not a tensor:
 // it is built into the softmax (and into whatever reads scores) at the point asked for.
 
-import { causal } from '../attention/compose.ts';
+import { modelMask } from '../attention/compose.ts';
 import type { CheckedEncoding, CheckedSite } from '../check/checked.ts';
 import { call } from '../ir/build.ts';
 import type { Scalar } from '../ir/ir.ts';
@@ -13,12 +13,13 @@ type Visibility = Pick<Lowering, 'visible' | 'allVisible' | 'visibleVersion'>;
 
 export function makeVisible(encoding: CheckedEncoding, lowering: () => Lowering): Visibility {
   const sites = encoding.sites.filter((site) => site.target === 'visible');
+  const shown = modelMask(encoding.geometry);
   // While a site is built, the scores it reads are hidden by the sites before it.
   const limit = { value: sites.length };
 
   const visible = (version: number, point: VisiblePoint, frame: Frame): Scalar => {
     const site = sites[version - 1];
-    if (site === undefined || site.kind !== 'assign') return causal(point);
+    if (site === undefined || site.kind !== 'assign') return shown(point);
     const before = limit.value;
     limit.value = version - 1;
     const narrowed = conditionOf(lowering(), site, point, frame);

@@ -2,7 +2,14 @@
 
 import type { Device } from '../../targets/device.ts';
 import type { Configuration } from './configuration.ts';
-import { addsToLoss, bringsGradientOfX, changesX, encodingParameters, positionValues } from './encoding.ts';
+import {
+  addsToLoss,
+  bringsGradientOfX,
+  changesX,
+  encodingParameters,
+  positionValues,
+  refuseBidirectional,
+} from './encoding.ts';
 import type { EncodingModules } from './encoding.ts';
 import { refuseTooLarge } from './memory.ts';
 import type { Model } from './model.ts';
@@ -29,6 +36,7 @@ export async function assemble(
   compile: CompileProgram,
   chunk = longestChunk(device, configuration),
 ): Promise<Assembled> {
+  refuseBidirectional(encoding);
   for (const layer of new Set(encoding.layers)) positionValues(layer, 1); // refuses what a text cannot supply
   const { heads, kv_heads, width } = configuration;
   const layout = layOut(configuration, vocabulary, encodingParameters(encoding));

@@ -72,6 +72,16 @@ export const addsToLoss = (encoding: EncodingModules): boolean =>
 export const changesX = (encoding: EncodingModules): boolean =>
   encoding.layers.some(({ module }) => module.input !== undefined);
 
+/** GPT-2 predicts the next word, which no layer may show it. */
+export function refuseBidirectional({ name, layers }: EncodingModules): void {
+  if (!layers.some(({ module }) => module.geometry['bidirectional'] === 1)) return;
+  throw new TrainerError(
+    'encoding',
+    `the encoding ${name} is compiled for a bidirectional model, which would see the words that it has to predict`,
+    'compile it without `bidirectional` to train it here',
+  );
+}
+
 /** Tensors that the caller of the encoding must supply besides attention's own. */
 const suppliedTensors = (layer: LayerEncoding): readonly Tensor[] =>
   [layer.attend, layer.embed, layer.input].flatMap((program) =>

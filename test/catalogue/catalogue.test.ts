@@ -14,7 +14,7 @@ import { decodeError } from '../kernels/check-decode.ts';
 import { differentiated } from '../kernels/differentiated.ts';
 import { checkCase } from '../kernels/check-plan.ts';
 import { runWasm } from '../wasm/run-kernel.ts';
-import { geometry } from './interpreted.ts';
+import { geometry, isBidirectional } from './interpreted.ts';
 import { partsOf, smaller, type Part } from './parts.ts';
 import { gradientError } from './gradients.ts';
 
@@ -34,8 +34,10 @@ test('names are used once, families are known', () => {
   expect(all.filter(({ family }) => !Object.hasOwn(families, family)).map(({ path }) => path)).toEqual([]);
 });
 
-describe.each(all.map((entry) => [entry.name, entry] as const))('%s', (name, { source, header }) => {
-  const options = compileOptions({ geometry, params: smaller[name] ?? {} });
+describe.each(all.map((entry) => [entry.name, entry] as const))('%s', (name, entry) => {
+  const { source, header } = entry;
+  const bidirectional = isBidirectional(entry);
+  const options = compileOptions({ geometry: { ...geometry, bidirectional }, params: smaller[name] ?? {} });
   const front = frontEnd(source, options);
   const parts = (): readonly Part[] => partsOf(front.lowered!);
 
@@ -61,9 +63,10 @@ describe.each(all.map((entry) => [entry.name, entry] as const))('%s', (name, { s
     const { kernel: print } = targetOf(language);
     for (const [program, output] of parts()) {
       const target = targetPlan(language, 'f32');
-      const plan = buildPlan(program, { ...differentiated(program, output), ...target });
+      const plan = buildPlan(program, { ...differentiated(program, output), ...target, decode: !bidirectional });
       expect(verifyPlan(plan, target.maxBindings ?? 8)).toEqual([]); // runs verify the CPU's
-      const wanted = output === 'output' ? ['forward', 'backward', 'decode'] : ['forward', 'backward'];
+      const decoded = output === 'output' && !bidirectional;
+      const wanted = ['forward', 'backward', ...(decoded ? ['decode'] : [])];
       expect(plan.entries.map((each) => each.name)).toEqual(expect.arrayContaining(wanted));
       for (const kernel of plan.kernels)
         for (const { body } of kernel.variants) expect(print(body, kernel.comment).length).toBeGreaterThan(0);
@@ -83,6 +86,7 @@ describe.each(all.map((entry) => [entry.name, entry] as const))('%s', (name, { s
       expect(Object.keys(errors).length).toBeGreaterThan(0);
       expect(Object.entries(errors).filter(([, error]) => !(error <= 2e-5))).toEqual([]);
     }
+    if (bidirectional) return;
     const { attend } = front.lowered!;
     expect(decodeError(attend, [3, 1, 1], targetPlan('wasm', 'f32'), { execute: runWasm })).toBeLessThan(2e-5);
   });

@@ -1,7 +1,7 @@
 // An entry of the catalogue, or any text, in the float64 interpreter: inputs by name and seed, so that two encodings see the
 // same queries, keys and x; learned tensors at their initial values or moved away from them.
 
-import { entries } from '../../src/catalogue/entries.ts';
+import { entries, type Entry } from '../../src/catalogue/entries.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { frontEnd } from '../../src/front-end.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
@@ -32,8 +32,11 @@ export interface LoadOptions extends Partial<Geometry> {
 export function entry(name: string, options: LoadOptions = {}): Lowered {
   const found = all.find((each) => each.name === name);
   if (found === undefined) throw new Error(`the catalogue has no ${name}`);
-  return lowered(found.source, options);
+  return lowered(found.source, { bidirectional: isBidirectional(found), ...options });
 }
+
+/** Of the models that an entry is written for. */
+export const isBidirectional = ({ header }: Entry): boolean => typeof header !== 'string' && header.bidirectional;
 
 /** The body of an encoding that extends one of the standard library: `rope`, `nope`. */
 export function variant(parent: string, body = '', options: LoadOptions = {}): Lowered {

@@ -36,6 +36,30 @@ function turned(
 }
 
 const properties: readonly Property[] = [
+  property('conformer', 'is RoPE in what it makes of queries and keys', () => {
+    const [a, b] = [evaluate(entry('conformer')), evaluate(rope)];
+    for (const name of ['query_encoded', 'key_encoded']) expect(difference(a.get(name), b.get(name))).toBe(0);
+  }),
+  property('conformer', 'scores of earlier and later keys are those of their distance, whatever the positions', () => {
+    expect(changeByShift(entry('conformer'))).toBeLessThan(1e-11);
+    const { get, tokens } = evaluate(entry('conformer'), { values: { query: only(0), key: only(0) } });
+    const score = get('score');
+    for (let i = 0; i < tokens; i++)
+      for (let j = 0; j < tokens; j++) expect(score[i * tokens + j]).toBeCloseTo(Math.cos(i - j) / 4, 12);
+  }),
+  property('conformer', 'the last token reaches every output, and its own is that of a causal RoPE', () => {
+    const conformer = entry('conformer');
+    const earlier = 6 * geometry.heads * head_dim;
+    const of = (last: number): Float64Array => {
+      const value = Array.from({ length: 7 * geometry.heads * head_dim }, (_, n) => (n < earlier ? Math.sin(n) : last));
+      return evaluate(conformer, { values: { value } }).get('output');
+    };
+    const [without, whole, causal] = [of(0), of(1), evaluate(rope).get('output')];
+    without.forEach((before, n) => expect(Math.abs(before - whole[n]!)).toBeGreaterThan(1e-9));
+    const own = evaluate(conformer).get('output');
+    expect(difference(own.slice(earlier), causal.slice(earlier))).toBeLessThan(exact);
+    expect(difference(own.slice(0, earlier), causal.slice(0, earlier))).toBeGreaterThan(0.1);
+  }),
   property('linear', 'factor 1 is RoPE', () =>
     expect(apart(entry('linear', { params: { factor: 1 } }), rope)).toBeLessThan(exact),
   ),

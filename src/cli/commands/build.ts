@@ -2,7 +2,13 @@
 
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { addEncodingFlags, addGeometryFlags, addRewriteFlag, compileOptionsOf } from '../flags.ts';
+import {
+  addBidirectionalFlag,
+  addEncodingFlags,
+  addGeometryFlags,
+  addRewriteFlag,
+  compileOptionsOf,
+} from '../flags.ts';
 import type { EncodingFlags, GeometryFlags, RewriteFlags } from '../flags.ts';
 import { addPrecisionFlag } from '../device.ts';
 import type { PrecisionFlag } from '../device.ts';
@@ -29,7 +35,7 @@ export function addBuild(command: Command): void {
     )
     .option('--relevance', 'also entries that propagate relevance (PA-LRP), beside those of gradients')
     .addOption(new Option('--emit <what>', 'which files').choices(['all', 'kernels', 'ts']).default('all'));
-  addRewriteFlag(addPrecisionFlag(addGeometryFlags(addEncodingFlags(command))))
+  addRewriteFlag(addPrecisionFlag(addBidirectionalFlag(addGeometryFlags(addEncodingFlags(command)))))
     .addHelpText(
       'after',
       `

@@ -4,7 +4,14 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Span } from '../../../grammar/span.ts';
 import type { AngleStorage } from '../../laws/phases.ts';
-import { addEncodingFlags, addGeometryFlags, compileOptionsOf, realNumber, wholeNumber } from '../flags.ts';
+import {
+  addBidirectionalFlag,
+  addEncodingFlags,
+  addGeometryFlags,
+  compileOptionsOf,
+  realNumber,
+  wholeNumber,
+} from '../flags.ts';
 import type { EncodingFlags, GeometryFlags } from '../flags.ts';
 import { failed } from '../failure.ts';
 import { printJson, showDiagnostics, textsOf } from '../show.ts';
@@ -41,7 +48,7 @@ Examples:
 
 Exit code 1 when there is an error; \`pegen explain PE0203\` prints the page of a code.`,
     );
-  addGeometryFlags(addEncodingFlags(command)).action(run);
+  addBidirectionalFlag(addGeometryFlags(addEncodingFlags(command))).action(run);
 }
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
@@ -60,7 +67,8 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     }
     await showDiagnostics(result.diagnostics, source);
     if (result.checked === null || result.lowered === null || hasErrors(result.diagnostics)) continue;
-    const { parameterLines, phaseLines, phasesPastLimit, lawLines } = await import('../../explain/summary.ts');
+    const { modelLines, parameterLines, phaseLines, phasesPastLimit, lawLines } =
+      await import('../../explain/summary.ts');
     const { lineOf } = await import('../../source.ts');
     const place = (span: Span): string => lineOf(source, span);
     const phases = phaseLines(result, place, flags.maxPosition);
@@ -75,7 +83,9 @@ async function run(paths: readonly string[], flags: Flags): Promise<void> {
     past.forEach((line) => console.error(`error: ${line}`));
     errors ||= past.length > 0;
     console.log(`${path}: ${result.checked.name} is well-formed`);
-    [...parameterLines(result), ...phases, ...lawLines(result)].forEach((line) => console.log(`  ${line}`));
+    [...modelLines(result), ...parameterLines(result), ...phases, ...lawLines(result)].forEach((line) =>
+      console.log(`  ${line}`),
+    );
   }
   if (flags.json === true) printJson(json);
   if (errors) throw failed();

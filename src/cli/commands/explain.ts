@@ -2,7 +2,14 @@
 
 import { Option } from 'commander';
 import type { Command } from 'commander';
-import { addEncodingFlags, addGeometryFlags, addRewriteFlag, compileOptionsOf, wholeNumber } from '../flags.ts';
+import {
+  addBidirectionalFlag,
+  addEncodingFlags,
+  addGeometryFlags,
+  addRewriteFlag,
+  compileOptionsOf,
+  wholeNumber,
+} from '../flags.ts';
 import type { EncodingFlags, GeometryFlags, RewriteFlags } from '../flags.ts';
 import { addPrecisionFlag } from '../device.ts';
 import type { PrecisionFlag } from '../device.ts';
@@ -40,7 +47,7 @@ export function addExplain(command: Command): void {
     .option('--relevance', 'where the relevance of the output goes (PA-LRP), and the kernels that propagate it')
     .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits))
     .option('--json', 'the page as JSON');
-  addRewriteFlag(addPrecisionFlag(addGeometryFlags(addEncodingFlags(command))))
+  addRewriteFlag(addPrecisionFlag(addBidirectionalFlag(addGeometryFlags(addEncodingFlags(command)))))
     .addHelpText(
       'after',
       `
@@ -79,7 +86,7 @@ async function run(what: string, flags: Flags): Promise<void> {
   const { frontEnd } = await import('../../front-end.ts');
   const { lineOf } = await import('../../source.ts');
   const page = await import('../../explain/explain.ts');
-  const { parameterLines, lawLines } = await import('../../explain/summary.ts');
+  const { modelLines, parameterLines, lawLines } = await import('../../explain/summary.ts');
   const front = frontEnd(source, options);
   const { plan } = await compile(source, { ...options, laws: false });
   await showDiagnostics(front.diagnostics, source);
@@ -104,6 +111,7 @@ async function run(what: string, flags: Flags): Promise<void> {
   }
   const shared = kv_heads === heads ? '' : `, ${kv_heads} of keys`;
   console.log(`${front.checked.name}: ${heads} heads${shared}, ${head_dim} features each, ${layers} layers`);
+  modelLines(front).forEach((text) => console.log(text));
   for (const { title, note, rows } of sections) console.log(`\n${title} (${note})\n${indent(table(rows))}`);
   console.log(`\nLearned\n${indent(parameterLines(front).join('\n'))}`);
   if (front.laws.length > 0) console.log(`\nLaws\n${indent(lawLines(front).join('\n'))}`);

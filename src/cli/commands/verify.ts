@@ -5,6 +5,7 @@ import { addPrecisionFlag, addVerifyDeviceFlags, withDevice } from '../device.ts
 import type { DeviceFlags, PrecisionFlag } from '../device.ts';
 import { failed, usage } from '../failure.ts';
 import {
+  addBidirectionalFlag,
   addEncodingFlags,
   addGeometryFlags,
   addRewriteFlag,
@@ -50,7 +51,9 @@ export function addVerify(command: Command): void {
     .option('--seed <n>', 'with --write: of the random inputs', wholeNumber(0), 1)
     .option('--training', 'with --write: in a training step')
     .option('--json', 'as JSON');
-  addRewriteFlag(addPrecisionFlag(addVerifyDeviceFlags(addGeometryFlags(addEncodingFlags(command)))))
+  addRewriteFlag(
+    addPrecisionFlag(addVerifyDeviceFlags(addBidirectionalFlag(addGeometryFlags(addEncodingFlags(command))))),
+  )
     .addHelpText(
       'after',
       `
@@ -145,7 +148,8 @@ async function verifyCase(
   const { geometryOf } = await import('../../verify/run.ts');
   const { verifyEncoding } = await import('../../verify/embedding.ts');
   const { frontEnd } = await import('../../front-end.ts');
-  const geometry = { ...geometryOf(vectors.sizes), layer: base.geometry.layer };
+  const { layer, bidirectional = false } = base.geometry;
+  const geometry = { ...geometryOf(vectors.sizes), layer, bidirectional };
   const { lowered, diagnostics } = frontEnd(source, { ...base, geometry, laws: false });
   await showDiagnostics(diagnostics, source);
   if (lowered === null) throw failed();

@@ -7,6 +7,10 @@ export const compileCodes = {
     message: `this \`transport\` is not compiled: ${why}`,
     hint: 'write `delta(r, c) - strength[t, h] * w[t, h, r] * w[t, h, c]`: the identity, less a multiple of one direction',
   })),
+  transportBothWays: error('PE0502', '`transport` in a bidirectional model', () => ({
+    message: 'a bidirectional model shows keys behind the query, and `transport` carries keys forward only',
+    hint: 'compile it without `bidirectional`, or use `transform`, by a matrix of each token',
+  })),
   embeddingInAttention: error('PE0509', '`embedding` read inside attention', () => ({
     message: '`embedding` is not at hand inside attention: it exists once, before the first layer',
     hint: "read `x[t, m]`, the block's normalised input",
