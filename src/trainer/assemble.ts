@@ -2,7 +2,14 @@
 
 import type { Device } from '../../targets/device.ts';
 import type { Configuration } from './configuration.ts';
-import { addsToLoss, bringsGradientOfX, changesX, encodingParameters, positionValues } from './encoding.ts';
+import {
+  addsToLoss,
+  bringsGradientOfX,
+  changesX,
+  encodingParameters,
+  positionValues,
+  readsEmbedding,
+} from './encoding.ts';
 import type { EncodingModules } from './encoding.ts';
 import { refuseTooLarge } from './memory.ts';
 import type { Model } from './model.ts';
@@ -38,6 +45,7 @@ export async function assemble(
   const choice = {
     gradientOfX: bringsGradientOfX(encoding),
     changesX: changesX(encoding),
+    readsEmbedding: readsEmbedding(encoding),
     addsToLoss: addsToLoss(encoding),
     precision,
     chunk,
