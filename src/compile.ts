@@ -100,21 +100,24 @@ export const plansOf = ({ attend, embed, input, relevance }: EncodingPlan): read
   ...relevance,
 ];
 
-/** Backward gives the gradient of everything that an encoding reads; learned tensors' are added up. */
+/**
+ * Backward gives the gradient of everything that an encoding reads; learned tensors' are added up, and that of the embedding,
+ * which is the same in all layers.
+ */
 function planEncoding(
   { attend, embed, input }: Lowered,
   target: Partial<PlanOptions>,
   { plan: options, relevance: wanted }: Pick<CompileOptions, 'plan' | 'relevance'>,
 ): EncodingPlan {
-  const defaults = (program: Program, output: string): Partial<PlanOptions> => {
+  const defaults = (program: Program, output: string, added: readonly string[] = []): Partial<PlanOptions> => {
     const read = program.inputs.filter(hasGradient);
     const results = program.results.has('loss') ? [output, 'loss'] : [output];
-    const learned = read.filter(({ origin }) => origin.kind === 'learned');
+    const summed = read.filter(({ name, origin }) => origin.kind === 'learned' || added.includes(name));
     return {
       outputs: results,
       seeds: results,
       gradients: read.map(({ name }) => name),
-      accumulate: learned.map(({ name }) => name),
+      accumulate: summed.map(({ name }) => name),
     };
   };
   const part = (
@@ -124,15 +127,13 @@ function planEncoding(
     added: readonly string[] = [],
   ): Plan | null => {
     if (program === null) return null;
-    const own = defaults(program, output);
-    const accumulate = [...own.accumulate!, ...added.filter((name) => own.gradients!.includes(name))];
-    return renamed(buildPlan(program, { ...own, accumulate, once: false, ...target }), names);
+    return renamed(buildPlan(program, { ...defaults(program, output, added), once: false, ...target }), names);
   };
   return {
-    attend: buildPlan(attend, { ...defaults(attend, 'output'), ...target, ...options }),
+    attend: buildPlan(attend, { ...defaults(attend, 'output', ['embedding']), ...target, ...options }),
     embed: part(embed, 'embedding_encoded', embedNames),
     // Its gradient of x joins that of attention.
-    input: part(input, 'x_encoded', inputNames, ['x']),
+    input: part(input, 'x_encoded', inputNames, ['x', 'embedding']),
     relevance: wanted ? planRelevance({ attend, embed }, target) : [],
   };
 }

@@ -42,9 +42,10 @@ export function planOptions(program: Program, given: Partial<PlanOptions>): Plan
     if (!program.inputs.some((input) => input.name === name))
       throw new Error(`'${program.name}' has no input '${name}'`);
   }
-  // Attention's own tensors: each layer makes them for itself.
+  // Attention's own tensors: each layer makes them for itself. The embedding is for all layers, but before its own sites.
+  const own = program.results.has('embedding_encoded') ? ['embedding'] : ['query', 'key'];
   const inPlace = program.inputs
-    .filter(({ origin }) => origin.kind === 'given' && ['query', 'key', 'embedding'].includes(origin.given))
+    .filter(({ origin }) => origin.kind === 'given' && own.includes(origin.given))
     .map(({ name }) => name);
   return { ...defaultOptions, inPlace, seeds: program.results.has('output') ? ['output'] : outputs, ...given };
 }

@@ -23,7 +23,7 @@ export function pictureOf({ attend, embed }: Lowered): string {
       const { origin } = tensor;
       if (isPosition(tensor)) values[tensor.name] = grid(tensor);
       else if (isTraining(tensor)) values[tensor.name] = Float64Array.of(0);
-      else if (origin.kind === 'given' && (origin.given === 'x' || origin.given === 'user'))
+      else if (origin.kind === 'given' && ['embedding', 'x', 'user'].includes(origin.given))
         values[tensor.name] ??= normals(uniformFrom(2), countOf(tensor, 1, tokens));
     }
   }

@@ -11,7 +11,7 @@ export const stageMeaning: Record<StageName, string> = {
   static: 'from numbers and sizes: once, by the host in float64',
   table: 'from positions: when they are known, by the host in float64',
   step: 'from learned tensors: once an optimizer step',
-  token: 'from x: in every layer, a token at a time',
+  token: 'from x or the embedding: in every layer, a token at a time',
   apply: 'from query, key and value: in every layer',
   pair: 'for two tokens at once: inside attention',
 };

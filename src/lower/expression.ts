@@ -11,6 +11,7 @@ import { lookup, readBatched } from './frame.ts';
 import { lowerMap } from './maps.ts';
 import { negation } from './node.ts';
 import { lowerReduce } from './reduce.ts';
+import { lastVersion } from './versions.ts';
 
 /** Stands for infinity: the IR has finite constants only, and this one is finite in float32 too. */
 const largest = 3.4028234663852886e38;
@@ -84,7 +85,9 @@ function lowerChain(
     const [head, query, key] = node.items.map((item) => lowering.scalar(item, frame));
     return lowering.visible(node.version, { head: head!, query: query!, key: key! }, frame);
   }
-  if (lowering.part !== 'embed' && tensor === 'embedding') return lowering.refuse('embedding in attention', node.span);
+  const isGiven = tensor === 'embedding' && lowering.part !== 'embed';
+  if (isGiven && node.version < lastVersion(lowering.encoding, tensor))
+    return lowering.refuse('older embedding in attention', node.span);
   const made = lowering.version(tensor, node.version);
   const index = indexOf(lowering, made, node.items, frame);
   const value = readBatched(made, index, frame, outsideOf(lowering, made, node.items, index));

@@ -5,7 +5,7 @@ import { compileCodes } from '../diagnostics/codes/compile.ts';
 import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 
 export const notCompiled = {
-  'embedding in attention': compileCodes.embeddingInAttention,
+  'older embedding in attention': compileCodes.olderEmbedding,
   'sum in initial value': compileCodes.sumInInitial,
 } as const satisfies Record<string, (span: Span) => Diagnostic>;
 

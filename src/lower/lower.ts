@@ -5,7 +5,7 @@
 import type { Report } from '../diagnostics/diagnostic.ts';
 import { ownTransport, type Transport } from '../attention/transport.ts';
 import { pairAxes } from '../attention/compose.ts';
-import type { CheckedEncoding, Declaration } from '../check/checked.ts';
+import type { CheckedEncoding, Declaration, Node } from '../check/checked.ts';
 import { at, call, defined, given, integer, map, program, read, real } from '../ir/build.ts';
 import type { Program, Scalar, Site, Tensor } from '../ir/ir.ts';
 import { makeContext } from '../ir/ranges.ts';
@@ -21,7 +21,7 @@ import { makeVisible } from './visible.ts';
 
 export interface Lowered {
   /**
-   * Inputs: those of query, key and value [b, t, h, d], x [b, t, m], position, `given`, drawn and learned tensors that
+   * Inputs: those of query, key and value [b, t, h, d], x and embedding (behind its sites) [b, t, m], position, `given`, drawn and learned tensors that
    * are read, and training. Results: output, score (hidden entries 0), attention, query_encoded, key_encoded,
    * key_transported (what the map of a token makes of its own key, where there is one), each `let` by name, and loss [b]
    * where there is one.
@@ -52,14 +52,22 @@ export function lower(encoding: CheckedEncoding, report: Report): Lowered | null
   const { lowering, declared } = begin(encoding, once, 'attend');
   const results = attentionResults(lowering);
   for (const declaration of encoding.declarations) {
-    if (declaration.kind !== 'let' || [embed, input].some((part) => part?.declared.has(declaration))) continue;
-    const part = embed !== null && readsChain(declaration.value, 'embedding') ? embed.lowering : lowering;
+    if (declaration.kind !== 'let' || [embed, input, { declared }].some((part) => part?.declared.has(declaration)))
+      continue;
+    // One that nothing reads is only a result.
+    const part = embed !== null && readsOnlyEmbedding(declaration.value) ? embed.lowering : lowering;
     part.declared(declaration);
   }
   if (failed.value) return null;
   addLets(results, declared);
   return { attend: finish(lowering, results), embed: finishPart(embed), input: finishPart(input) };
 }
+
+/** Of attention's tensors, so that its program needs no more than the sites on it do. */
+const readsOnlyEmbedding = (value: Node): boolean =>
+  readsChain(value, 'embedding') && !laterLinks.some((tensor) => readsChain(value, tensor));
+
+const laterLinks = ['x', 'query', 'key', 'value', 'visible', 'score', 'attention', 'output', 'loss'] as const;
 
 interface Part extends Begun {
   readonly target: 'embedding' | 'x';

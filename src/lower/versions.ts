@@ -19,7 +19,7 @@ import { lowerSite } from './sites.ts';
 
 type Versioned = Exclude<ChainTensor, 'visible'>;
 
-function lastVersion(encoding: CheckedEncoding, target: ChainTensor): number {
+export function lastVersion(encoding: CheckedEncoding, target: ChainTensor): number {
   return encoding.sites.filter((site) => site.target === target).length;
 }
 
@@ -28,6 +28,8 @@ export function lastTensor(lowering: Lowering, target: Versioned): Tensor {
 }
 
 export function makeVersion(lowering: Lowering, target: Versioned, version: number): Tensor {
+  // Behind its sites the embedding is given: they act once, before the first layer.
+  if (target === 'embedding' && lowering.part !== 'embed') return original(lowering, target);
   const site = lowering.encoding.sites.find((s) => s.target === target && s.version === version - 1);
   if (version === 0 || site === undefined) return original(lowering, target);
   const made = lowerSite(lowering, site, nameOf(lowering, target, version));

@@ -8,6 +8,7 @@ import {
   changesX,
   encodingParameters,
   positionValues,
+  readsEmbedding,
   refuseBidirectional,
 } from './encoding.ts';
 import type { EncodingModules } from './encoding.ts';
@@ -46,6 +47,7 @@ export async function assemble(
   const choice = {
     gradientOfX: bringsGradientOfX(encoding),
     changesX: changesX(encoding),
+    readsEmbedding: readsEmbedding(encoding),
     addsToLoss: addsToLoss(encoding),
     precision,
     chunk,

@@ -4,7 +4,7 @@
 // qkv: query, key and value side by side. B batch, T tokens, C width, H heads, K key heads, D features of a head.
 
 import type { Buffer, Buffers, Module, Tape } from '../../targets/device.ts';
-import { callEntry, makes, output, wants } from './call.ts';
+import { callEntry, makes, output, wants, zeros } from './call.ts';
 import type { Operations } from './modules.ts';
 
 /** A layer's weights and gradients under the names of the operations' programs. */
@@ -12,7 +12,7 @@ export interface LayerBuffers {
   readonly project: Buffers; // norm_weight, norm_bias, query_weight, ... and d_norm_weight, ...
   readonly mix: Buffers;
   readonly mlp: Buffers;
-  /** Learned tensors, their gradients, tables, position, results of `step`, sums for `finish`. */
+  /** Learned tensors, their gradients, tables, position, results of `step`, sums for `finish`; the embedding [B, T, C]. */
   readonly encoding: Buffers;
 }
 
@@ -72,6 +72,7 @@ function projectBackward(
   record: ProjectRecord,
   attend: Buffers,
   stream: Buffer,
+  shortcut: Buffers,
 ): void {
   const d_qkv = output(attend, 'd_qkv'); // [B, T, H + 2 K, D]
   if (record.kind === 'whole') {
@@ -84,7 +85,7 @@ function projectBackward(
   const { norm, rows } = operations.halves!;
   const made = callEntry(tape, rows, 'backward', { ...record.rows, d_qkv });
   const d_x = gradientOfX(tape, encoding, output(record.norm, 'x'), attend);
-  const seeds = { d_x_encoded: output(made, 'd_x'), d_x };
+  const seeds = { d_x_encoded: output(made, 'd_x'), d_x, ...shortcut };
   callEntry(tape, encoding, 'input_backward', { ...record.input, ...seeds }); // adds its path to d_x
   callEntry(tape, norm, 'backward', { ...record.norm, d_x, d_hidden: stream });
 }
@@ -115,27 +116,29 @@ export function blockForward(
   };
 }
 
-/** d_hidden [B, T, C] of the block's result -> d_hidden of its input. Weights' gradients are added to their buffers. */
+/**
+ * d_hidden [B, T, C] of the block's result -> d_hidden of its input. Weights' gradients are added to their buffers, and
+ * that of the embedding, where an encoding reads it, to `shortcut` [B, T, C].
+ */
 export function blockBackward(
   tape: Tape,
   operations: Operations,
   encoding: Module,
   record: BlockRecord,
   gradient: Buffer,
+  shortcut: Buffer | null,
 ): Buffer {
+  const ofEmbedding: Buffers = shortcut === null ? {} : { d_embedding: shortcut };
   const mlp = callEntry(tape, operations.mlp, 'backward', { ...record.mlp, d_output: gradient });
   const stream = output(mlp, 'd_hidden'); // [B, T, C], with the residual path
   const mix = callEntry(tape, operations.mix, 'backward', { ...record.mix, d_output: stream });
-  const atHand = { ...record.attend, d_output: output(mix, 'd_attended') }; // [B, T, H, D]
+  const atHand = { ...record.attend, ...ofEmbedding, d_output: output(mix, 'd_attended') }; // [B, T, H, D]
   const attend = callEntry(tape, encoding, 'backward', atHand, ['d_output']);
-  projectBackward(tape, operations, encoding, record.project, attend, stream);
+  projectBackward(tape, operations, encoding, record.project, attend, stream, ofEmbedding);
   return stream; // the path through query, key and value has been added in place
 }
 
 /** The encoding's gradient of x [B, T, C]; zeros where attention does not read x. */
 function gradientOfX(tape: Tape, encoding: Module, x: Buffer, attend: Buffers): Buffer {
-  if (makes(encoding, 'backward', 'd_x')) return output(attend, 'd_x');
-  const zeros = tape.temporary('d_x', x.elements, x.type);
-  tape.clear(zeros);
-  return zeros;
+  return makes(encoding, 'backward', 'd_x') ? output(attend, 'd_x') : zeros(tape, 'd_x', x);
 }

@@ -73,6 +73,13 @@ export function settle(tape: Tape, result: Buffer, place: Buffer): void {
   tape.copy(result, place);
 }
 
+/** As many zeros as a buffer has numbers. */
+export function zeros(tape: Tape, name: string, { elements, type }: Buffer): Buffer {
+  const made = tape.temporary(name, elements, type);
+  tape.clear(made);
+  return made;
+}
+
 /** The entry's output of that name. */
 export function output(buffers: Buffers, name: string): Buffer {
   const found = buffers[name];

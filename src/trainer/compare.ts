@@ -115,27 +115,31 @@ async function drawEncoding(
   const tokens = Math.min(configuration.context, 64);
   const names = { ...learnedNames(layer.module, 0, 'embed'), ...learnedNames(layer.module, 0, 'layer') };
   const learned = Object.fromEntries(Object.entries(names).map(([local, name]) => [local, weights.get(name)!]));
-  const x = normalisedEmbeddings(weights, text.subarray(0, tokens), configuration.width);
-  return pictures(layer, { tokens, x, learned });
+  const embedding = embeddings(weights, text.subarray(0, tokens), configuration.width);
+  const x = normalised(weights, embedding, configuration.width);
+  return pictures(layer, { tokens, x, embedding, learned });
+}
+
+/** [tokens, C] */
+function embeddings(weights: ReadonlyMap<string, Float32Array>, tokens: Uint16Array, width: number): Float32Array {
+  const table = weights.get('transformer.wte.weight')!;
+  const rows = new Float32Array(tokens.length * width);
+  tokens.forEach((id, t) => rows.set(table.subarray(id * width, (id + 1) * width), t * width));
+  return rows;
 }
 
 /** x of the first layer: layer norm of the tokens' embeddings. [tokens, C] */
-function normalisedEmbeddings(
-  weights: ReadonlyMap<string, Float32Array>,
-  tokens: Uint16Array,
-  width: number,
-): Float64Array {
-  const table = weights.get('transformer.wte.weight')!;
+function normalised(weights: ReadonlyMap<string, Float32Array>, embedding: Float32Array, width: number): Float64Array {
   const gain = weights.get('transformer.h.0.ln_1.weight')!;
   const bias = weights.get('transformer.h.0.ln_1.bias')!;
-  const x = new Float64Array(tokens.length * width);
-  tokens.forEach((id, t) => {
-    const row = table.subarray(id * width, (id + 1) * width);
+  const x = new Float64Array(embedding.length);
+  for (let from = 0; from < x.length; from += width) {
+    const row = embedding.subarray(from, from + width);
     const mean = row.reduce((a, b) => a + b, 0) / width;
     const variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / width;
     row.forEach((value, m) => {
-      x[t * width + m] = ((value - mean) / Math.sqrt(variance + epsilon)) * gain[m]! + bias[m]!;
+      x[from + m] = ((value - mean) / Math.sqrt(variance + epsilon)) * gain[m]! + bias[m]!;
     });
-  });
+  }
   return x;
 }

@@ -3,7 +3,7 @@
 
 import type { Learned, Module } from '../../targets/device.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
-import { makes } from './call.ts';
+import { makes, wants } from './call.ts';
 import { TrainerError } from './error.ts';
 import { encodingParameterName } from './parameters.ts';
 import type { EncodingParameter } from './parameters.ts';
@@ -63,6 +63,12 @@ export function learnedNames(module: Module, layer: number, of: 'layer' | 'embed
 /** Some layer's encoding reads x. */
 export const bringsGradientOfX = (encoding: EncodingModules): boolean =>
   encoding.layers.some(({ module }) => module.entries['backward']?.outputs.some(({ name }) => name === 'd_x') ?? false);
+
+/** Some layer's encoding reads the embedding, and adds its gradient to `d_embedding`. */
+export const readsEmbedding = (encoding: EncodingModules): boolean =>
+  encoding.layers.some(({ module }) =>
+    (['backward', 'input_backward'] as const).some((entry) => wants(module, entry, 'd_embedding')),
+  );
 
 /** Some layer's encoding adds to the loss. */
 export const addsToLoss = (encoding: EncodingModules): boolean =>

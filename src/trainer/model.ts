@@ -5,7 +5,8 @@
 import type { Buffer, Buffers, Tape } from '../../targets/device.ts';
 import { blockBackward, blockForward } from './block.ts';
 import type { BlockRecord, LayerBuffers } from './block.ts';
-import { callEntry, makes, output, wants } from './call.ts';
+import { callEntry, makes, output, wants, zeros } from './call.ts';
+import { readsEmbedding } from './encoding.ts';
 import type { EncodingModules } from './encoding.ts';
 import { headBackward, headForward } from './head.ts';
 import { matrices } from './modules.ts';
@@ -37,6 +38,7 @@ export interface ShapeBuffers {
 interface StreamRecord {
   readonly words: Buffers;
   readonly embed: Buffers | null;
+  readonly embedding: Buffer; // [B, T, C], what the first block was given
   readonly blocks: readonly BlockRecord[];
   readonly hidden: Buffer; // [B, T, C]
 }
@@ -93,14 +95,15 @@ function throughBlocks(tape: Tape, model: Model, at: ShapeBuffers): StreamRecord
     embed = { ...given, ...callEntry(tape, first, 'embed', given, ['embedding']) };
     hidden = output(embed, 'embedding_encoded');
   }
+  const embedding = hidden;
   const blocks: BlockRecord[] = [];
   encoding.layers.forEach(({ module }, layer) => {
-    const buffers = layerBuffers(store, layer, at.layers[layer]!);
+    const buffers = layerBuffers(store, layer, { ...at.layers[layer]!, embedding });
     const made = blockForward(tape, operations, module, buffers, hidden);
     blocks.push(made.record);
     hidden = made.hidden;
   });
-  return { words, embed, blocks, hidden };
+  return { words, embed, embedding, blocks, hidden };
 }
 
 /** tokens -> losses, output (the mean loss), and what backward needs. */
@@ -124,9 +127,14 @@ export function modelNext(tape: Tape, model: Model, at: ShapeBuffers, place: Buf
 export function modelBackward(tape: Tape, model: Model, at: ShapeBuffers, record: ModelRecord, seed: Buffer): void {
   const { operations, encoding } = model;
   let gradient = headBackward(tape, operations.head, record.head, seed, at.firsts); // [B, T, C]
+  const shortcut = readsEmbedding(encoding) ? zeros(tape, 'd_embedding', record.embedding) : null;
   for (let layer = encoding.layers.length - 1; layer >= 0; layer -= 1) {
     const { module } = encoding.layers[layer]!;
-    gradient = blockBackward(tape, operations, module, record.blocks[layer]!, gradient);
+    gradient = blockBackward(tape, operations, module, record.blocks[layer]!, gradient, shortcut);
+  }
+  if (shortcut !== null) {
+    const made = callEntry(tape, operations.join!, 'forward', { stream: gradient, shortcut }, ['stream']);
+    gradient = output(made, 'joined');
   }
   const first = encoding.layers[0]!.module;
   if (record.embed !== null && first.embed_backward !== undefined) {

@@ -9,6 +9,7 @@ import { modulesOfHead } from './head.ts';
 import type { Head } from './head.ts';
 import { chunkLosses, chunkScores, chunkShare, lastNorm } from './ops/head-chunks.ts';
 import { head } from './ops/head.ts';
+import { join } from './ops/join.ts';
 import { mix } from './ops/mix.ts';
 import { mlp } from './ops/mlp.ts';
 import { nextWord } from './ops/next-word.ts';
@@ -29,6 +30,7 @@ export interface Operations {
   readonly halves: { readonly norm: Module; readonly rows: Module } | null;
   readonly mix: Module;
   readonly mlp: Module;
+  readonly join: Module | null; // of the gradients of the embedding, where the encoding reads it
   readonly head: Head;
   readonly next: Module;
   readonly tally: Module;
@@ -90,6 +92,8 @@ export interface OperationChoice {
   readonly gradientOfX: boolean;
   /** Some layer's encoding changes x. */
   readonly changesX?: boolean;
+  /** Some layer's encoding reads the embedding. */
+  readonly readsEmbedding?: boolean;
   /** Some layer's encoding adds to the loss. */
   readonly addsToLoss?: boolean;
   readonly precision: Configuration['precision'];
@@ -168,6 +172,12 @@ export function chunkPrograms(
   };
 }
 
+/** The gradients of the embedding. */
+export function joinProgram(sizes: Pick<Sizes, 'width'>): Compilation {
+  const program = join(sizes);
+  return [program, { ...plain(program), inPlace: ['stream'] }];
+}
+
 /** The logits after one token. */
 export function nextProgram(sizes: Sizes): Compilation {
   const program = nextWord(sizes);
@@ -215,6 +225,7 @@ export async function compileOperations(
     halves: choice.changesX === true ? await compileHalves(sizes, compile) : null,
     mix: await made('mix'),
     mlp: await made('mlp'),
+    join: choice.readsEmbedding === true ? await compile(...joinProgram(sizes)) : null,
     head: isWhole
       ? ({ kind: 'whole', module: await made('head') } as const)
       : await compileHead(sizes, longest, compile),
@@ -240,6 +251,7 @@ export const operationModules = (operations: Operations): Module[] => [
   ...Object.values(operations.halves ?? {}),
   operations.mix,
   operations.mlp,
+  ...(operations.join === null ? [] : [operations.join]),
   ...modulesOfHead(operations.head),
   operations.next,
   operations.tally,

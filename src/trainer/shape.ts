@@ -148,14 +148,14 @@ function lossSeed(
 }
 
 /**
- * What `backward` and `finish` add to besides gradients of learned tensors: where `shared_finish` takes it, a sum of all
+ * What `backward` and `finish` add to besides gradients of learned tensors and of the embedding: where `shared_finish` takes it, a sum of all
  * layers, else each layer has its own.
  */
 function boundarySums(module: Module, ofAll: boolean, sizes: Sizes, allocate: Allocate): Buffers {
-  const learned = new Set(module.learned.map(({ name }) => `d_${name}`));
+  const others = new Set(['embedding', ...module.learned.map(({ name }) => name)].map((name) => `d_${name}`));
   const sums = (['backward', 'finish'] as const)
     .flatMap((entry) => module.entries[entry]?.inputs ?? [])
-    .filter(({ name, accumulate }) => accumulate && !learned.has(name))
+    .filter(({ name, accumulate }) => accumulate && !others.has(name))
     .filter(({ name }) => wants(module, 'shared_finish', name) === ofAll);
   return Object.fromEntries(
     sums.map(({ name, type, elements }) => [name, wholeBuffer(allocate(name, elements(sizes), type), type)]),

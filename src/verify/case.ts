@@ -169,6 +169,7 @@ function checkShapes({ sizes, inputs, outputs, cotangent, embedding }: Case): st
     ['inputs.key', inputs['key'], perKey, true],
     ['inputs.value', inputs['value'], perKey, true],
     ['inputs.x', inputs['x'], perModel, false],
+    ['inputs.embedding', inputs['embedding'], perModel, false],
     ['outputs.output', outputs['output'], perHead, true],
     ['outputs.score', outputs['score'], [B, heads, T, T], false],
     ['outputs.query_encoded', outputs['query_encoded'], perHead, false],

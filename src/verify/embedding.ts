@@ -73,7 +73,8 @@ async function makePart(
   options: MakeCaseOptions,
 ): Promise<{ readonly learned: Tensors; readonly embedding: EmbeddingValues }> {
   const { learned, inputs, outputs, cotangent, gradients } = await makeCase(encoding, program, options);
-  const own = only(inputs, (name) => options.like?.inputs[name] === undefined);
+  // Attention's `embedding` is another one: behind the sites.
+  const own = only(inputs, (name) => name === 'embedding' || options.like?.inputs[name] === undefined);
   return { learned, embedding: { inputs: own, outputs: renamed(outputs, 'output', encoded), cotangent, gradients } };
 }
 

@@ -1,12 +1,14 @@
 // What papers claim of rotary encodings and their scaling, in float64: reduction to RoPE, shifts, norms, decay.
 
+import { readFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { apart, changeByShift, changeOfNorm, falls, property, scoreByDistance, type Property } from './claims.ts';
 import { runProperties } from './complete.ts';
-import { difference, entry, evaluate, geometry, variant, type LoadOptions } from './interpreted.ts';
+import { difference, entry, evaluate, geometry, lowered, variant, type LoadOptions } from './interpreted.ts';
 
 const exact = 1e-12;
 const rope = variant('rope');
+const carope = lowered({ path: 'examples/carope.pe', text: readFileSync('examples/carope.pe', 'utf8') });
 const thetas = (name: string, params: Record<string, number> = {}): readonly number[] => [
   ...evaluate(entry(name, { params })).get('theta'),
 ];
@@ -254,6 +256,32 @@ const properties: readonly Property[] = [
     const step = 1 / (1 + Math.exp(-Math.log(Math.expm1(0.001)) / 16));
     expect(turned('grape_m_ctx', 2, {}, { values: { W: 0 } })).toBeCloseTo(-6 * step * ropeTheta(2), 12);
     expect(changeOfNorm(entry('grape_m_ctx'), { moved: 0.3 })).toBeLessThan(exact);
+  }),
+  property(
+    'carope_embedding',
+    'a token has the same frequency wherever it stands and whatever stands around it',
+    () => {
+      const words = [3, 1, 4, 1, 5, 1, 3];
+      const row = (word: number) =>
+        Array.from({ length: geometry.model_dim }, (_, m) => Math.sin(1 + 7 * word + 3 * m));
+      const frequency = (ids: readonly number[]) =>
+        evaluate(entry('carope_embedding'), { values: { embedding: ids.flatMap(row) }, moved: 0.3 }).get('f');
+      const [found, turnedAround] = [frequency(words), frequency(words.toReversed())];
+      const at = (f: Float64Array, t: number): number[] => [...f.subarray(2 * t, 2 * (t + 1))];
+      expect(at(found, 3)).toEqual(at(found, 1));
+      expect(at(found, 0)).toEqual(at(turnedAround, 6));
+      expect(at(found, 0)).not.toEqual(at(found, 1));
+    },
+  ),
+  property('carope_embedding', 'it reads no input of a layer; where the two are the same numbers it is CARoPE', () => {
+    expect(entry('carope_embedding').attend.inputs.map(({ name }) => name)).not.toContain('x');
+    const e = Array.from({ length: 7 * geometry.model_dim }, (_, n) => Math.sin(n * n));
+    const [own, plain] = [
+      evaluate(entry('carope_embedding'), { values: { embedding: e }, moved: 0.3 }),
+      evaluate(carope, { values: { x: e }, moved: 0.3 }),
+    ];
+    expect(difference(own.get('phase'), plain.get('phase'))).toBe(0);
+    expect(changeOfNorm(entry('carope_embedding'), { moved: 0.3 })).toBeLessThan(exact);
   }),
   property('accumulated', 'where every token has x = 1, a pair turns evenly by the sum of its weights', () => {
     const W = 0.01 / geometry.model_dim;

@@ -8,7 +8,11 @@ import { loadFile, loadText, root, small } from './load.ts';
 
 /** For each feature a smallest program, its code, and the text that the diagnostic points at. */
 const refused: Record<Feature, readonly [string, string, string]> = {
-  'embedding in attention': ['score[h, i, j] += embedding[i, 0]', 'PE0509', 'embedding[i, 0]'],
+  'older embedding in attention': [
+    'let e[t: token] = embedding[t, 0]\n embedding[t, m] *= 2\n score[h, i, j] += e[j]',
+    'PE0509',
+    'embedding[t, 0]',
+  ],
   'sum in initial value': [
     'axis n = 3\n learn w[k: n] ~ sum[l: n](l)\n score[h, i, j] += w[0]',
     'PE0510',
@@ -34,7 +38,7 @@ describe('features that are not compiled', () => {
 
   it('reports every place, each once', () => {
     const source =
-      'encoding test {\n axis n = 3\n learn w[k: n] ~ sum[l: n](l)\n score[h, i, j] += w[0] * embedding[i, 0]\n}';
+      'encoding test {\n axis n = 3\n learn w[k: n] ~ sum[l: n](l)\n let e[t: token] = embedding[t, 0]\n embedding[t, m] *= 2\n score[h, i, j] += w[0] * e[i]\n}';
     const { diagnostics } = loadText(source);
     expect(diagnostics.map((d) => d.code).sort()).toEqual(['PE0509', 'PE0510']);
   });

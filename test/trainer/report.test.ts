@@ -86,6 +86,8 @@ it('ticks are round and inside', () => {
 });
 
 describe('pictures', () => {
+  const ofText = { x: new Float64Array(6 * 16), embedding: new Float64Array(6 * 16) };
+
   it('are PNG images', () => {
     const pixels = Uint8Array.from({ length: 2 * 3 * 4 }, (_, n) => n);
     const file = Buffer.from(pngUri(2, 3, pixels).replace('data:image/png;base64,', ''), 'base64');
@@ -97,7 +99,7 @@ describe('pictures', () => {
   });
 
   it('of rope: phases from 0 on, and scores that fall with distance only', () => {
-    const inputs = { tokens: 6, x: new Float64Array(6 * 16), learned: {} };
+    const inputs = { tokens: 6, ...ofText, learned: {} };
     const drawn = pictures(rope(sizes), inputs);
     expect(drawn.map(({ title }) => title)).toEqual(['Phases', 'Scores']);
     expect(drawn[0]!.high).toBe(1);
@@ -107,7 +109,12 @@ describe('pictures', () => {
 
   it('of learned positions: what the embedding gets', () => {
     const E = Float64Array.from({ length: 4 * 16 }, (_, n) => n);
-    const drawn = pictures(learnedAbsolute(sizes, 4), { tokens: 4, x: new Float64Array(64), learned: { E } });
+    const drawn = pictures(learnedAbsolute(sizes, 4), {
+      tokens: 4,
+      ...ofText,
+      embedding: new Float64Array(4 * 16),
+      learned: { E },
+    });
     const [last] = drawn.slice(-1);
     expect([last!.title, last!.low, last!.high]).toEqual(['Added to the embedding', 0, 63]);
   });

@@ -11,9 +11,9 @@ export const compileCodes = {
     message: 'a bidirectional model shows keys behind the query, and `transport` carries keys forward only',
     hint: 'compile it without `bidirectional`, or use `transform`, by a matrix of each token',
   })),
-  embeddingInAttention: error('PE0509', '`embedding` read inside attention', () => ({
-    message: '`embedding` is not at hand inside attention: it exists once, before the first layer',
-    hint: "read `x[t, m]`, the block's normalised input",
+  olderEmbedding: error('PE0509', 'an `embedding` that a later line changes, read inside attention', () => ({
+    message: 'a line below changes `embedding`, and attention is given what it is in the end',
+    hint: 'read it below the last line that changes it',
   })),
   sumInInitial: error('PE0510', 'a sum or softmax in an initial value', () => ({
     message: 'an initial value is one expression of its own indices: sums and maps are not compiled there',

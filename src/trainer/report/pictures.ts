@@ -27,6 +27,8 @@ export interface PictureInputs {
   readonly tokens: number;
   /** x of some text at the first layer, [tokens, model]. */
   readonly x: ArrayLike<number>;
+  /** Of the same tokens, before the encoding, [tokens, model]. */
+  readonly embedding: ArrayLike<number>;
   /** Learned tensors of the layer by the encoding's names. */
   readonly learned: Readonly<Record<string, ArrayLike<number>>>;
 }
@@ -53,18 +55,28 @@ type Programs = Pick<LayerEncoding, 'attend' | 'embed'>;
 
 const mostHeads = 4;
 
-export function pictures(layer: LayerEncoding, { tokens, x, learned }: PictureInputs): readonly Picture[] {
-  const values = { x, ...positionValues(layer, tokens), ...learned };
+export function pictures(layer: LayerEncoding, { tokens, x, embedding, learned }: PictureInputs): readonly Picture[] {
+  const values = { x, embedding, ...positionValues(layer, tokens), ...learned };
   return drawings(layer, { tokens, values }).map(picture);
 }
 
 /** Equal queries and keys (all ones), nothing in the values: what is left is the encoding. */
 export function drawings(programs: Programs, inputs: DrawingInputs): readonly Drawing[] {
+  const inAttention = behindSites(programs, inputs);
+  const { embedding: _, ...others } = inputs.values;
   return [
-    ...phaseDrawings(programs, inputs),
-    ...scoreDrawings(programs, inputs),
-    ...embeddingDrawings(programs, inputs),
+    ...phaseDrawings(programs, inAttention),
+    ...scoreDrawings(programs, inAttention),
+    ...embeddingDrawings(programs, { ...inputs, values: others }),
   ];
+}
+
+/** With the embedding as attention is given it, where there is one. */
+function behindSites({ embed }: Programs, inputs: DrawingInputs): DrawingInputs {
+  const result = embed?.results.get('embedding_encoded');
+  if (!embed || result === undefined || inputs.values['embedding'] === undefined) return inputs;
+  const embedding = run(dead(makeProgram({ ...embed, results: { result } })), inputs).get(result.name)!;
+  return { ...inputs, values: { ...inputs.values, embedding } };
 }
 
 function run(program: Program, inputs: DrawingInputs): ReadonlyMap<string, Float64Array> {
