@@ -2,12 +2,13 @@
 // numbers of such a formula are written, for `draws` too.
 
 import type { Axis, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { readsOf } from '../../src/ir/visit.ts';
 import type { LearnedPlan } from '../plan/plan.ts';
 import type { RandomOp } from './spellings.ts';
 import type { HostContext } from './host.ts';
 import { stringLiteral } from './literals.ts';
-import { flatIndex, printDefinition } from './loops.ts';
-import type { HostArray, LoopContext } from './loops.ts';
+import { flatIndex, insideCondition, printDefinition } from './loops.ts';
+import type { Dimension, HostArray, LoopContext } from './loops.ts';
 import type { Scope } from './expression.ts';
 import type { Statement } from './structure.ts';
 
@@ -31,7 +32,7 @@ export function printLearned(
     `  shared: ${each.shared},`,
     `  trained: ${each.trained},`,
     `  ${comment(each)}`,
-    '  initial(random) {',
+    `  initial(${readsFixed(each) ? 'random, fixed' : 'random'}) {`,
     ...initial(each, context()).map((line) => `    ${line}`),
     '  },',
     '},',
@@ -60,14 +61,23 @@ export function randomText(context: HostContext, element: (names: (axis: Axis) =
 }
 
 function initial(learned: LearnedPlan, context: HostContext): string[] {
-  const dimensions = learned.axes.map((axis) => ({ extent: String(axis.extent), start: '0' }));
-  const array: HostArray = { name: context.names.allocate('values'), dimensions };
+  const dimension = (axis: Axis): Dimension => ({ extent: String(axis.extent), start: '0' });
+  const array: HostArray = { name: context.names.allocate('values'), dimensions: learned.axes.map(dimension) };
+  const read = new Map<Tensor, HostArray>();
+  const arrayOf = (tensor: Tensor): HostArray => {
+    const known = read.get(tensor);
+    if (known !== undefined) return known;
+    const made = { name: context.names.allocate(tensor.name), dimensions: tensor.axes.map(dimension) };
+    read.set(tensor, made);
+    return made;
+  };
   const loops: LoopContext = {
-    dimension: (axis) => ({ extent: String(axis.extent), start: '0' }),
+    dimension,
     index: context.names.allocate,
     scope: {
-      element(tensor: Tensor): never {
-        throw new Error(`the initial value of ${learned.tensor.name} reads ${tensor.name}`);
+      element(tensor, index) {
+        const read = arrayOf(tensor);
+        return { text: `${read.name}[${flatIndex(read, index)}]!`, exists: insideCondition(read, index) };
       },
       size: (name): never => {
         throw new Error(`the initial value of ${learned.tensor.name} depends on ${name}`);
@@ -84,5 +94,9 @@ function initial(learned: LearnedPlan, context: HostContext): string[] {
     adjointOf: null,
     body: learned.initial,
   } as const;
-  return [...printDefinition(definition, array, loops), `return ${array.name};`];
+  const made = printDefinition(definition, array, loops);
+  const given = [...read].map(([tensor, { name }]) => `const ${name} = fixed(${stringLiteral(tensor.name)});`);
+  return [...given, ...made, `return ${array.name};`];
 }
+
+const readsFixed = ({ initial: formula }: LearnedPlan): boolean => readsOf(formula).length > 0;

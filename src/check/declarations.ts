@@ -138,8 +138,10 @@ export function createDeclarations(
   };
 }
 
-const readsOf = (entry: Entry): Scope['reads'] =>
-  entry.kind === 'learn' || entry.kind === 'fixed' ? 'initial' : entry.kind === 'draw' ? 'draw' : 'all';
+function readsOf({ kind, body }: Entry): Scope['reads'] {
+  if (kind !== 'learn' && kind !== 'fixed') return kind === 'draw' ? 'draw' : 'all';
+  return body.kind === 'tensor' && body.shared ? 'shared initial' : 'initial';
+}
 
 function build(entry: Entry, shared: boolean, indices: readonly Index[], value: Node | null): Declaration {
   const common = { name: entry.name.text, span: entry.name.span, indices };

@@ -66,7 +66,8 @@ const respan = (node: Node, e: NameExpression): Node =>
   node.kind === 'index' || node.kind === 'constant' ? { ...node, span: e.span } : node;
 
 function declared(e: NameExpression, name: Name, entry: Entry, scope: Scope, checker: Checker): Node | null {
-  if (scope.reads !== 'all' && !mayBeRead(entry, scope, checker)) return checker.report(scope, initialReads(e, entry));
+  if (scope.reads !== 'all' && !mayBeRead(entry, scope, checker))
+    return checker.report(scope, initialReads(e, entry, scope));
   const found = checker.resolve(entry, e.name.span);
   scope.notes.layer ??= found.layer;
   if (found.axes === null) return null;
@@ -89,9 +90,10 @@ function declared(e: NameExpression, name: Name, entry: Entry, scope: Scope, che
   return subscript(e, tensor, scope, checker);
 }
 
-/** An initial value reads numbers and `fixed` tensors. */
+/** An initial value reads numbers and `fixed` tensors, one of all layers only what all of them share; a draw reads numbers. */
 function mayBeRead(entry: Entry, scope: Scope, checker: Checker): boolean {
-  if (entry.kind === 'fixed' || entry.kind === 'param') return true;
+  if (entry.kind === 'param') return true;
+  if (entry.kind === 'fixed') return scope.reads === 'initial' || (scope.reads === 'shared initial' && isShared(entry));
   if (entry.kind !== 'let') return false;
   const found = checker.resolve(entry, entry.name.span);
   return (
@@ -102,7 +104,17 @@ function mayBeRead(entry: Entry, scope: Scope, checker: Checker): boolean {
   );
 }
 
-function initialReads(e: NameExpression, entry: Entry) {
+const isShared = ({ body }: Entry): boolean => body.kind === 'tensor' && body.shared;
+
+function initialReads(e: NameExpression, entry: Entry, { reads }: Scope) {
+  const { text } = entry.name;
+  if (entry.kind === 'fixed') {
+    const [what, hint] =
+      reads === 'draw'
+        ? ['a stored tensor, and a `draw` is made of numbers alone', `read \`${text}\` where the draw is used`]
+        : ["each layer's own, and this is shared by all layers", `make it \`fixed shared ${text}\``];
+    return codes.initialReads(e.span, text, what, hint, [declaredAt(entry)]);
+  }
   const hint =
     entry.kind === 'let'
       ? `make \`${entry.name.text}\` a \`fn\`, or write its formula here`
@@ -134,7 +146,7 @@ function builtin(e: NameExpression, name: Name, scope: Scope, checker: Checker):
   }
   if (text === 'length' || text === 'training') {
     if (!bareOnly(e, text === 'length' ? 'a number' : 'a condition', [], scope, checker)) return null;
-    if (scope.reads === 'initial') {
+    if (scope.reads === 'initial' || scope.reads === 'shared initial') {
       const what = text === 'length' ? 'the length of one sequence' : 'known only at run time';
       const hint = text === 'length' ? 'the length trained for is `context`' : 'ask for it where the tensor is read';
       return checker.report(scope, codes.initialReads(e.span, text, what, hint, []));

@@ -55,7 +55,7 @@ export interface Scope {
   readonly indices: ReadonlyMap<string, Index>;
   readonly parameters: ReadonlyMap<string, Argument>; // of the `fn` whose body this is
   readonly versions: Versions;
-  readonly reads: 'all' | 'initial' | 'draw'; // what may be read
+  readonly reads: 'all' | 'initial' | 'shared initial' | 'draw'; // what may be read
   readonly calls: readonly Label[]; // the calls that led into this `fn`, innermost last
   readonly inlining: readonly Entry[]; // the `fn`s being written out, outermost first
   readonly facts: readonly Fact[]; // what `if` and `where` around it promise

@@ -95,7 +95,7 @@ function holdInputs(device: Device, { module, plan }: EncodingAlone, sizes: Size
   const values: Readonly<Record<string, ArrayLike<number>>> = {
     ...given,
     ...module.tables(sizes, given),
-    ...Object.fromEntries(module.learned.map((learned) => [learned.name, initialValues(learned)])),
+    ...Object.fromEntries(module.learned.map((learned) => [learned.name, initialValues(learned, module.learned)])),
   };
   const entries = Object.entries(module.entries).filter(([name]) => contains(entriesOf.whole, name as EntryName));
   const makes = new Set(entries.flatMap(([, { outputs }]) => outputs.map(({ name }) => name)));

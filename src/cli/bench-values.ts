@@ -42,9 +42,12 @@ export function filledBuffer(device: Device, wanted: Wanted, values: ArrayLike<n
 }
 
 /** Before the first step of a training run. */
-export function initialValues(learned: Learned): Float64Array {
+export function initialValues(learned: Learned, all: readonly Learned[]): Float64Array {
   const random = uniform();
-  return learned.initial(() => random());
+  return learned.initial(
+    () => random(),
+    (name) => initialValues(all.find((one) => one.name === name)!, all),
+  );
 }
 
 /** 0, 1, 2, ... in every coordinate. [tokens], or [tokens, coordinates] */

@@ -63,7 +63,7 @@ function declareDraw(lowering: Lowering, declaration: Extract<Declaration, { kin
   const frame = openFrame(declaration.name);
   const own = declaration.indices.map((index) => bind(lowering, frame, index));
   const value = withoutNames(declaration.initial);
-  const wrong = find(value, ({ kind }) => kind === 'reduce' || kind === 'map' || kind === 'read' || kind === 'chain');
+  const wrong = find(value, ({ kind }) => kind === 'reduce' || kind === 'map');
   const initial =
     wrong === null ? lowering.scalar(value, frame) : lowering.refuse('sum in initial value', declaration.initial.span);
   const { name, type } = declaration;

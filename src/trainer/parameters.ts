@@ -54,7 +54,7 @@ export function layOut(
 ): Layout {
   const wanted = [
     ...gpt2Parameters(configuration, vocabulary),
-    ...encoding.map((parameter) => encodingParameter(configuration.seed, parameter)),
+    ...encoding.map((parameter) => encodingParameter(configuration.seed, parameter, encoding)),
   ];
   const used: Record<Pool, number> = { decayed: 0, plain: 0, fixed: 0 };
   const parameters = new Map<string, Parameter>();
@@ -102,15 +102,32 @@ function gpt2Parameters(configuration: Configuration, vocabulary: number): Wante
   ];
 }
 
-/** Initial values are functions of seed, name, layer, element and the place of the draw in the formula. */
-function encodingParameter(seed: number, { learned, layer }: EncodingParameter): Wanted {
-  const { uniform } = stream(seed, `encoding.${learned.name}`);
+function encodingParameter(
+  seed: number,
+  { learned, layer }: EncodingParameter,
+  all: readonly EncodingParameter[],
+): Wanted {
   return {
     name: encodingParameterName(learned.name, layer),
     shape: learned.shape,
     pool: !learned.trained ? 'fixed' : learned.shape.length >= 2 ? 'decayed' : 'plain',
-    initial: () => Float32Array.from(learned.initial((element, site) => uniform(element, site, layer ?? 0))),
+    initial: () => Float32Array.from(encodingInitial(seed, { learned, layer }, all)),
   };
+}
+
+/** Initial values are functions of seed, name, layer, element and the place of the draw in the formula. */
+function encodingInitial(
+  seed: number,
+  { learned, layer }: EncodingParameter,
+  all: readonly EncodingParameter[],
+): Float64Array {
+  const { uniform } = stream(seed, `encoding.${learned.name}`);
+  const fixed = (name: string): Float64Array => {
+    const read = all.find((one) => one.learned.name === name && (one.layer === null || one.layer === layer));
+    if (read === undefined) throw new Error(`the initial value of ${learned.name} reads ${name}, which no layer has`);
+    return encodingInitial(seed, read, all);
+  };
+  return learned.initial((element, site) => uniform(element, site, layer ?? 0), fixed);
 }
 
 export function parameter(layout: Layout, name: string): Parameter {

@@ -181,7 +181,7 @@ describe('initial values', () => {
       learned: [{ tensor, shape: [count], shared: false, trained: true, axes: [axis], initial: value }],
     };
     const module = await loadModule(await printModule([plan], exampleInfo()));
-    return (random) => module.learned[0]!.initial(random);
+    return (random) => module.learned[0]!.initial(random, () => []);
   };
   /** Numbers in [0, 1) that look random. */
   const random = (element: number, site: number): number => {
@@ -207,6 +207,21 @@ describe('initial values', () => {
     const uniform = (await draw(() => call('uniform', real(-1), real(1))))(random);
     expect(Math.min(...uniform)).toBeGreaterThanOrEqual(-1);
     expect(Math.max(...uniform)).toBeLessThan(1);
+  });
+
+  test('are made of values of fixed tensors', async () => {
+    const h = ir.axis('h', 3);
+    const fixed = ir.learned('direction', [ir.axis('h', 3)], { shared: false, trained: false, initial: ir.real(1) });
+    const twice = ir.call('multiply', ir.real(2), ir.read(fixed, [ir.at(h)]));
+    const tensor = ir.learned('w', [h], { shared: false, trained: true, initial: twice });
+    const own = { tensor, shape: [3], shared: false, trained: true, axes: [h], initial: twice };
+    const plan: Plan = { ...examplePlan(), learned: [own] };
+    const module = await loadModule(await printModule([plan], exampleInfo()));
+    const values = module.learned[0]!.initial(
+      () => 0,
+      (name) => (name === 'direction' ? [1, -2, 0.5] : []),
+    );
+    expect([...values]).toEqual([2, -4, 1]);
   });
 
   test('draw at sites of their own, and the same draw twice is one draw', async () => {
