@@ -169,10 +169,7 @@ export interface Learned {
    * Values in float64. `random(element, site)`: the uniform number of that element's `site`-th draw; `fixed(name)`: the values
    * of an untrained tensor, of the same layer where it is a layer's own.
    */
-  initial(
-    random: (element: number, site: number) => number,
-    fixed: (name: string) => ArrayLike<number>,
-  ): Float64Array;
+  initial(random: (element: number, site: number) => number, fixed: (name: string) => ArrayLike<number>): Float64Array;
 }
 
 /** A random tensor of a module, fresh for each step and sequence, the same in all layers. */

@@ -46,7 +46,11 @@ export function initialValues(learned: Learned, all: readonly Learned[]): Float6
   const random = uniform();
   return learned.initial(
     () => random(),
-    (name) => initialValues(all.find((one) => one.name === name)!, all),
+    (name) =>
+      initialValues(
+        all.find((one) => one.name === name)!,
+        all,
+      ),
   );
 }
 
