@@ -4,7 +4,7 @@ import type { Entry } from '../../src/catalogue/entries.ts';
 import { entries } from '../../src/catalogue/entries.ts';
 import type { Program } from '../../src/ir/ir.ts';
 import type { Lowered } from '../../src/lower/lower.ts';
-import { lowered } from './interpreted.ts';
+import { isBidirectional, lowered } from './interpreted.ts';
 
 /** Networks of a few units: quick, and with few kinks in the way of a difference. */
 export const smaller: Readonly<Record<string, Readonly<Record<string, number>>>> = {
@@ -21,6 +21,8 @@ export const smaller: Readonly<Record<string, Readonly<Record<string, number>>>>
   deberta: { far: 5 },
   abacus: { longest: 5, digits: 4 },
   seqpe: { digits: 2, width: 6, samples: 3, candidates: 4 },
+  seqpe_additive: { digits: 2, width: 6, samples: 3, candidates: 4 },
+  seqpe_rotary: { digits: 2, width: 6, samples: 3, candidates: 4, temperature: 4 },
   knarpe: { nearest: 3, waves: 2 },
 };
 
@@ -41,5 +43,5 @@ export const forSlowDevices: readonly (readonly [string, Entry])[] = entries()
   .filter(({ name }) => process.env['PEGEN_CATALOGUE'] === 'all' || byDefault.includes(name))
   .map((entry) => [entry.name, entry]);
 
-export const partsOfEntry = ({ name, source }: Entry): readonly Part[] =>
-  partsOf(lowered(source, { params: smaller[name] ?? {} }));
+export const partsOfEntry = (entry: Entry): readonly Part[] =>
+  partsOf(lowered(entry.source, { params: smaller[entry.name] ?? {}, bidirectional: isBidirectional(entry) }));

@@ -146,23 +146,6 @@ describe.each(['catalogue/position/sinespe', 'catalogue/structure/f_stripe'])('%
   });
 });
 
-describe('SeqPE', () => {
-  const path = 'catalogue/position/seqpe';
-  const params = { digits: 2, width: 4, samples: 3, candidates: 4 };
-  const values = evaluate(path, { params, set: { query: zero, key: zero } });
-
-  it('adds a term of two places, whatever the words are', () => {
-    const moved = evaluate(path, { params, set: { query: zero, key: zero, position: (t) => t + 3 } });
-    for (const [i, j] of pairs(6)) expect(moved('score', 1, i, j)).toBeCloseTo(values('score', 1, i + 3, j + 3), 12);
-    expect(Math.abs(values('score', 0, 9, 2) - values('score', 0, 8, 1))).toBeGreaterThan(1e-6); // learned, not relative
-  });
-
-  it('reads digits: with one code for all digits, numbers of equal length are one', () => {
-    const same = evaluate(path, { params, set: { query: zero, key: zero, E: (_, e) => e } });
-    for (const [i, j] of pairs(10)) expect(same('score', 0, i, j)).toBeCloseTo(same('score', 0, 0, 0), 10);
-  });
-});
-
 describe('KNARPE', () => {
   const path = 'catalogue/structure/knarpe';
   const params = { nearest: 3, waves: 2 };

@@ -73,10 +73,19 @@ const smaller: Readonly<Record<string, { sizes?: Partial<Sizes>; params?: Readon
   deberta: { params: { far: 5 } },
   knarpe: { params: { nearest: 3, waves: 2 } },
   seqpe: { params: { digits: 2, width: 4, samples: 2, candidates: 2 } },
+  seqpe_additive: { params: { digits: 2, width: 4, samples: 2, candidates: 2 } },
+  seqpe_rotary: { params: { digits: 2, width: 4, samples: 2, candidates: 2 } },
 };
 
 /** A few inputs say it: their tests take long. */
-const slow: ReadonlySet<string> = new Set(['knarpe.pe', 'path.pe', 'path_fox.pe', 'seqpe.pe']);
+const slow: ReadonlySet<string> = new Set([
+  'knarpe.pe',
+  'path.pe',
+  'path_fox.pe',
+  'seqpe.pe',
+  'seqpe_additive.pe',
+  'seqpe_rotary.pe',
+]);
 
 const folders = [
   'examples',
