@@ -9,12 +9,13 @@ import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from '../front-end.ts';
 import { createLoader } from '../load-module.ts';
 import type { Loader } from '../load-module.ts';
-import { rewriteNames } from '../passes/structure/rewrites.ts';
+import { defaultRewrites } from '../passes/structure/rewrites.ts';
 import { serial } from '../serial.ts';
 import { compileOptions, defaultGeometry } from '../options.ts';
 import type { CompileOptions } from '../options.ts';
 import type { EncodingChoice } from './choice.ts';
 import type { Configuration } from './configuration.ts';
+import { TrainerError } from './error.ts';
 import type { EncodingModules, LayerEncoding } from './encoding.ts';
 import type { CompileProgram } from './modules.ts';
 
@@ -30,6 +31,13 @@ export async function compileEncoding(
   plan: Partial<PlanOptions> = {},
   target: Language = 'wgsl',
 ): Promise<CompiledEncoding> {
+  if (choice.rewrites?.includes('generators') === true) {
+    throw new TrainerError(
+      'encoding',
+      "--rewrites generators gives query and key another basis, which GPT-2's biases of query and key would not know",
+      'train without it',
+    );
+  }
   const { layers, heads, kv_heads, width, context, precision } = configuration;
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
   const made: LayerEncoding[] = [];
@@ -38,7 +46,7 @@ export async function compileEncoding(
   let diagnostics: readonly Diagnostic[] = [];
   for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
     const geometry = { ...defaultGeometry, ...sizes, layer };
-    const { encoding: wanted, params, rewrites = rewriteNames } = choice;
+    const { encoding: wanted, params, rewrites = defaultRewrites } = choice;
     const options = {
       encoding: wanted,
       params,
