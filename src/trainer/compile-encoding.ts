@@ -1,5 +1,5 @@
-// A `.pe` text becomes the encoding of a model: compiled for each layer where it says `layer`, once where it does not,
-// and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments.
+// A `.pe` text becomes the encoding of a model: compiled once for all layers whose programs are equal, as all are where it does
+// not say `layer`, and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments.
 // Diagnostics come back as data; with errors there are no modules.
 
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
@@ -41,6 +41,7 @@ export async function compileEncoding(
   const { layers, heads, kv_heads, width, context, precision } = configuration;
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
   const made: LayerEncoding[] = [];
+  const known = new Map<string, LayerEncoding>(); // by their programs
   let byLayer = true; // until the first layer's files are known
   let name = '';
   let diagnostics: readonly Diagnostic[] = [];
@@ -63,11 +64,16 @@ export async function compileEncoding(
     if (layer === 0) byLayer = files.some(({ text }) => /\blayer\b/.test(text));
     if (checked === null || lowered === null || hasErrors(found.diagnostics)) return { encoding: null, diagnostics };
     name = checked.name;
-    const module = await load({
-      key: serial(['encoding', choice.source, options]),
-      make: async () => (await compile(choice.source, { ...options, laws: false })).module!,
-    });
-    made.push({ module, ...lowered });
+    const programs = byLayer ? serial(lowered) : '';
+    const same = known.get(programs) ?? {
+      module: await load({
+        key: serial(['encoding', choice.source, options]),
+        make: async () => (await compile(choice.source, { ...options, laws: false })).module!,
+      }),
+      ...lowered,
+    };
+    known.set(programs, same);
+    made.push(same);
   }
   const all = Array.from({ length: layers }, (_, layer) => made[byLayer ? layer : 0]!);
   return { encoding: { name, layers: all }, diagnostics };

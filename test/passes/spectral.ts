@@ -46,7 +46,7 @@ function eigenvectors(symmetric: Matrix): Matrix {
   for (let sweep = 0; sweep < 60; sweep += 1) {
     for (let p = 0; p < n; p += 1) {
       for (let q = p + 1; q < n; q += 1) {
-        if (Math.abs(m[p]![q]!) < 1e-300) continue;
+        if (m[p]![q] === 0) continue;
         const angle = 0.5 * Math.atan2(2 * m[p]![q]!, m[q]![q]! - m[p]![p]!);
         const [c, s] = [Math.cos(angle), Math.sin(angle)];
         const turn = (row: number[]): void => {
