@@ -3,7 +3,7 @@
 import type { PlanOptions } from '../codegen/plan/plan.ts';
 import type { Language } from '../targets/device.ts';
 import type { Geometry } from './check/checked.ts';
-import { rewriteNames } from './passes/structure/rewrites.ts';
+import { defaultRewrites } from './passes/structure/rewrites.ts';
 import type { RewriteName } from './passes/structure/rewrites.ts';
 
 /** A small GPT-2, so that every command works without a flag. */
@@ -41,7 +41,7 @@ const defaultOptions: CompileOptions = {
   params: {},
   target: 'wgsl',
   precision: 'f32',
-  rewrites: rewriteNames,
+  rewrites: defaultRewrites,
   plan: {},
   relevance: false,
   laws: true,

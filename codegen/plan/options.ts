@@ -1,7 +1,7 @@
 // The defaults of plan options.
 
 import type { Program } from '../../src/ir/ir.ts';
-import { rewriteNames } from '../../src/passes/structure/rewrites.ts';
+import { defaultRewrites } from '../../src/passes/structure/rewrites.ts';
 import type { PlanOptions } from './plan.ts';
 
 const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
@@ -25,7 +25,7 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   blockwise: false,
   packed: false,
   decode: true,
-  rewrites: rewriteNames,
+  rewrites: defaultRewrites,
   context: 1024,
   library: false,
 };

@@ -3,7 +3,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { CompileOptions } from '../options.ts';
-import { rewriteMeanings, rewriteNames } from '../passes/structure/rewrites.ts';
+import { defaultRewrites, rewriteMeanings, rewriteNames } from '../passes/structure/rewrites.ts';
 import type { RewriteName } from '../passes/structure/rewrites.ts';
 
 export function wholeNumber(least: number) {
@@ -76,31 +76,32 @@ export interface RewriteFlags {
   readonly rewrites?: readonly RewriteName[];
 }
 
-/** `all`, `none`, or names with commas; a name after `-` is left out of all. */
+/** `none`, or names with commas, `all` among them for those that need not be named; a name after `-` is left out. */
 function rewriteList(text: string): readonly RewriteName[] {
-  if (text === 'all') return rewriteNames;
   if (text === 'none') return [];
   const words = text.split(',').map((word) => word.trim());
-  const known = (word: string): boolean => rewriteNames.some((name) => name === word.replace(/^-/, ''));
+  const known = (word: string): boolean =>
+    word === 'all' || rewriteNames.some((name) => name === word.replace(/^-/, ''));
   const unknown = words.find((word) => !known(word));
   if (unknown !== undefined)
     throw new InvalidArgumentError(`It must be all, none, or some of ${rewriteNames.join(', ')}.`);
   const named = rewriteNames.filter((name) => words.includes(name));
-  return (named.length === 0 ? rewriteNames : named).filter((name) => !words.includes(`-${name}`));
+  const asked = named.length === 0 || words.includes('all') ? [...defaultRewrites, ...named] : named;
+  return rewriteNames.filter((name) => asked.includes(name) && !words.includes(`-${name}`));
 }
+
+const rewriteLine = (name: RewriteName): string =>
+  `  ${name.padEnd(10)}  ${rewriteMeanings[name]}${defaultRewrites.includes(name) ? '' : ' (only where named)'}`;
 
 export function addRewriteFlag(command: Command): Command {
   return command
     .addOption(
       new Option(
         '--rewrites <names>',
-        'what may be rewritten: all, none, or names with commas; -NAME is all but it (default: all)',
+        'what may be rewritten: all, none, or names with commas; -NAME is all but it (default: all, which are those that keep every result)',
       ).argParser(rewriteList),
     )
-    .addHelpText(
-      'after',
-      `\nRewrites:\n${rewriteNames.map((name) => `  ${name.padEnd(10)}  ${rewriteMeanings[name]}`).join('\n')}`,
-    );
+    .addHelpText('after', `\nRewrites:\n${rewriteNames.map(rewriteLine).join('\n')}`);
 }
 
 export async function compileOptionsOf(flags: EncodingFlags & GeometryFlags & RewriteFlags): Promise<CompileOptions> {

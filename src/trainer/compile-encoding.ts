@@ -1,5 +1,5 @@
-// A `.pe` text becomes the encoding of a model: compiled for each layer where it says `layer`, once where it does not,
-// and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments.
+// A `.pe` text becomes the encoding of a model: compiled once for all layers whose programs are equal, as all are where it does
+// not say `layer`, and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments.
 // Diagnostics come back as data; with errors there are no modules.
 
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
@@ -9,12 +9,13 @@ import type { Diagnostic } from '../diagnostics/diagnostic.ts';
 import { frontEnd, hasErrors } from '../front-end.ts';
 import { createLoader } from '../load-module.ts';
 import type { Loader } from '../load-module.ts';
-import { rewriteNames } from '../passes/structure/rewrites.ts';
+import { defaultRewrites } from '../passes/structure/rewrites.ts';
 import { serial } from '../serial.ts';
 import { compileOptions, defaultGeometry } from '../options.ts';
 import type { CompileOptions } from '../options.ts';
 import type { EncodingChoice } from './choice.ts';
 import type { Configuration } from './configuration.ts';
+import { TrainerError } from './error.ts';
 import type { EncodingModules, LayerEncoding } from './encoding.ts';
 import type { CompileProgram } from './modules.ts';
 
@@ -30,15 +31,23 @@ export async function compileEncoding(
   plan: Partial<PlanOptions> = {},
   target: Language = 'wgsl',
 ): Promise<CompiledEncoding> {
+  if (choice.rewrites?.includes('generators') === true) {
+    throw new TrainerError(
+      'encoding',
+      "--rewrites generators gives query and key another basis, which GPT-2's biases of query and key would not know",
+      'train without it',
+    );
+  }
   const { layers, heads, kv_heads, width, context, precision } = configuration;
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
   const made: LayerEncoding[] = [];
+  const known = new Map<string, LayerEncoding>(); // by their programs
   let byLayer = true; // until the first layer's files are known
   let name = '';
   let diagnostics: readonly Diagnostic[] = [];
   for (let layer = 0; layer < (byLayer ? layers : 1); layer += 1) {
     const geometry = { ...defaultGeometry, ...sizes, layer };
-    const { encoding: wanted, params, rewrites = rewriteNames } = choice;
+    const { encoding: wanted, params, rewrites = defaultRewrites } = choice;
     const options = {
       encoding: wanted,
       params,
@@ -55,11 +64,16 @@ export async function compileEncoding(
     if (layer === 0) byLayer = files.some(({ text }) => /\blayer\b/.test(text));
     if (checked === null || lowered === null || hasErrors(found.diagnostics)) return { encoding: null, diagnostics };
     name = checked.name;
-    const module = await load({
-      key: serial(['encoding', choice.source, options]),
-      make: async () => (await compile(choice.source, { ...options, laws: false })).module!,
-    });
-    made.push({ module, ...lowered });
+    const programs = byLayer ? serial(lowered) : '';
+    const same = known.get(programs) ?? {
+      module: await load({
+        key: serial(['encoding', choice.source, options]),
+        make: async () => (await compile(choice.source, { ...options, laws: false })).module!,
+      }),
+      ...lowered,
+    };
+    known.set(programs, same);
+    made.push(same);
   }
   const all = Array.from({ length: layers }, (_, layer) => made[byLayer ? layer : 0]!);
   return { encoding: { name, layers: all }, diagnostics };

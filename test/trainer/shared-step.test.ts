@@ -97,6 +97,7 @@ const largest = (values: Iterable<number>): number => [...values].reduce((most, 
 describe.each([
   ['one module for all layers', '0.5', 1],
   ['a module for each layer', '(0.5 + 0.1 * layer)', configuration.layers],
+  ['one module for layers that are alike', '(if mod(layer, 2) == 0 then 0.5 else 0.7)', 2],
 ] as const)('shared learned tensors beside those of a layer: %s', (_, everywhere, modules) => {
   it('have the losses and gradients of what is computed in every layer', { timeout: 60_000 }, async () => {
     const [apart, plain] = [await trained(text(everywhere), true), await trained(text(everywhere), false)];

@@ -79,6 +79,8 @@ async function run(path: string, flags: Flags): Promise<void> {
     throw usage('say --vectors CASE.json to compare, or --write CASE.json to make a case');
   const source = await readSource(path);
   const base = await compileOptionsOf(flags);
+  if (base.rewrites.includes('generators'))
+    throw usage('--rewrites generators is the same model with other weights', 'compare without it');
   if (flags.write !== undefined) return write(flags.write, source, base, flags);
 
   const { emulate = false } = flags;

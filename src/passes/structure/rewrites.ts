@@ -4,11 +4,24 @@
 import type { Span } from '../../../grammar/span.ts';
 import type { Program, Tensor } from '../../ir/ir.ts';
 
-export const rewriteNames = ['key-terms', 'channels', 'rotations'] as const;
+export const rewriteNames = ['generators', 'key-terms', 'channels', 'rotations'] as const;
 export type RewriteName = (typeof rewriteNames)[number];
+
+/** Those that keep what can be learned, not every result: done only where they are named; why is said where one was seen. */
+export const optInRewrites: ReadonlyMap<RewriteName, string> = new Map([
+  [
+    'generators',
+    'done only where named (--rewrites all,generators): pairs turn in a basis of their own, which QK-norm or biases of query and key would not know',
+  ],
+]);
+
+/** What is done where nothing else is said. */
+export const defaultRewrites: readonly RewriteName[] = rewriteNames.filter((name) => !optInRewrites.has(name));
 
 /** In one line each, for people. */
 export const rewriteMeanings: Readonly<Record<RewriteName, string>> = {
+  generators:
+    'exp of number * (P - P^T) turns pairs in a basis that the projections learn; not with QK-norm or biases of query and key',
   'key-terms': 'of a score term a[i] - b[j] only the vector over keys stays: softmax forgets what a row has in common',
   channels: 'a score term that is a sum of products of query and key tokens becomes channels of query and key',
   rotations: 'the exponential of a skew 2 x 2 matrix becomes a rotation',

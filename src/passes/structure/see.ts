@@ -5,12 +5,14 @@ import type { Program } from '../../ir/ir.ts';
 import { verify } from '../../ir/verify.ts';
 import { dead } from '../dead.ts';
 import { channels } from './channels.ts';
+import { generators } from './generators.ts';
 import { keyTerms } from './key-terms.ts';
 import { rotations } from './rotations.ts';
-import { rewriteNames } from './rewrites.ts';
+import { optInRewrites, rewriteNames } from './rewrites.ts';
 import type { Rewrite, RewriteContext, RewriteName, Rewritten, Seen } from './rewrites.ts';
 
 export const rewrites: Readonly<Record<RewriteName, Rewrite>> = {
+  generators,
   'key-terms': keyTerms,
   channels,
   rotations,
@@ -26,8 +28,13 @@ export function seeStructure(
   let current = program;
   const seen: Seen[] = [];
   for (const name of rewriteNames) {
-    if (!names.includes(name)) continue;
+    const why = names.includes(name) ? null : optInRewrites.get(name);
+    if (why === undefined || (why !== null && names.length === 0)) continue;
     const { program: changed, seen: here } = rewrites[name](current, context);
+    if (why !== null) {
+      seen.push(...here.filter(({ applied }) => applied).map((one) => ({ ...one, applied: false, text: why })));
+      continue;
+    }
     current = dead(changed);
     seen.push(...here);
     const wrong = check ? verify(current) : [];
