@@ -19,6 +19,7 @@ import type { LawResult } from './laws/laws.ts';
 import type { Lowered } from './lower/lower.ts';
 import { compileOptions, targetPlan } from './options.ts';
 import type { CompileOptions } from './options.ts';
+import type { Vocabulary } from './passes/structure/rewrites.ts';
 import { baseName, lineOf, sourceHash } from './source.ts';
 import type { Source } from './source.ts';
 
@@ -53,7 +54,11 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   if (checked === null || lowered === null || hasErrors(diagnostics))
     return { files: () => [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
-  const common = { context: checked.geometry.context, rewrites: options.rewrites };
+  const common = {
+    context: checked.geometry.context,
+    rewrites: options.rewrites,
+    vocabulary: vocabularyOf(lowered, options),
+  };
   const target = { ...common, ...targetPlan(options.target, options.precision) };
   const plan = planEncoding(lowered, target, options);
   const info = await moduleInfo(source, checked, options.target);
@@ -68,6 +73,12 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
     { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : options.target}.ts`, text: module },
   ];
   return { files, diagnostics, plan, encoding: checked, laws, module };
+}
+
+/** Behind sites on it, the embedding is no row of the table. */
+function vocabularyOf({ embed }: Lowered, { vocabulary }: CompileOptions): Vocabulary {
+  if (embed !== null) return { kind: 'changed' };
+  return vocabulary === null ? { kind: 'unknown' } : { kind: 'known', ...vocabulary };
 }
 
 export interface ProgramTarget extends Pick<CompileOptions, 'target' | 'precision'> {

@@ -8,12 +8,14 @@ import { channels } from './channels.ts';
 import { keyTerms } from './key-terms.ts';
 import { rotations } from './rotations.ts';
 import { rewriteNames } from './rewrites.ts';
+import { vocabularyTables } from './vocabulary.ts';
 import type { Rewrite, RewriteContext, RewriteName, Rewritten, Seen } from './rewrites.ts';
 
 export const rewrites: Readonly<Record<RewriteName, Rewrite>> = {
   'key-terms': keyTerms,
   channels,
   rotations,
+  vocabulary: vocabularyTables,
 };
 
 /** `check` verifies after each one and throws. */
