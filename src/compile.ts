@@ -20,6 +20,7 @@ import type { Lowered } from './lower/lower.ts';
 import { compileOptions, targetPlan } from './options.ts';
 import type { CompileOptions } from './options.ts';
 import type { Vocabulary } from './passes/structure/rewrites.ts';
+import { takenName } from './passes/structure/vocabulary.ts';
 import { baseName, lineOf, sourceHash } from './source.ts';
 import type { Source } from './source.ts';
 
@@ -75,9 +76,11 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
   return { files, diagnostics, plan, encoding: checked, laws, module };
 }
 
-/** Behind sites on it, the embedding is no row of the table. */
-function vocabularyOf({ embed }: Lowered, { vocabulary }: CompileOptions): Vocabulary {
+/** Behind sites on it, the embedding is no row of the table. All programs are given the same tensors. */
+function vocabularyOf({ attend, embed, input }: Lowered, { vocabulary }: CompileOptions): Vocabulary {
   if (embed !== null) return { kind: 'changed' };
+  const taken = takenName(attend) ?? (input === null ? null : takenName(input));
+  if (taken !== null) return { kind: 'taken', name: taken };
   return vocabulary === null ? { kind: 'unknown' } : { kind: 'known', ...vocabulary };
 }
 

@@ -1,5 +1,6 @@
 // A `.pe` text becomes the encoding of a model: compiled for each layer where it says `layer`, once where it does not,
-// and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments.
+// and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments; `words`:
+// rows of the model's embedding table, where they are known.
 // Diagnostics come back as data; with errors there are no modules.
 
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
@@ -29,8 +30,10 @@ export async function compileEncoding(
   load: Loader = createLoader(),
   plan: Partial<PlanOptions> = {},
   target: Language = 'wgsl',
+  words: number | null = null,
 ): Promise<CompiledEncoding> {
-  const { layers, heads, kv_heads, width, context, precision } = configuration;
+  const { layers, heads, kv_heads, width, context, batch, precision } = configuration;
+  const vocabulary = words === null ? null : { words, tokens: batch * context };
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
   const made: LayerEncoding[] = [];
   let byLayer = true; // until the first layer's files are known
@@ -47,6 +50,7 @@ export async function compileEncoding(
       target,
       precision,
       rewrites,
+      vocabulary,
       laws: layer === 0,
     };
     const found = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result

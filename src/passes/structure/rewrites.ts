@@ -30,6 +30,8 @@ export type Vocabulary =
   | { readonly kind: 'unknown' }
   /** Attention is given an embedding that is no row of it. */
   | { readonly kind: 'changed' }
+  /** A tensor of the encoding has a name that ids or table would have. */
+  | { readonly kind: 'taken'; readonly name: string }
   /** `tokens`: of a call, all sequences together; null: more than words. */
   | { readonly kind: 'known'; readonly words: number; readonly tokens: number | null };
 

@@ -40,11 +40,17 @@ export const vocabularyTables: Rewrite = (program, context) => {
 };
 
 /** Names by which the caller supplies ids and table, and what it sorts ids by. */
-const suppliedNames = ['tokens', 'vocabulary', 'tokens_order', 'tokens_start'] as const;
+const suppliedNames = ['tokens', 'vocabulary', 'tokens_order', 'tokens_start', 'd_vocabulary'] as const;
+
+/** One of these that a program has for something else. */
+export function takenName({ inputs, definitions }: Program): string | null {
+  const names = new Set([...inputs, ...definitions.map((d) => d.tensor)].map(({ name }) => name));
+  return suppliedNames.find((name) => names.has(name)) ?? null;
+}
+
+const isTaken = (name: string): string => `another tensor is called ${name}`;
 
 function whyNot(program: Program, { vocabulary }: RewriteContext): string | null {
-  const names = new Set([...program.inputs, ...program.definitions.map((d) => d.tensor)].map(({ name }) => name));
-  const taken = suppliedNames.find((name) => names.has(name) || names.has(`d_${name}`));
   switch (vocabulary.kind) {
     case 'unknown':
       return 'how many words there are is not known';
@@ -53,8 +59,11 @@ function whyNot(program: Program, { vocabulary }: RewriteContext): string | null
     case 'known': {
       const { words, tokens } = vocabulary;
       if (tokens !== null && tokens <= words) return `there are ${words} words, and ${tokens} tokens at once`;
-      return taken === undefined ? null : `another tensor is called ${taken}`;
+      const taken = takenName(program);
+      return taken === null ? null : isTaken(taken);
     }
+    case 'taken':
+      return isTaken(vocabulary.name);
     default:
       return vocabulary satisfies never;
   }
