@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Device } from '../../targets/device.ts';
+import type { ScriptStore } from '../../src/load-module.ts';
 import { rewriteNames } from '../../src/passes/structure/rewrites.ts';
 import { readCheckpoint } from '../../src/trainer/checkpoint.ts';
 import { configure } from '../../src/trainer/configuration.ts';
@@ -44,6 +45,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
+const known = new Map<string, string>();
+const scripts: ScriptStore = {
+  find: async (key) => known.get(key) ?? null,
+  keep: async (key, script) => void known.set(key, script),
+};
+
 const data = () => prepareData({ name: 'corpus', documents: [corpus] }, configuration);
 
 async function prepared(withTable: boolean) {
@@ -52,7 +59,7 @@ async function prepared(withTable: boolean) {
   const source = { path, text: await readFile(path, 'utf8'), imports };
   const rewrites = rewriteNames.filter((name) => withTable || name !== 'vocabulary');
   const choice = { source, encoding: null, params: {}, rewrites };
-  return { choice, made: await prepareModelOn(device, choice, configuration, (await data()).tokenizer.size) };
+  return { choice, made: await prepareModelOn(device, choice, configuration, (await data()).tokenizer.size, scripts) };
 }
 
 async function run(withTable: boolean, to: string | null, stop: number | null = null) {
