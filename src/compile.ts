@@ -19,6 +19,8 @@ import type { LawResult } from './laws/laws.ts';
 import type { Lowered } from './lower/lower.ts';
 import { compileOptions, targetPlan } from './options.ts';
 import type { CompileOptions } from './options.ts';
+import type { Vocabulary } from './passes/structure/rewrites.ts';
+import { takenName } from './passes/structure/vocabulary.ts';
 import { baseName, lineOf, sourceHash } from './source.ts';
 import type { Source } from './source.ts';
 
@@ -54,8 +56,13 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
     return { files: () => [], diagnostics, plan: null, encoding: checked, laws, module: null };
 
   const { context, bidirectional = false } = checked.geometry;
-  // Earlier tokens of a bidirectional model change with every one that follows: it has no token by token.
-  const common = { context, rewrites: options.rewrites, ...(bidirectional ? { decode: false } : {}) };
+  const common = {
+    context,
+    rewrites: options.rewrites,
+    vocabulary: vocabularyOf(lowered, options),
+    // Earlier tokens of a bidirectional model change with every one that follows: it has no token by token.
+    ...(bidirectional ? { decode: false } : {}),
+  };
   const target = { ...common, ...targetPlan(options.target, options.precision) };
   const plan = planEncoding(lowered, target, options);
   const info = await moduleInfo(source, checked, options.target);
@@ -70,6 +77,14 @@ export async function compile(source: Source, given: Partial<CompileOptions> = {
     { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : options.target}.ts`, text: module },
   ];
   return { files, diagnostics, plan, encoding: checked, laws, module };
+}
+
+/** Behind sites on it, the embedding is no row of the table. All programs are given the same tensors. */
+function vocabularyOf({ attend, embed, input }: Lowered, { vocabulary }: CompileOptions): Vocabulary {
+  if (embed !== null) return { kind: 'changed' };
+  const taken = takenName(attend) ?? (input === null ? null : takenName(input));
+  if (taken !== null) return { kind: 'taken', name: taken };
+  return vocabulary === null ? { kind: 'unknown' } : { kind: 'known', ...vocabulary };
 }
 
 export interface ProgramTarget extends Pick<CompileOptions, 'target' | 'precision'> {

@@ -27,6 +27,11 @@ export interface CompileOptions {
   readonly precision: 'f32' | 'bf16';
   /** What may be rewritten where more structure is seen than a program says (src/passes/structure). */
   readonly rewrites: readonly RewriteName[];
+  /**
+   * Rows of the model's embedding table, and the tokens of a call, all sequences together (null: more than rows): what is
+   * made of a token's embedding alone may become a table, and the module takes `tokens` and `vocabulary`. null: not known.
+   */
+  readonly vocabulary: { readonly words: number; readonly tokens: number | null } | null;
   /** Over what the encoding asks for by itself: `output`, and the gradients of all that it reads. */
   readonly plan: Partial<PlanOptions>;
   /** Entries that propagate relevance, beside those of gradients. */
@@ -42,6 +47,7 @@ const defaultOptions: CompileOptions = {
   target: 'wgsl',
   precision: 'f32',
   rewrites: defaultRewrites,
+  vocabulary: null,
   plan: {},
   relevance: false,
   laws: true,

@@ -25,15 +25,22 @@ export interface Differentiated {
 }
 
 export function differentiate(program: Program, options: PlanOptions): Differentiated {
-  const wanted = program.inputs.filter(({ name }) => options.gradients.includes(name));
-  const asked = new Set(wanted.length === 0 ? options.outputs : [...options.outputs, ...options.seeds]);
-  const { context, blockwise } = options;
-  const plain = simplify(withResults(program, asked));
+  const asked = program.inputs.filter(({ name }) => options.gradients.includes(name));
+  const results = new Set(asked.length === 0 ? options.outputs : [...options.outputs, ...options.seeds]);
+  const { context, blockwise, vocabulary } = options;
+  const plain = simplify(withResults(program, results));
   const { program: forward, seen } = seeStructure(plain, options.rewrites, {
-    wanted: new Set(wanted),
+    wanted: new Set(asked),
     context,
     blockwise,
+    vocabulary,
   });
+  // A table that takes the place of the embedding has the gradient that was asked for there.
+  const taken = forward.inputs.filter((input) => input.type === 'real' && !program.inputs.includes(input));
+  const wanted = [
+    ...asked.filter((input) => forward.inputs.includes(input)),
+    ...(options.gradients.includes('embedding') ? taken : []),
+  ];
   if (wanted.length === 0) {
     return { all: ownResults(seen.length === 0 ? forward : simplify(forward), options), wanted, seen };
   }

@@ -26,6 +26,7 @@ const defaultOptions: Omit<PlanOptions, 'seeds' | 'inPlace'> = {
   packed: false,
   decode: true,
   rewrites: defaultRewrites,
+  vocabulary: { kind: 'unknown' },
   context: 1024,
   library: false,
 };
@@ -47,5 +48,12 @@ export function planOptions(program: Program, given: Partial<PlanOptions>): Plan
   const inPlace = program.inputs
     .filter(({ origin }) => origin.kind === 'given' && own.includes(origin.given))
     .map(({ name }) => name);
-  return { ...defaultOptions, inPlace, seeds: program.results.has('output') ? ['output'] : outputs, ...given };
+  const options = { ...defaultOptions, inPlace, seeds: program.results.has('output') ? ['output'] : outputs, ...given };
+  if (options.vocabulary.kind !== 'known') return options;
+  const isFree = !program.inputs.some(({ name }) => name === 'vocabulary');
+  return {
+    ...options,
+    accumulate: options.accumulate.includes('embedding') ? [...options.accumulate, 'vocabulary'] : options.accumulate,
+    narrow: isFree ? [...options.narrow, 'vocabulary'] : options.narrow,
+  };
 }

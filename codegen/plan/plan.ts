@@ -4,7 +4,7 @@
 import type { Span } from '../../grammar/span.ts';
 import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
 import type { Slot } from '../../src/passes/slots.ts';
-import type { RewriteName, Seen } from '../../src/passes/structure/rewrites.ts';
+import type { RewriteName, Seen, Vocabulary } from '../../src/passes/structure/rewrites.ts';
 import type { Binding, KernelBody, Size, StorageType } from '../kernel.ts';
 
 export type { Size } from '../kernel.ts';
@@ -202,6 +202,11 @@ export interface PlanOptions {
   readonly decode: boolean;
   /** What may be rewritten where more structure is seen than a program says (src/passes/structure); all by default. */
   readonly rewrites: readonly RewriteName[];
+  /**
+   * Where it is known, and attention is given its rows, the entries may take ids `tokens` and the table `vocabulary` in the
+   * place of `embedding`; `d_vocabulary` is then added to the caller's buffer where `embedding` would be.
+   */
+  readonly vocabulary: Vocabulary;
   /** Tokens that the model is made for: how large an index gets, where that matters to precision. */
   readonly context: number;
   /** Matrix products that a library can do stand alone, without an epilogue, and are described (KernelPlan.product). */

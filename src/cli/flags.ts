@@ -104,6 +104,17 @@ export function addRewriteFlag(command: Command): Command {
     .addHelpText('after', `\nRewrites:\n${rewriteNames.map(rewriteLine).join('\n')}`);
 }
 
+export interface VocabularyFlag {
+  readonly vocabulary?: number;
+}
+
+export const addVocabularyFlag = (command: Command): Command =>
+  command.option(
+    '--vocabulary <n>',
+    "rows of the model's embedding table: what depends on the token alone may become a table over it",
+    wholeNumber(1),
+  );
+
 export async function compileOptionsOf(flags: EncodingFlags & GeometryFlags & RewriteFlags): Promise<CompileOptions> {
   const { compileOptions, defaultGeometry } = await import('../options.ts');
   const { usage } = await import('./failure.ts');

@@ -1,5 +1,6 @@
 // A `.pe` text becomes the encoding of a model: compiled once for all layers whose programs are equal, as all are where it does
-// not say `layer`, and loaded from the text of its generated module. `plan` forces the planner's choices, for tests and experiments.
+// not say `layer`, and loaded from the text of its generated module. `plan` forces choices of the planner, for tests and experiments;
+// `words`: rows of the model's embedding table, where they are known.
 // Diagnostics come back as data; with errors there are no modules.
 
 import type { PlanOptions } from '../../codegen/plan/plan.ts';
@@ -30,6 +31,7 @@ export async function compileEncoding(
   load: Loader = createLoader(),
   plan: Partial<PlanOptions> = {},
   target: Language = 'wgsl',
+  words: number | null = null,
 ): Promise<CompiledEncoding> {
   if (choice.rewrites?.includes('generators') === true) {
     throw new TrainerError(
@@ -38,7 +40,8 @@ export async function compileEncoding(
       'train without it',
     );
   }
-  const { layers, heads, kv_heads, width, context, precision } = configuration;
+  const { layers, heads, kv_heads, width, context, batch, precision } = configuration;
+  const vocabulary = words === null ? null : { words, tokens: batch * context };
   const sizes = { heads, kv_heads, head_dim: width / heads, model_dim: width, context, layers };
   const made: LayerEncoding[] = [];
   const known = new Map<string, LayerEncoding>(); // by their programs
@@ -56,6 +59,7 @@ export async function compileEncoding(
       target,
       precision,
       rewrites,
+      vocabulary,
       laws: layer === 0,
     };
     const found = frontEnd(choice.source, compileOptions(options)); // with every `let` as a result

@@ -73,6 +73,10 @@ function layerBuffers(store: Store, layer: number, encoding: Buffers): LayerBuff
 
 const embedWeights = (store: Store): Buffers => weightsAs(store, { table: 'transformer.wte.weight' }, matrices.embed);
 
+/** The same as an encoding has it that reads values of words by id. */
+const vocabularyWeights = (store: Store): Buffers =>
+  weightsAs(store, { vocabulary: 'transformer.wte.weight' }, ['vocabulary']);
+
 const headWeights = (store: Store): Buffers =>
   weightsAs(
     store,
@@ -96,9 +100,11 @@ function throughBlocks(tape: Tape, model: Model, at: ShapeBuffers): StreamRecord
     hidden = output(embed, 'embedding_encoded');
   }
   const embedding = hidden;
+  const { tokens, tokens_order, tokens_start } = at;
+  const byId = { ...vocabularyWeights(store), tokens, tokens_order, tokens_start };
   const blocks: BlockRecord[] = [];
   encoding.layers.forEach(({ module }, layer) => {
-    const buffers = layerBuffers(store, layer, { ...at.layers[layer]!, embedding });
+    const buffers = layerBuffers(store, layer, { ...byId, ...at.layers[layer]!, embedding });
     const made = blockForward(tape, operations, module, buffers, hidden);
     blocks.push(made.record);
     hidden = made.hidden;

@@ -45,7 +45,7 @@ export async function prepareModelOn(
   refusePrecision(device, precision);
   const load = createLoader(scripts);
   const plan = device.library === true ? { library: true } : {};
-  const { encoding, diagnostics } = await compileEncoding(choice, configuration, load, plan, target);
+  const { encoding, diagnostics } = await compileEncoding(choice, configuration, load, plan, target, vocabulary);
   if (encoding === null) throw new EncodingRefused(diagnostics);
   for (const { attend, embed, input } of new Set(encoding.layers)) {
     refuseLookingAhead(attend, 'output', choice.source);

@@ -148,11 +148,13 @@ function lossSeed(
 }
 
 /**
- * What `backward` and `finish` add to besides gradients of learned tensors and of the embedding: where `shared_finish` takes it, a sum of all
+ * What `backward` and `finish` add to besides gradients of learned tensors, of the embedding and of its table: where `shared_finish` takes it, a sum of all
  * layers, else each layer has its own.
  */
 function boundarySums(module: Module, ofAll: boolean, sizes: Sizes, allocate: Allocate): Buffers {
-  const others = new Set(['embedding', ...module.learned.map(({ name }) => name)].map((name) => `d_${name}`));
+  const others = new Set(
+    ['embedding', 'vocabulary', ...module.learned.map(({ name }) => name)].map((name) => `d_${name}`),
+  );
   const sums = (['backward', 'finish'] as const)
     .flatMap((entry) => module.entries[entry]?.inputs ?? [])
     .filter(({ name, accumulate }) => accumulate && !others.has(name))

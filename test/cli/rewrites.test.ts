@@ -58,6 +58,15 @@ describe.concurrent('rewrites', () => {
     ]);
   });
 
+  test('a table over the vocabulary where it has fewer words than a step has tokens, and why not', async () => {
+    const carope = resolve('examples/catalogue/rotary/carope_embedding.pe');
+    const seen = async (...flags: string[]) => (await pegen(['explain', carope, ...flags])).out;
+    expect(await seen()).toMatch(/not vocabulary +f +carope_embedding\.pe:6 +f depends .* is not known/);
+    expect(await seen('--vocabulary', '256')).toMatch(/ vocabulary +f +carope_embedding\.pe:6 +f depends .* a table/);
+    expect(await seen('--vocabulary', '512')).toMatch(/not vocabulary .* there are 512 words, and 512 tokens at once/);
+    expect(await seen('--vocabulary', '256', '--rewrites', '-vocabulary')).not.toMatch(/^Seen/m);
+  });
+
   test('a name that is none is a usage error', async () => {
     const { code, err } = await pegen(['build', alibi, '--rewrites', 'everything']);
     expect(code).toBe(2);

@@ -31,7 +31,13 @@ function attend(text: string, more: Partial<typeof geometry> = {}): Program {
 
 function see(program: Program, names: readonly RewriteName[] = rewriteNames, more: Partial<RewriteContext> = {}) {
   const wanted = new Set(program.inputs.filter(({ type }) => type === 'real'));
-  return seeStructure(program, names, { wanted, context: geometry.context, blockwise: false, ...more }, true);
+  const vocabulary = { kind: 'unknown' } as const;
+  return seeStructure(
+    program,
+    names,
+    { wanted, context: geometry.context, blockwise: false, vocabulary, ...more },
+    true,
+  );
 }
 
 function withGradients(program: Program): Program {

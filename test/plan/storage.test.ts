@@ -120,6 +120,26 @@ describe('encodings, only the borders bf16', () => {
   `));
 });
 
+describe('an encoding that reads the embedding', () => {
+  const path = 'examples/catalogue/rotary/carope_embedding.pe';
+  it('takes it as a stream', () => expect(types(attendOf(path))).toMatchInlineSnapshot(`
+    "
+    bf16: attention d_attention_logit d_embedding d_key d_output d_query d_value embedding key key_encoded output query query_encoded value value_cache
+     f32: W d_W d_attention d_f_sum d_phase f_sum phase phase_carry query_key
+    "
+  `));
+  it('or as the table, which is a copy of weights', () => {
+    const vocabulary = { kind: 'known', words: 256, tokens: null } as const;
+    expect(types(attendOf(path, 'bf16', 'bf16', { vocabulary }))).toMatchInlineSnapshot(`
+      "
+      bf16: attention d_attention_logit d_key d_output d_query d_value key key_encoded output query query_encoded value value_cache vocabulary
+       f32: W d_W d_attention d_f d_f_of_word d_phase d_vocabulary f f_sum_of_word phase phase_carry query_key
+       i32: tokens tokens_order tokens_start
+      "
+    `);
+  });
+});
+
 describe('GPT-2', () => {
   const sizes = { width: 768, heads: 12, kv_heads: 12, head_dim: 64, vocabulary: 50304 };
   const layout = layOut(configure({ layers: 1, heads: 12, width: 768 }), sizes.vocabulary, []);

@@ -25,6 +25,8 @@ export interface ModelCase {
   readonly text: string;
   readonly configuration: Configuration;
   readonly vocabulary: number;
+  /** Whether the compiler is told how many words there are. */
+  readonly isKnown?: boolean;
 }
 
 type Read = (device: Device, name: string) => Promise<ArrayLike<number>>;
@@ -92,13 +94,22 @@ export interface ModelChecked {
   readonly layers: readonly LayerEncoding[];
   /** Weights whose gradient is not 0 everywhere. */
   readonly moved: readonly string[];
+  /** What forward of each layer takes. */
+  readonly inputs: readonly (readonly string[])[];
 }
 
 export async function checkModel(given: ModelCase): Promise<ModelChecked> {
-  const { text, configuration, vocabulary } = given;
+  const { text, configuration, vocabulary, isKnown = false } = given;
   const load = createLoader();
   const choice = { source: { path: 'given.pe', text }, encoding: null, params: {} };
-  const { encoding, diagnostics } = await compileEncoding(choice, configuration, load, {}, 'wasm');
+  const { encoding, diagnostics } = await compileEncoding(
+    choice,
+    configuration,
+    load,
+    {},
+    'wasm',
+    isKnown ? vocabulary : null,
+  );
   expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   const layers = encoding!.layers.map((layer) => interpretedLayer(layer, configuration));
   const interpreted: EncodingModules = { name: encoding!.name, layers };
@@ -154,5 +165,9 @@ export async function checkModel(given: ModelCase): Promise<ModelChecked> {
   } finally {
     await device.close();
   }
-  return { layers, moved: moved.map(([name]) => name) };
+  return {
+    layers,
+    moved: moved.map(([name]) => name),
+    inputs: encoding!.layers.map(({ module }) => module.entries['forward']!.inputs.map(({ name }) => name)),
+  };
 }

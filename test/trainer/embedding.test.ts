@@ -2,6 +2,8 @@
 // Against central differences in float64, and as WebAssembly.
 
 import { expect, it } from 'vitest';
+import { createLoader } from '../../src/load-module.ts';
+import { compileEncoding } from '../../src/trainer/compile-encoding.ts';
 import { configure } from '../../src/trainer/configuration.ts';
 import { checkModel } from './differences.ts';
 
@@ -28,11 +30,32 @@ it('in scores, phases and x, behind a site on it', async () => {
   expect([...new Set(ofEncoding)].toSorted()).toEqual(['P', 'W', 'c', 'w']);
 });
 
-it('without a site on it', async () => {
-  const text = `encoding shortcut {
+const byWord = `encoding shortcut {
+    learn c[m: model] ~ 1
     learn W[m: model, h: head] ~ normal(0, 1)
+    learn u[m: model, h: head] ~ normal(0, 1)
+    let g[t: token] = sum[m: model](sin(embedding[t, m]) * c[m])
+    x[t, m] *= 1 + g[t] when layer < 1
     rotate query, key [t, h, p] by sum[s: token where s <= t](sin(sum[m: model](embedding[s, m] * W[m, h]) + p))
+    score[h, i, j] += sum[m: model](u[m, h] * embedding[j, m])
   }`;
-  const { layers } = await checkModel({ text, configuration: { ...configuration, layers: 1 }, vocabulary: 7 });
-  expect(layers[0]!.attend.inputs.map(({ name }) => name)).not.toContain('x');
+
+it('by tables over the vocabulary, where it has fewer words than a step has tokens', async () => {
+  const { inputs, moved } = await checkModel({ text: byWord, configuration, vocabulary: 7, isKnown: true });
+  for (const names of inputs) {
+    expect(names).toEqual(expect.arrayContaining(['tokens', 'vocabulary']));
+    expect(names).not.toContain('embedding');
+  }
+  expect(moved.filter((name) => /encoding/.test(name))).toHaveLength(5); // W and u of both layers, c of one
+});
+
+it.each([9, 10])('with %i words and 10 tokens a step, a table only where words are fewer', async (words) => {
+  const choice = { source: { path: 'given.pe', text: byWord }, encoding: null, params: {} };
+  const { encoding } = await compileEncoding(choice, configuration, createLoader(), {}, 'wasm', words);
+  const { module } = encoding!.layers[1]!;
+  const takes = (entry: string, name: string): boolean =>
+    module.entries[entry]!.inputs.some((input) => input.name === name);
+  expect(takes('forward', 'vocabulary')).toBe(words < 10);
+  expect(takes('backward', 'd_vocabulary')).toBe(words < 10);
+  expect(takes('backward', 'd_embedding')).toBe(words >= 10);
 });

@@ -7,9 +7,10 @@ import {
   addEncodingFlags,
   addGeometryFlags,
   addRewriteFlag,
+  addVocabularyFlag,
   compileOptionsOf,
 } from '../flags.ts';
-import type { EncodingFlags, GeometryFlags, RewriteFlags } from '../flags.ts';
+import type { EncodingFlags, GeometryFlags, RewriteFlags, VocabularyFlag } from '../flags.ts';
 import { addPrecisionFlag } from '../device.ts';
 import type { PrecisionFlag } from '../device.ts';
 import { failed, usage } from '../failure.ts';
@@ -17,7 +18,7 @@ import { showDiagnostics } from '../show.ts';
 import { readSource } from '../source-file.ts';
 import type { Language } from '../../../targets/device.ts';
 
-interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, RewriteFlags {
+interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, RewriteFlags, VocabularyFlag {
   readonly out: string;
   readonly target: Language | 'all';
   readonly emit: 'all' | 'kernels' | 'ts';
@@ -35,7 +36,7 @@ export function addBuild(command: Command): void {
     )
     .option('--relevance', 'also entries that propagate relevance (PA-LRP), beside those of gradients')
     .addOption(new Option('--emit <what>', 'which files').choices(['all', 'kernels', 'ts']).default('all'));
-  addRewriteFlag(addPrecisionFlag(addBidirectionalFlag(addGeometryFlags(addEncodingFlags(command)))))
+  addRewriteFlag(addPrecisionFlag(addVocabularyFlag(addBidirectionalFlag(addGeometryFlags(addEncodingFlags(command))))))
     .addHelpText(
       'after',
       `
@@ -45,6 +46,7 @@ Examples:
   $ pegen build mine.pe --target cuda --precision bf16 --out out/
   $ pegen build mine.pe --target wasm --emit ts
   $ pegen build mine.pe --relevance
+  $ pegen build mine.pe --vocabulary 50257
 
 NAME.webgpu.ts (NAME.cuda.ts, NAME.wasm.ts) has everything in it; NAME.wgsl (NAME.cu, NAME.wat) has the same
 kernels, to be read.
@@ -54,7 +56,8 @@ Files are written only when they change, and never over a file that pegen did no
 }
 
 async function run(paths: readonly string[], flags: Flags): Promise<void> {
-  const options = await compileOptionsOf(flags);
+  const vocabulary = flags.vocabulary === undefined ? null : { words: flags.vocabulary, tokens: null };
+  const options = { ...(await compileOptionsOf(flags)), vocabulary };
   const { precision = 'f32' } = flags;
   const targets = flags.target === 'all' ? (['wgsl', 'cuda', 'wasm'] as const) : [flags.target];
   if (precision === 'bf16' && flags.target !== 'cuda')

@@ -7,10 +7,11 @@ import {
   addEncodingFlags,
   addGeometryFlags,
   addRewriteFlag,
+  addVocabularyFlag,
   compileOptionsOf,
   wholeNumber,
 } from '../flags.ts';
-import type { EncodingFlags, GeometryFlags, RewriteFlags } from '../flags.ts';
+import type { EncodingFlags, GeometryFlags, RewriteFlags, VocabularyFlag } from '../flags.ts';
 import { addPrecisionFlag } from '../device.ts';
 import type { PrecisionFlag } from '../device.ts';
 import { failed, usage } from '../failure.ts';
@@ -20,7 +21,7 @@ import type { Source } from '../../source.ts';
 import type { CompileOptions } from '../../options.ts';
 import type { Language } from '../../../targets/device.ts';
 
-interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, RewriteFlags {
+interface Flags extends EncodingFlags, GeometryFlags, PrecisionFlag, RewriteFlags, VocabularyFlag {
   readonly relevance?: boolean;
   readonly target: Language;
   readonly chip: string;
@@ -47,7 +48,7 @@ export function addExplain(command: Command): void {
     .option('--relevance', 'where the relevance of the output goes (PA-LRP), and the kernels that propagate it')
     .addOption(new Option('--emit <stage>', 'print one stage of the compilation instead').choices(emits))
     .option('--json', 'the page as JSON');
-  addRewriteFlag(addPrecisionFlag(addBidirectionalFlag(addGeometryFlags(addEncodingFlags(command)))))
+  addRewriteFlag(addPrecisionFlag(addVocabularyFlag(addBidirectionalFlag(addGeometryFlags(addEncodingFlags(command))))))
     .addHelpText(
       'after',
       `
@@ -58,6 +59,7 @@ Examples:
   $ pegen explain examples/carope.pe --emit ir
   $ pegen explain examples/rope.pe --relevance
   $ pegen explain examples/alibi.pe --rewrites none
+  $ pegen explain mine.pe --vocabulary 256
   $ pegen explain PE0203
 
 A floor is the time below which no implementation of a kernel can go on the chip: the larger of
@@ -79,7 +81,10 @@ async function run(what: string, flags: Flags): Promise<void> {
       `${target === 'wasm' ? 'WebAssembly' : 'WGSL'} has no bf16 storage`,
       'say --target cuda, or leave --precision out',
     );
-  const options = { ...(await compileOptionsOf(flags)), target, precision, relevance: flags.relevance === true };
+  const asked = await compileOptionsOf(flags);
+  const atOnce = flags.batch * (flags.tokens ?? asked.geometry.context);
+  const vocabulary = flags.vocabulary === undefined ? null : { words: flags.vocabulary, tokens: atOnce };
+  const options = { ...asked, vocabulary, target, precision, relevance: flags.relevance === true };
   if (flags.emit !== undefined) return emit(flags.emit, source, options);
 
   const { compile } = await import('../../compile.ts');

@@ -4,7 +4,7 @@
 import type { Span } from '../../../grammar/span.ts';
 import type { Program, Tensor } from '../../ir/ir.ts';
 
-export const rewriteNames = ['generators', 'key-terms', 'channels', 'rotations'] as const;
+export const rewriteNames = ['generators', 'key-terms', 'channels', 'rotations', 'vocabulary'] as const;
 export type RewriteName = (typeof rewriteNames)[number];
 
 /** Those that keep what can be learned, not every result: done only where they are named; why is said where one was seen. */
@@ -25,6 +25,7 @@ export const rewriteMeanings: Readonly<Record<RewriteName, string>> = {
   'key-terms': 'of a score term a[i] - b[j] only the vector over keys stays: softmax forgets what a row has in common',
   channels: 'a score term that is a sum of products of query and key tokens becomes channels of query and key',
   rotations: 'the exponential of a skew 2 x 2 matrix becomes a rotation',
+  vocabulary: "what is made of a token's embedding alone becomes a table over the vocabulary, read by id",
 };
 
 /** A place where a rewrite was seen. */
@@ -37,6 +38,16 @@ export interface Seen {
   readonly text: string;
 }
 
+/** The table that the embedding is read from. */
+export type Vocabulary =
+  | { readonly kind: 'unknown' }
+  /** Attention is given an embedding that is no row of it. */
+  | { readonly kind: 'changed' }
+  /** A tensor of the encoding has a name that ids or table would have. */
+  | { readonly kind: 'taken'; readonly name: string }
+  /** `tokens`: of a call, all sequences together; null: more than words. */
+  | { readonly kind: 'known'; readonly words: number; readonly tokens: number | null };
+
 export interface RewriteContext {
   /** Inputs whose gradient is asked for. */
   readonly wanted: ReadonlySet<Tensor>;
@@ -44,6 +55,7 @@ export interface RewriteContext {
   readonly context: number;
   /** Nothing with a value for each query and key is whole in memory. */
   readonly blockwise: boolean;
+  readonly vocabulary: Vocabulary;
 }
 
 export interface Rewritten {

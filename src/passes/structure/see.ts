@@ -9,6 +9,7 @@ import { generators } from './generators.ts';
 import { keyTerms } from './key-terms.ts';
 import { rotations } from './rotations.ts';
 import { optInRewrites, rewriteNames } from './rewrites.ts';
+import { vocabularyTables } from './vocabulary.ts';
 import type { Rewrite, RewriteContext, RewriteName, Rewritten, Seen } from './rewrites.ts';
 
 export const rewrites: Readonly<Record<RewriteName, Rewrite>> = {
@@ -16,6 +17,7 @@ export const rewrites: Readonly<Record<RewriteName, Rewrite>> = {
   'key-terms': keyTerms,
   channels,
   rotations,
+  vocabulary: vocabularyTables,
 };
 
 /** `check` verifies after each one and throws. */
