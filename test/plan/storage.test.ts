@@ -122,7 +122,8 @@ describe('encodings, only the borders bf16', () => {
 
 describe('an encoding that reads the embedding', () => {
   const path = 'examples/catalogue/rotary/carope_embedding.pe';
-  it('takes it as a stream', () => expect(types(attendOf(path))).toMatchInlineSnapshot(`
+  it('takes it as a stream', () =>
+    expect(types(attendOf(path))).toMatchInlineSnapshot(`
     "
     bf16: attention d_attention_logit d_embedding d_key d_output d_query d_value embedding key key_encoded output query query_encoded value value_cache
      f32: W d_W d_attention d_f_sum d_phase f_sum phase phase_carry query_key
