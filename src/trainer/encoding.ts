@@ -35,9 +35,13 @@ const entriesOfEmbed = ['embed', 'embed_backward'] as const;
 const reads = (module: Module, entries: readonly (keyof Module['entries'])[], name: string): boolean =>
   entries.some((entry) => module.entries[entry]?.inputs.some((input) => input.name === name));
 
-/** Where a learned tensor of a layer lives: shared ones, and those of `embed`, once in the model. */
-function placeOf(module: Module, learned: Learned, layer: number): number | null {
-  return learned.shared || !reads(module, entriesOfLayer, learned.name) ? null : layer;
+/**
+ * Where a learned tensor of a layer lives: shared ones, and those of `embed`, once in the model. One that no entry reads
+ * is a layer's own: initial values may read it.
+ */
+function placeOf(module: Module, { name, shared }: Learned, layer: number): number | null {
+  const ofEmbed = reads(module, entriesOfEmbed, name) && !reads(module, entriesOfLayer, name);
+  return shared || ofEmbed ? null : layer;
 }
 
 export function encodingParameters(encoding: EncodingModules): EncodingParameter[] {

@@ -123,7 +123,7 @@ function encodingInitial(
 ): Float64Array {
   const { uniform } = stream(seed, `encoding.${learned.name}`);
   const fixed = (name: string): Float64Array => {
-    const read = all.find((one) => one.learned.name === name && (one.layer === null || one.layer === layer));
+    const read = all.find((one) => one.learned.name === name && (one.layer === null || one.layer === (layer ?? 0)));
     if (read === undefined) throw new Error(`the initial value of ${learned.name} reads ${name}, which no layer has`);
     return encodingInitial(seed, read, all);
   };
