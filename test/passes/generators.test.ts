@@ -37,7 +37,12 @@ function attend(text: string, { kv_heads, head_dim }: Shape, names: readonly str
 }
 
 const see = (program: Program, names: readonly RewriteName[] = ['generators']) =>
-  seeStructure(program, names, { wanted: new Set(), context: 16, blockwise: false, vocabulary: { kind: 'unknown' } }, true);
+  seeStructure(
+    program,
+    names,
+    { wanted: new Set(), context: 16, blockwise: false, vocabulary: { kind: 'unknown' } },
+    true,
+  );
 
 function withGradients(program: Program): Program {
   const output = program.results.get('output')!;
