@@ -53,9 +53,10 @@ const lengths = [
   { tokens: 8, batch: 16 },
   { tokens: 24, batch: 4 },
   { tokens: 72, batch: 1 },
+  { tokens: 200, batch: 1 }, // seldom needed
 ];
 
-/** Of three lengths, each three times the one before, both steps: a walk grows by 1.7, what ends at a value does not. */
+/** At each step, nearly three times as long: a walk grows by 1.7, what ends at a value does not. */
 const grows = 1.35;
 
 /** Sums over tokens grow with how many there are: of what joins scores of tokens far apart, in longer and longer sequences. */

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { format } from '../../grammar/format.ts';
 import { parse } from '../../grammar/index.ts';
+import type { Program } from '../../src/ir/ir.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { targetPlan } from '../../src/options.ts';
 import { meaning } from '../grammar/programs.ts';
@@ -13,11 +14,18 @@ import { runWasm } from '../wasm/run-kernel.ts';
 import { runs, tapes } from './arbitrary.ts';
 import { encodingOf, geometry } from './encodings.ts';
 import { found } from './found.ts';
-import { gradientsAreSlopes, kernelsAgree, passesKeepMeaning, withGradients } from './properties.ts';
+import {
+  decodeAgrees,
+  gradientsAreSlopes,
+  kernelsAgree,
+  outputsOf,
+  passesKeepMeaning,
+  withGradients,
+} from './properties.ts';
 
 const sizes = { batch: 2, tokens: 5 };
 
-function load(text: string) {
+function load(text: string): readonly Program[] {
   const { lowered, diagnostics } = loadText(text, 'examples/test.pe', { geometry });
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   expect(errors.map(({ code, message }) => `${code} ${message}`)).toEqual([]);
@@ -26,12 +34,11 @@ function load(text: string) {
     expect(span.end).toBeGreaterThanOrEqual(span.start);
     expect(span.end).toBeLessThanOrEqual(text.length);
   }
-  return lowered?.attend ?? null;
+  if (lowered === null) return [];
+  return [lowered.attend, lowered.embed, lowered.input].filter((program) => program !== null);
 }
 
-type Made = NonNullable<ReturnType<typeof load>>;
-
-const properties: readonly (readonly [string, number, (program: Made) => void])[] = [
+const properties: readonly (readonly [string, number, (program: Program) => void])[] = [
   ['passes keep the meaning', 1, (program) => passesKeepMeaning(program, sizes)],
   ['passes keep the meaning of gradients', 0.5, (program) => passesKeepMeaning(withGradients(program), sizes)],
   ['gradients are slopes', 1, (program) => gradientsAreSlopes(program, sizes)],
@@ -53,17 +60,29 @@ const properties: readonly (readonly [string, number, (program: Made) => void])[
     0.3,
     (program) => kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm }),
   ],
+  ['decode, for WebGPU', 0.3, (program) => decodeAgrees(program, {})],
+  ['decode, on a CPU', 0.2, (program) => decodeAgrees(program, targetPlan('wasm', 'f32'), { execute: runWasm })],
 ];
+
+/** An error names the encoding that it is about. */
+function saying(text: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${text}`, { cause: error });
+  }
+}
 
 it.each(properties)('%s', (_, share, holds) => {
   let compiled = 0;
   fc.assert(
     fc.property(tapes, (tape) => {
-      const program = load(encodingOf(tape));
-      if (program === null) return;
-      expect(verify(program)).toEqual([]);
-      compiled++;
-      holds(program);
+      const text = encodingOf(tape);
+      for (const program of load(text)) {
+        expect(verify(program)).toEqual([]);
+        compiled++;
+        saying(text, () => holds(program));
+      }
     }),
     { ...runs(share), endOnFailure: true },
   );
@@ -111,9 +130,11 @@ it('encodings with statements out of order, doubled or cut short are answered wi
 });
 
 it.each(Object.entries(found))('once wrong: %s', (_, text) => {
-  const program = load(text)!;
-  passesKeepMeaning(program, sizes);
-  gradientsAreSlopes(program, sizes);
-  kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' });
-  kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm });
+  for (const program of load(text)) {
+    passesKeepMeaning(program, sizes);
+    gradientsAreSlopes(program, sizes);
+    kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' });
+    kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm });
+    decodeAgrees(program, {});
+  }
 });
