@@ -227,7 +227,9 @@ function callOnTensor(scope: Scope, name: string, axes: number): string | null {
   const fitting = scope.tensors.filter((tensor) => tensor.axes.length === axes && tensor.name !== 'score');
   if (fitting.length === 0) return null;
   const tensor = scope.tape.pick(fitting);
-  return `${name}(${[tensor.name, ...tensor.axes.map((axis) => indexFor(scope, axis))].join(', ')})`;
+  // An argument has no axis behind it: an index of another axis, which is no longer, is a number here.
+  const places = tensor.axes.map((axis) => indexFor(scope, axis).replace(/^(\w+): \w+$/, '($1 + 0)'));
+  return `${name}(${[tensor.name, ...places].join(', ')})`;
 }
 
 /** The place of a tensor's own numbers, not of what is computed: sums in another order would make another of a tie. */

@@ -6,6 +6,7 @@ import { expect, it } from 'vitest';
 import { format } from '../../grammar/format.ts';
 import { parse } from '../../grammar/index.ts';
 import type { Program } from '../../src/ir/ir.ts';
+import { printProgram } from '../../src/ir/print.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { targetPlan } from '../../src/options.ts';
 import { meaning } from '../grammar/programs.ts';
@@ -18,7 +19,7 @@ import {
   decodeAgrees,
   gradientsAreSlopes,
   kernelsAgree,
-  outputsOf,
+  rewritesKeepMeaning,
   passesKeepMeaning,
   withGradients,
 } from './properties.ts';
@@ -41,6 +42,7 @@ function load(text: string): readonly Program[] {
 const properties: readonly (readonly [string, number, (program: Program) => void])[] = [
   ['passes keep the meaning', 1, (program) => passesKeepMeaning(program, sizes)],
   ['passes keep the meaning of gradients', 0.5, (program) => passesKeepMeaning(withGradients(program), sizes)],
+  ['rewrites keep the meaning', 1, (program) => rewritesKeepMeaning(program, sizes)],
   ['gradients are slopes', 1, (program) => gradientsAreSlopes(program, sizes)],
   ['kernels for WebGPU', 0.4, (program) => kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' })],
   [
@@ -89,6 +91,28 @@ it.each(properties)('%s', (_, share, holds) => {
   expect(compiled).toBeGreaterThan(runs(share).numRuns / 2);
 });
 
+it('an encoding that extends a part of itself means what it says in one', () => {
+  let split = 0;
+  fc.assert(
+    fc.property(tapes, (tape) => {
+      const [parts, one] = [load(encodingOf(tape)), load(encodingOf({ ...tape, inherited: 0 }))];
+      if (tape.inherited > 0) split++;
+      expect(parts.map((program) => printProgram(program))).toEqual(one.map((program) => printProgram(program)));
+    }),
+    { ...runs(2), endOnFailure: true },
+  );
+  expect(split).toBeGreaterThan(0);
+});
+
+it('all of the language is generated', () => {
+  const text = fc.sample(tapes, { numRuns: 200, seed: runs().seed }).map(encodingOf).join('');
+  const kinds =
+    'param axis given learn fixed draw let fn rotate transform transport when extends interleaved from training where length ' +
+    'rank[ expm[ inverse[ softmax[ embedding[t x[t query key value visible score attention output loss';
+  for (const kind of kinds.split(' ')) expect(text).toMatch(new RegExp(`\\b${kind.replace('[', '\\[')}`));
+  expect(text).toMatch(/f_\d+\((query|key|x|w_\d+),/); // a tensor's name is an argument
+});
+
 it('fmt keeps the tree, and formatting again changes nothing', () => {
   fc.assert(
     fc.property(tapes, (tape) => {
@@ -132,6 +156,7 @@ it('encodings with statements out of order, doubled or cut short are answered wi
 it.each(Object.entries(found))('once wrong: %s', (_, text) => {
   for (const program of load(text)) {
     passesKeepMeaning(program, sizes);
+    rewritesKeepMeaning(program, sizes);
     gradientsAreSlopes(program, sizes);
     kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' });
     kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm });

@@ -8,8 +8,14 @@ import { interpret } from '../../src/interpret/interpret.ts';
 import { given } from '../../src/ir/build.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
 import { verify } from '../../src/ir/verify.ts';
+import { compileProgram } from '../../src/compile.ts';
+import { loadModule } from '../../src/load-module.ts';
+import { wholeSequence, type Device } from '../../targets/device.ts';
+import { runModule } from '../cuda/run-program.ts';
 import { isTraining } from '../../src/laws/sample.ts';
 import { lookAhead } from '../../src/passes/causality.ts';
+import { rewriteNames } from '../../src/passes/structure/rewrites.ts';
+import { seeStructure } from '../../src/passes/structure/see.ts';
 import { passes, simplify } from '../../src/passes/pipeline.ts';
 import { decodeError } from '../kernels/check-decode.ts';
 import { inputsOf, randomValues } from '../kernels/check-plan.ts';
@@ -77,6 +83,23 @@ export function passesKeepMeaning(program: Program, sizes: Sizes): void {
   }
 }
 
+/** What others read of a program is the same after the rewrites, where pairs of tokens may be whole in memory and not. */
+export function rewritesKeepMeaning(program: Program, sizes: Sizes): void {
+  const values = numbers(program, sizes);
+  const before = interpret(program, sizes, values);
+  const results = new Map([...program.results].filter(([name]) => outputsOf(program).includes(name)));
+  const plain = simplify({ ...program, results });
+  for (const blockwise of [false, true]) {
+    const wanted = new Set(differentiable(plain));
+    const { program: after, seen } = seeStructure(plain, rewriteNames, { wanted, context: 7, blockwise }, true);
+    const found = interpret(after, sizes, values);
+    for (const [name, tensor] of after.results) {
+      const error = distance(found.get(tensor.name)!, before.get(program.results.get(name)!.name)!);
+      must(error < 1e-9, () => `${seen.map(({ text }) => text).join('; ')}: '${name}' changes by ${error}`);
+    }
+  }
+}
+
 /** The program with gradients of all that it reads, seeded at what others read of it. */
 export function withGradients(program: Program): Program {
   const seeds = outputsOf(program).map((name) => {
@@ -121,23 +144,49 @@ export function gradientsAreSlopes(program: Program, sizes: Sizes): void {
 
 const dot = (a: ArrayLike<number>, b: Float64Array): number => b.reduce((sum, value, n) => sum + value * a[n]!, 0);
 
-/** Output and gradients of the kernels against the interpreter, forward and backward. */
+/** What a plan is asked for: all results and all gradients. */
+const askedOf = (program: Program): Partial<PlanOptions> & Pick<PlanOptions, 'outputs' | 'gradients'> => {
+  const outputs = outputsOf(program);
+  return { outputs, seeds: outputs, gradients: differentiable(program).map(({ name }) => name) };
+};
+
+/** Results and gradients of the kernels against the interpreter, forward and backward. */
 export function kernelsAgree(
   program: Program,
   sizes: Sizes,
   options: Partial<PlanOptions>,
   run: RunOptions = {},
 ): void {
-  const outputs = outputsOf(program);
-  const gradients = differentiable(program).map(({ name }) => name);
-  const plan = buildPlan(program, { outputs, seeds: outputs, gradients, ...options });
+  const plan = buildPlan(program, { ...askedOf(program), ...options });
   const wrong = verifyPlan(plan, options.maxBindings ?? 8);
   must(wrong.length === 0, () => `plan: ${wrong.join('; ')}`);
-  // The program itself, not what rewrites made of it.
-  const all = gradients.length === 0 ? program : withGradients(program);
-  const inputs = numbers(all, sizes);
-  const expected: Values = interpret(all, sizes, inputs);
+  const inputs = numbers(whole(program), sizes);
   const actual = runPlan(plan, wholeSizes(sizes.batch, sizes.tokens), inputs, run);
+  resultsAgree(program, sizes, inputs, actual);
+}
+
+/** The module that users get, on a device. */
+export async function deviceAgrees(program: Program, sizes: Sizes, device: Device): Promise<void> {
+  const text = await compileProgram(program, askedOf(program), { target: device.language, precision: 'f32' });
+  const module = await loadModule(text);
+  await device.prepare(Object.values(module.kernels));
+  const inputs = numbers(whole(program), sizes);
+  const actual = await runModule(device, module, wholeSequence(sizes.batch, sizes.tokens), inputs);
+  resultsAgree(program, sizes, inputs, actual);
+}
+
+/** The program itself with its gradients, not what rewrites made of it. */
+const whole = (program: Program): Program => (differentiable(program).length === 0 ? program : withGradients(program));
+
+function resultsAgree(
+  program: Program,
+  sizes: Sizes,
+  inputs: Inputs,
+  actual: ReadonlyMap<string, ArrayLike<number>>,
+): void {
+  const outputs = outputsOf(program);
+  const all = whole(program);
+  const expected: Values = interpret(all, sizes, inputs);
   const worn = worsened(all, sizes, inputs, expected);
   for (const [name, tensor] of all.results) {
     if (!outputs.includes(name) && !name.startsWith('d_')) continue;
