@@ -11,7 +11,7 @@ import { verify } from '../../src/ir/verify.ts';
 import { compileProgram } from '../../src/compile.ts';
 import { loadModule } from '../../src/load-module.ts';
 import { wholeSequence, type Device } from '../../targets/device.ts';
-import { runModule } from '../cuda/run-program.ts';
+import { runModule } from '../device/run-program.ts';
 import { isTraining } from '../../src/laws/sample.ts';
 import { lookAhead } from '../../src/passes/causality.ts';
 import { rewriteNames } from '../../src/passes/structure/rewrites.ts';

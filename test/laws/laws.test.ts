@@ -124,6 +124,7 @@ describe('false claims', () => {
     ['bounded', 'embedding[t, m] += position[t] * 0.001', /joins the embedding/],
     ['starts_as(nope)', 'rotate query, key [t, h, p] by position[t] * (p + 1)', /starts as .* and as .* in `nope`/],
     ['starts_as(nope)', 'embedding[t, m] += 1', /embedding_encoded/],
+    ['starts_as(nope)', 'embedding[t, m] = 1', /embedding_encoded/],
   ];
   it.each(wrong)('%s: %s', (law, body, counter) => {
     const { results, errors } = claims(`encoding test {\n ${body}\n expect ${law}\n}`);
