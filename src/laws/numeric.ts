@@ -6,7 +6,7 @@ import { call, defined, given } from '../ir/build.ts';
 import type { Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { replaceIn, replaceTensors } from '../ir/visit.ts';
 import type { Lowered } from '../lower/lower.ts';
-import { normals } from './random.ts';
+import { normals, uniformFrom } from './random.ts';
 import { renumber } from './renumber.ts';
 import { countOf, isPosition, sampleInputs, tokenAxis, type Sample, type SampleOptions } from './sample.ts';
 import { differs, indexOf, place, run, show, thorough, tolerance, tryAll, type Tested } from './trial.ts';
@@ -281,7 +281,9 @@ function startCounter(
   const tensor = program.results.get(name)!;
   const sample = sampleInputs(program, options);
   const valueOf = (p: Program | null): Float64Array => {
-    if (p === null) return sample.inputs['embedding']!; // no site: as it is
+    // No site: as it is. Where the other program does not read it, any embedding does.
+    if (p === null)
+      return sample.inputs['embedding'] ?? normals(uniformFrom(options.seed), countOf(tensor, 1, options.tokens));
     const missing = sampleInputs(p, options).inputs;
     return interpret(p, sample.sizes, { ...missing, ...shared(p, sample) }).get(p.results.get(name)!.name)!;
   };

@@ -15,17 +15,20 @@ const random = new Set<string>(['normal', 'trunc_normal', 'uniform']);
 
 /** The reason, or null where there is no proof. */
 export function proveStartsAs(own: Lowered, other: Lowered): string | null {
-  const alike =
-    startAlike(own.attend, other.attend, 'output') &&
-    (own.embed === null && other.embed === null
-      ? true
-      : startAlike(own.embed ?? unchanged(other.embed!), other.embed ?? unchanged(own.embed!), 'embedding_encoded'));
+  const alike = startAlike(own.attend, other.attend, 'output') && embeddingsStartAlike(own.embed, other.embed);
   return alike ? 'with initial values the two programs are the same' : null;
 }
 
-/** A program that leaves the embedding as it is. */
-function unchanged(like: Program): Program {
-  const embedding = like.inputs.find(({ name }) => name === 'embedding')!;
+function embeddingsStartAlike(own: Program | null, other: Program | null): boolean {
+  if (own === null && other === null) return true;
+  const [mine, theirs] = [own ?? unchanged(other!), other ?? unchanged(own!)];
+  return mine !== null && theirs !== null && startAlike(mine, theirs, 'embedding_encoded');
+}
+
+/** A program that leaves the embedding as it is; null where another one replaces it without reading it. */
+function unchanged(like: Program): Program | null {
+  const embedding = like.inputs.find(({ name }) => name === 'embedding');
+  if (embedding === undefined) return null;
   return { ...like, inputs: [embedding], definitions: [], results: new Map([['embedding_encoded', embedding]]) };
 }
 

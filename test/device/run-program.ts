@@ -68,7 +68,8 @@ export async function errorsOf(
   );
 }
 
-async function runModule(device: Device, module: Module, sizes: Sizes, given: Values) {
+/** Everything that the entries of a module return, by name. */
+export async function runModule(device: Device, module: Module, sizes: Sizes, given: Values) {
   const held = new Map<string, Buffer>();
   const place = (name: string, elements: number, type: StorageType): Buffer => ({
     ...wholeBuffer(device.allocate(Math.max(elements * bytesOfElement[type], 4), name), type),

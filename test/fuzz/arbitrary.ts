@@ -13,9 +13,13 @@ const statements = (least: number, most: number): fc.Arbitrary<number[][]> =>
   fc.array(fc.array(fc.nat(9999), { minLength: 12, maxLength: 40 }), { minLength: least, maxLength: most });
 
 export const tapes: fc.Arbitrary<Tapes> = fc.record({
+  embeddings: statements(0, 1),
+  inputs: fc.oneof({ arbitrary: fc.constant([]), weight: 3 }, statements(0, 2)),
   declarations: statements(1, 5),
   tokens: statements(0, 3),
   pairs: statements(0, 3),
   weights: statements(0, 1),
   outputs: statements(0, 1),
+  losses: fc.oneof({ arbitrary: fc.constant([]), weight: 2 }, statements(0, 1)),
+  inherited: fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, fc.nat(6)),
 });

@@ -1,16 +1,31 @@
 // Random encodings: declarations that read earlier ones, then sites in the order of the chain, each from a tape of its
 // own, so that a failing encoding loses whole statements when it is made small.
 
-import { condition, freshIndex, real, whole, withIndex, type Readable, type Scope } from './expressions.ts';
+import {
+  condition,
+  freshIndex,
+  real,
+  whole,
+  withIndex,
+  type Readable,
+  type Routine,
+  type Scope,
+} from './expressions.ts';
 import { tape, type Tape } from './tape.ts';
 
-/** Numbers for each statement: declarations, sites on query, key and value, on scores, on weights and outputs. */
+/** Numbers for each statement: sites on the input, declarations, sites on query, key and value, on scores, and so on. */
 export interface Tapes {
+  /** What is read and done before there are queries: on the embedding, then on x. */
+  readonly embeddings: readonly (readonly number[])[];
+  readonly inputs: readonly (readonly number[])[];
   readonly declarations: readonly (readonly number[])[];
   readonly tokens: readonly (readonly number[])[];
   readonly pairs: readonly (readonly number[])[];
   readonly weights: readonly (readonly number[])[];
   readonly outputs: readonly (readonly number[])[];
+  readonly losses: readonly (readonly number[])[];
+  /** How many of the statements are those of a parent that the encoding extends; 0: it has none. */
+  readonly inherited: number;
 }
 
 export const geometry = { heads: 2, kv_heads: 1, head_dim: 4, model_dim: 3, context: 7, layers: 2, layer: 0 } as const;
@@ -19,12 +34,14 @@ interface State {
   readonly statements: string[];
   readonly tensors: Readable[];
   readonly numbers: string[];
-  readonly functions: { name: string; arity: number }[];
+  readonly functions: Routine[];
+  transported: boolean;
   readonly sizes: Map<string, number>;
   named: number;
 }
 
 const chainTensors = {
+  embedding: ['token', 'model'],
   x: ['token', 'model'],
   query: ['token', 'head', 'dim'],
   key: ['token', 'kv_head', 'dim'],
@@ -38,11 +55,20 @@ const chain = (...names: (keyof typeof chainTensors)[]): Readable[] =>
   names.map((name) => ({ name, axes: chainTensors[name] }));
 
 export function encodingOf(tapes: Tapes): string {
+  const lines = statementsOf(tapes);
+  const parts = tapes.inherited === 0 ? [lines] : [lines.slice(0, tapes.inherited), lines.slice(tapes.inherited)];
+  const texts = parts.map((part) => `{\n${part.map((line) => `  ${line}\n`).join('')}}\n`);
+  if (texts.length === 1) return `encoding made ${texts[0]!}`;
+  return `encoding parent ${texts[0]!}encoding made extends parent ${texts[1]!}`;
+}
+
+function statementsOf(tapes: Tapes): readonly string[] {
   const state: State = {
     statements: [],
     tensors: [],
     numbers: ['scale', 'length / 8'],
     functions: [],
+    transported: false,
     sizes: new Map([
       ['head', geometry.heads],
       ['kv_head', geometry.kv_heads],
@@ -55,7 +81,10 @@ export function encodingOf(tapes: Tapes): string {
   const each = (all: readonly (readonly number[])[], make: (state: State, tape: Tape) => string): void => {
     for (const numbers of all) state.statements.push(make(state, tape(numbers)));
   };
-  state.tensors.push({ name: 'position', axes: ['token'] }, ...chain('x'));
+  state.tensors.push({ name: 'position', axes: ['token'] });
+  each(tapes.embeddings, (own, one) => inputSite(own, one, 'embedding'));
+  each(tapes.inputs, (own, one) => inputSite(own, one, 'x'));
+  state.tensors.push(...chain('x'));
   each(tapes.declarations, declaration);
   state.tensors.push(...chain('query', 'key', 'value'));
   each(tapes.tokens, tokenSite);
@@ -65,7 +94,8 @@ export function encodingOf(tapes: Tapes): string {
   each(tapes.weights, (own, one) => laterSite(own, one, 'attention'));
   state.tensors.push(...chain('output'));
   each(tapes.outputs, (own, one) => laterSite(own, one, 'output'));
-  return `encoding made {\n${state.statements.map((line) => `  ${line}\n`).join('')}}\n`;
+  each(tapes.losses, loss);
+  return state.statements;
 }
 
 const scopeOf = (state: State, one: Tape, indices: Scope['indices'] = [], tokens = 2): Scope => ({
@@ -80,8 +110,40 @@ const scopeOf = (state: State, one: Tape, indices: Scope['indices'] = [], tokens
 
 const nameOf = (state: State, letter: string): string => `${letter}_${state.named++}`;
 
+/** On the embedding or x, which nothing but its own sites reads here: or a tensor that such a site may read. */
+function inputSite(state: State, one: Tape, target: 'embedding' | 'x'): string {
+  switch (one.choose(5)) {
+    case 0:
+      return learned(state, one);
+    case 1:
+      return drawn(state, one);
+    default: {
+      const own = scopeOf(state, one, bound(chainTensors[target], ['t', 'm']), 1);
+      const scope = { ...own, tensors: [...own.tensors, ...chain(target)] };
+      return `${target}[t, m] ${one.pick(['+=', '*=', '='])} ${real(scope, 2)}${target === 'x' ? whenOf(one) : ''}`;
+    }
+  }
+}
+
+function drawn(state: State, one: Tape): string {
+  const axes = [...(one.choose(2) === 0 ? ['token'] : []), ...someAxes(one, [...state.sizes.keys()], 1)];
+  const name = nameOf(state, 'w');
+  const { text } = heads(state, one, axes);
+  state.tensors.push({ name, axes });
+  return `draw ${name}${text} ~ ${one.pick(['uniform(-1, 1)', 'normal(0, 1)', 'floor(uniform(0, 3))'])}`;
+}
+
+/** One number for a sequence. */
+const loss = (state: State, one: Tape): string => `loss += ${real(scopeOf(state, one, [], 2), 3)}`;
+
 function declaration(state: State, one: Tape): string {
-  switch (one.choose(8)) {
+  switch (one.choose(11)) {
+    case 8:
+      return drawn(state, one);
+    case 9:
+      return matrix(state, one);
+    case 10:
+      return routineOfTensor(state, one);
     case 0:
     case 1:
       return learned(state, one);
@@ -144,8 +206,32 @@ function routine(state: State, one: Tape): string {
   const own = nameOf(state, 'z');
   const scope = { ...scopeOf(state, one), tensors: [{ name: own, axes: [] }], functions: [...state.functions] };
   const body = real(scope, 2);
-  state.functions.push({ name, arity: 1 });
+  state.functions.push({ name, takes: 'number' });
   return `fn ${name}(${own}) = ${body}`;
+}
+
+/** fn f(u, a, b) = sin(u[a, b]), and perhaps more of the same. */
+function routineOfTensor(state: State, one: Tape): string {
+  const name = nameOf(state, 'f');
+  const own = nameOf(state, 'u');
+  const indices = Array.from({ length: 1 + one.choose(3) }, () => nameOf(state, 'z'));
+  const read = `${own}[${indices.join(', ')}]`;
+  state.functions.push({ name, takes: { axes: indices.length } });
+  return `fn ${name}(${[own, ...indices].join(', ')}) = ${one.pick([`sin(${read})`, `${read} / (1 + ${read} ^ 2)`])}`;
+}
+
+/** An exponential or an inverse, not far from the identity. */
+function matrix(state: State, one: Tape): string {
+  const side = one.pick(['dim', 'pair']);
+  const first = one.pick([[], ['head'], ['token']]);
+  const name = nameOf(state, 'v');
+  const { text, scope } = heads(state, one, [...first, side, side]);
+  const [row, column] = scope.indices.slice(-2).map((index) => index.name) as [string, string];
+  const small = `sin(${real({ ...scope, tokens: 0 }, 1)}) / 4`;
+  state.tensors.push({ name, axes: [...first, side, side] });
+  return one.choose(2) === 0
+    ? `let ${name}${text} = expm[${row}, ${column}](${small})`
+    : `let ${name}${text} = inverse[${row}, ${column}](2 * delta(${row}, ${column}) + ${small})`;
 }
 
 function definition(state: State, one: Tape, tokens: number): string {
@@ -166,7 +252,7 @@ const whenOf = (one: Tape): string =>
   one.choose(6) === 5 ? ` when ${one.pick(['layer == 0', 'mod(layer, 2) == 1'])}` : '';
 
 function tokenSite(state: State, one: Tape): string {
-  switch (one.choose(6)) {
+  switch (one.choose(8)) {
     case 0:
       return definition(state, one, 1);
     case 1:
@@ -174,6 +260,8 @@ function tokenSite(state: State, one: Tape): string {
       return rotation(state, one);
     case 3:
       return product(state, one);
+    case 7:
+      return state.transported ? rotation(state, one) : transport(state, one);
     default: {
       const target = one.pick(['query', 'key', 'value'] as const);
       const scope = scopeOf(state, one, bound(chainTensors[target], ['t', 'h', 'd']), 1);
@@ -221,6 +309,21 @@ function product(state: State, one: Tape): string {
   const sides = side === 'dim' ? 'r, c' : 'r: pair, c: pair';
   state.statements.push(`learn ${generator}[r: ${side}, c: ${side}] ~ normal(0, 1)`);
   return `transform ${target} [t, h${blocks}, ${sides}] by ${matrix}${whenOf(one)}`;
+}
+
+/** Between a key and a query: the identity less an outer product of two vectors a token, the first once again in most. */
+function transport(state: State, one: Tape): string {
+  state.transported = true;
+  const vector = (): string => {
+    const name = nameOf(state, 'v');
+    const { text, scope } = heads(state, one, ['token', 'kv_head', 'dim']);
+    state.statements.push(`let ${name}${text} = sin(${real({ ...scope, tokens: 0 }, 2)}) / 2`);
+    return name;
+  };
+  const w = vector();
+  const u = one.choose(3) === 2 ? vector() : w;
+  const strength = real(scopeOf(state, one, bound(['token', 'kv_head'], ['t', 'h']), 0), 1);
+  return `transport key [t, h, r, c] by delta(r, c) - sigmoid(${strength}) * ${u}[t, h, r] * ${w}[t, h, c]`;
 }
 
 function pairSite(state: State, one: Tape): string {

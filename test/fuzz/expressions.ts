@@ -9,6 +9,12 @@ export interface Readable {
   readonly axes: readonly string[];
 }
 
+/** A function of numbers, or of a tensor with so many axes and one index for each. */
+export interface Routine {
+  readonly name: string;
+  readonly takes: 'number' | { readonly axes: number };
+}
+
 export interface Scope {
   readonly tape: Tape;
   /** Indices that are bound, innermost last. */
@@ -16,7 +22,7 @@ export interface Scope {
   readonly tensors: readonly Readable[];
   /** Numbers: `param`s, sizes. */
   readonly numbers: readonly string[];
-  readonly functions: readonly { readonly name: string; readonly arity: number }[];
+  readonly functions: readonly Routine[];
   /** Sizes of all axes but `token`. */
   readonly sizes: ReadonlyMap<string, number>;
   /** Names of indices that are bound but not read. */
@@ -163,7 +169,7 @@ export function real(scope: Scope, depth: number): string {
   if (depth <= 0) return leaf(scope);
   const { tape, functions } = scope;
   const one = (): string => real(scope, depth - 1);
-  switch (tape.choose(18)) {
+  switch (tape.choose(20)) {
     case 0:
     case 1:
       return leaf(scope);
@@ -204,12 +210,40 @@ export function real(scope: Scope, depth: number): string {
       return reduction(scope, depth);
     case 16:
       return softmax(scope, depth);
+    case 17:
+      return `(if training then ${one()} else ${one()})`;
+    case 18:
+      return rank(scope);
     default: {
       if (functions.length === 0) return one();
-      const { name, arity } = tape.pick(functions);
-      return `${name}(${Array.from({ length: arity }, one).join(', ')})`;
+      const { name, takes } = tape.pick(functions);
+      return takes === 'number' ? `${name}(${one()})` : (callOnTensor(scope, name, takes.axes) ?? one());
     }
   }
+}
+
+/** A function of a tensor: its name, and an index for each of its axes. Not a score, which may be the lowest number. */
+function callOnTensor(scope: Scope, name: string, axes: number): string | null {
+  const fitting = scope.tensors.filter((tensor) => tensor.axes.length === axes && tensor.name !== 'score');
+  if (fitting.length === 0) return null;
+  const tensor = scope.tape.pick(fitting);
+  // An argument has no axis behind it: an index of another axis, which is no longer, is a number here.
+  const places = tensor.axes.map((axis) => indexFor(scope, axis).replace(/^(\w+): \w+$/, '($1 + 0)'));
+  return `${name}(${[tensor.name, ...places].join(', ')})`;
+}
+
+/** The place of a tensor's own numbers, not of what is computed: sums in another order would make another of a tie. */
+function rank(scope: Scope): string {
+  const { tape, indices } = scope;
+  const own = ['x', 'query', 'key', 'value', 'position'];
+  const tensors = scope.tensors.filter(
+    ({ name, axes }) => own.includes(name) || (name.startsWith('w_') && axes.length > 0),
+  );
+  if (indices.length === 0 || tensors.length === 0) return leaf(scope);
+  const { name, axis } = tape.pick(indices);
+  const others = named(scope, 'token').filter((other) => other !== name);
+  const where = axis === 'token' && others.length > 0 ? ` where ${name} <= ${tape.pick(others)}` : '';
+  return `(rank[${name}${where}](${readOf(scope, tape.pick(tensors))}) / 4)`;
 }
 
 /** Over a new index, or two; over tokens usually with a condition that makes it a running one. */

@@ -3,6 +3,9 @@
 const body = (...lines: readonly string[]): string => `encoding made {\n${lines.join('\n')}\n}\n`;
 
 export const found: Readonly<Record<string, string>> = {
+  'a product for backward alone, which makes it again': body(
+    'embedding[t, m] = prod[t2: token where t2 <= t](1 + embedding[t, m] / 2)',
+  ),
   'a token compared with itself': body('score[h, i, j] += sum[t: token where t <= t](sin(x[t, 0]))'),
   'the largest of what does not change': body('output[i, h, d] *= logsumexp[h2: head](output[i, h, d])'),
   'an input whose gradient is that of a definition': body(

@@ -5,6 +5,8 @@ import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { format } from '../../grammar/format.ts';
 import { parse } from '../../grammar/index.ts';
+import type { Program } from '../../src/ir/ir.ts';
+import { printProgram } from '../../src/ir/print.ts';
 import { verify } from '../../src/ir/verify.ts';
 import { targetPlan } from '../../src/options.ts';
 import { meaning } from '../grammar/programs.ts';
@@ -13,11 +15,18 @@ import { runWasm } from '../wasm/run-kernel.ts';
 import { runs, tapes } from './arbitrary.ts';
 import { encodingOf, geometry } from './encodings.ts';
 import { found } from './found.ts';
-import { gradientsAreSlopes, kernelsAgree, passesKeepMeaning, withGradients } from './properties.ts';
+import {
+  decodeAgrees,
+  gradientsAreSlopes,
+  kernelsAgree,
+  rewritesKeepMeaning,
+  passesKeepMeaning,
+  withGradients,
+} from './properties.ts';
 
 const sizes = { batch: 2, tokens: 5 };
 
-function load(text: string) {
+function load(text: string): readonly Program[] {
   const { lowered, diagnostics } = loadText(text, 'examples/test.pe', { geometry });
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   expect(errors.map(({ code, message }) => `${code} ${message}`)).toEqual([]);
@@ -26,14 +35,14 @@ function load(text: string) {
     expect(span.end).toBeGreaterThanOrEqual(span.start);
     expect(span.end).toBeLessThanOrEqual(text.length);
   }
-  return lowered?.attend ?? null;
+  if (lowered === null) return [];
+  return [lowered.attend, lowered.embed, lowered.input].filter((program) => program !== null);
 }
 
-type Made = NonNullable<ReturnType<typeof load>>;
-
-const properties: readonly (readonly [string, number, (program: Made) => void])[] = [
+const properties: readonly (readonly [string, number, (program: Program) => void])[] = [
   ['passes keep the meaning', 1, (program) => passesKeepMeaning(program, sizes)],
   ['passes keep the meaning of gradients', 0.5, (program) => passesKeepMeaning(withGradients(program), sizes)],
+  ['rewrites keep the meaning', 1, (program) => rewritesKeepMeaning(program, sizes)],
   ['gradients are slopes', 1, (program) => gradientsAreSlopes(program, sizes)],
   ['kernels for WebGPU', 0.4, (program) => kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' })],
   [
@@ -53,21 +62,55 @@ const properties: readonly (readonly [string, number, (program: Made) => void])[
     0.3,
     (program) => kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm }),
   ],
+  ['decode, for WebGPU', 0.3, (program) => decodeAgrees(program, {})],
+  ['decode, on a CPU', 0.2, (program) => decodeAgrees(program, targetPlan('wasm', 'f32'), { execute: runWasm })],
 ];
+
+/** An error names the encoding that it is about. */
+function saying(text: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new Error(`${(error as Error).message}\n${text}`, { cause: error });
+  }
+}
 
 it.each(properties)('%s', (_, share, holds) => {
   let compiled = 0;
   fc.assert(
     fc.property(tapes, (tape) => {
-      const program = load(encodingOf(tape));
-      if (program === null) return;
-      expect(verify(program)).toEqual([]);
-      compiled++;
-      holds(program);
+      const text = encodingOf(tape);
+      for (const program of load(text)) {
+        expect(verify(program)).toEqual([]);
+        compiled++;
+        saying(text, () => holds(program));
+      }
     }),
     { ...runs(share), endOnFailure: true },
   );
   expect(compiled).toBeGreaterThan(runs(share).numRuns / 2);
+});
+
+it('an encoding that extends a part of itself means what it says in one', () => {
+  let split = 0;
+  fc.assert(
+    fc.property(tapes, (tape) => {
+      const [parts, one] = [load(encodingOf(tape)), load(encodingOf({ ...tape, inherited: 0 }))];
+      if (tape.inherited > 0) split++;
+      expect(parts.map((program) => printProgram(program))).toEqual(one.map((program) => printProgram(program)));
+    }),
+    { ...runs(2), endOnFailure: true },
+  );
+  expect(split).toBeGreaterThan(0);
+});
+
+it('all of the language is generated', () => {
+  const text = fc.sample(tapes, { numRuns: 200, seed: runs().seed }).map(encodingOf).join('');
+  const kinds =
+    'param axis given learn fixed draw let fn rotate transform transport when extends interleaved from training where length ' +
+    'rank[ expm[ inverse[ softmax[ embedding[t x[t query key value visible score attention output loss';
+  for (const kind of kinds.split(' ')) expect(text).toMatch(new RegExp(`\\b${kind.replace('[', '\\[')}`));
+  expect(text).toMatch(/f_\d+\((query|key|x|w_\d+),/); // a tensor's name is an argument
 });
 
 it('fmt keeps the tree, and formatting again changes nothing', () => {
@@ -111,9 +154,12 @@ it('encodings with statements out of order, doubled or cut short are answered wi
 });
 
 it.each(Object.entries(found))('once wrong: %s', (_, text) => {
-  const program = load(text)!;
-  passesKeepMeaning(program, sizes);
-  gradientsAreSlopes(program, sizes);
-  kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' });
-  kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm });
+  for (const program of load(text)) {
+    passesKeepMeaning(program, sizes);
+    rewritesKeepMeaning(program, sizes);
+    gradientsAreSlopes(program, sizes);
+    kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' });
+    kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm });
+    decodeAgrees(program, {});
+  }
 });

@@ -8,7 +8,16 @@ import { interpret } from '../../src/interpret/interpret.ts';
 import { given } from '../../src/ir/build.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
 import { verify } from '../../src/ir/verify.ts';
+import { compileProgram } from '../../src/compile.ts';
+import { loadModule } from '../../src/load-module.ts';
+import { wholeSequence, type Device } from '../../targets/device.ts';
+import { runModule } from '../device/run-program.ts';
+import { isTraining } from '../../src/laws/sample.ts';
+import { lookAhead } from '../../src/passes/causality.ts';
+import { rewriteNames } from '../../src/passes/structure/rewrites.ts';
+import { seeStructure } from '../../src/passes/structure/see.ts';
 import { passes, simplify } from '../../src/passes/pipeline.ts';
+import { decodeError } from '../kernels/check-decode.ts';
 import { inputsOf, randomValues } from '../kernels/check-plan.ts';
 import { runPlan, wholeSizes, type RunOptions } from '../kernels/run-plan.ts';
 import { lengthOf } from '../autodiff/generated.ts';
@@ -21,14 +30,23 @@ export interface Sizes {
 type Values = ReadonlyMap<string, Float64Array>;
 type Inputs = Record<string, ArrayLike<number>>;
 
-export const outputOf = (program: Program): string => (program.results.has('output') ? 'output' : 'embedding_encoded');
+/** What others read: the output of attention and its loss, or the changed embedding or x. */
+export const outputsOf = (program: Program): readonly string[] =>
+  ['output', 'loss', 'embedding_encoded', 'x_encoded'].filter((name) => program.results.has(name));
 
 const differentiable = (program: Program): readonly Tensor[] =>
   program.inputs.filter(
-    ({ type, origin }) => type === 'real' && !(origin.kind === 'given' && origin.given === 'position'),
+    ({ type, origin }) =>
+      type === 'real' &&
+      origin.kind !== 'draw' &&
+      !(origin.kind === 'given' && ['position', 'training'].includes(origin.given)),
   );
 
-const numbers = (program: Program, sizes: Sizes): Inputs => inputsOf(program, sizes.batch, sizes.tokens) as Inputs;
+/** In a training step: what is drawn counts. */
+const numbers = (program: Program, sizes: Sizes): Inputs => {
+  const training = program.inputs.filter(isTraining).map(({ name }) => [name, [1]] as const);
+  return inputsOf(program, sizes.batch, sizes.tokens, Object.fromEntries(training)) as Inputs;
+};
 
 /** The largest difference where both are numbers, over the largest magnitude or 1. */
 export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>, least = 1): number {
@@ -65,10 +83,30 @@ export function passesKeepMeaning(program: Program, sizes: Sizes): void {
   }
 }
 
-/** The program with gradients of all that it reads, seeded at its output. */
+/** What others read of a program is the same after the rewrites, where pairs of tokens may be whole in memory and not. */
+export function rewritesKeepMeaning(program: Program, sizes: Sizes): void {
+  const values = numbers(program, sizes);
+  const before = interpret(program, sizes, values);
+  const results = new Map([...program.results].filter(([name]) => outputsOf(program).includes(name)));
+  const plain = simplify({ ...program, results });
+  for (const blockwise of [false, true]) {
+    const wanted = new Set(differentiable(plain));
+    const { program: after, seen } = seeStructure(plain, rewriteNames, { wanted, context: 7, blockwise }, true);
+    const found = interpret(after, sizes, values);
+    for (const [name, tensor] of after.results) {
+      const error = distance(found.get(tensor.name)!, before.get(program.results.get(name)!.name)!);
+      must(error < 1e-9, () => `${seen.map(({ text }) => text).join('; ')}: '${name}' changes by ${error}`);
+    }
+  }
+}
+
+/** The program with gradients of all that it reads, seeded at what others read of it. */
 export function withGradients(program: Program): Program {
-  const output = program.results.get(outputOf(program))!;
-  return reverse(program, new Map([[output, given('d_output', output.axes, 'cotangent')]]), differentiable(program));
+  const seeds = outputsOf(program).map((name) => {
+    const output = program.results.get(name)!;
+    return [output, given(`d_${name}`, output.axes, 'cotangent')] as const;
+  });
+  return reverse(program, new Map(seeds), differentiable(program));
 }
 
 /** Slopes along a random direction against differences; not where the program has a kink nearby. */
@@ -76,14 +114,15 @@ export function gradientsAreSlopes(program: Program, sizes: Sizes): void {
   const gradient = withGradients(program);
   const wrong = verify(gradient);
   must(wrong.length === 0, () => `gradients: ${wrong.join('; ')}`);
-  const output = program.results.get(outputOf(program))!;
   const inputs = numbers(gradient, sizes);
   const values = interpret(gradient, sizes, inputs);
-  const weights = inputs['d_output']!;
-  const at = (moved: Inputs): number =>
-    interpret(program, sizes, moved)
-      .get(output.name)!
-      .reduce((sum, value, n) => sum + value * weights[n]!, 0);
+  const at = (moved: Inputs): number => {
+    const made = interpret(program, sizes, moved);
+    return outputsOf(program).reduce(
+      (sum, name) => sum + dot(inputs[`d_${name}`]!, made.get(program.results.get(name)!.name)!),
+      0,
+    );
+  };
   for (const [k, tensor] of differentiable(program).entries()) {
     const made = gradient.results.get(`d_${tensor.name}`);
     const direction = randomValues(lengthOf(tensor, sizes.tokens, sizes.batch), 71 + k);
@@ -105,30 +144,56 @@ export function gradientsAreSlopes(program: Program, sizes: Sizes): void {
 
 const dot = (a: ArrayLike<number>, b: Float64Array): number => b.reduce((sum, value, n) => sum + value * a[n]!, 0);
 
-/** Output and gradients of the kernels against the interpreter, forward and backward. */
+/** What a plan is asked for: all results and all gradients. */
+const askedOf = (program: Program): Partial<PlanOptions> & Pick<PlanOptions, 'outputs' | 'gradients'> => {
+  const outputs = outputsOf(program);
+  return { outputs, seeds: outputs, gradients: differentiable(program).map(({ name }) => name) };
+};
+
+/** Results and gradients of the kernels against the interpreter, forward and backward. */
 export function kernelsAgree(
   program: Program,
   sizes: Sizes,
   options: Partial<PlanOptions>,
   run: RunOptions = {},
 ): void {
-  const output = outputOf(program);
-  const gradients = differentiable(program).map(({ name }) => name);
-  const plan = buildPlan(program, { outputs: [output], gradients, ...options });
+  const plan = buildPlan(program, { ...askedOf(program), ...options });
   const wrong = verifyPlan(plan, options.maxBindings ?? 8);
   must(wrong.length === 0, () => `plan: ${wrong.join('; ')}`);
-  // The program itself, not what rewrites made of it.
-  const all = gradients.length === 0 ? program : withGradients(program);
-  const inputs = numbers(all, sizes);
-  const expected: Values = interpret(all, sizes, inputs);
+  const inputs = numbers(whole(program), sizes);
   const actual = runPlan(plan, wholeSizes(sizes.batch, sizes.tokens), inputs, run);
+  resultsAgree(program, sizes, inputs, actual);
+}
+
+/** The module that users get, on a device. */
+export async function deviceAgrees(program: Program, sizes: Sizes, device: Device): Promise<void> {
+  const text = await compileProgram(program, askedOf(program), { target: device.language, precision: 'f32' });
+  const module = await loadModule(text);
+  await device.prepare(Object.values(module.kernels));
+  const inputs = numbers(whole(program), sizes);
+  const actual = await runModule(device, module, wholeSequence(sizes.batch, sizes.tokens), inputs);
+  resultsAgree(program, sizes, inputs, actual);
+}
+
+/** The program itself with its gradients, not what rewrites made of it. */
+const whole = (program: Program): Program => (differentiable(program).length === 0 ? program : withGradients(program));
+
+function resultsAgree(
+  program: Program,
+  sizes: Sizes,
+  inputs: Inputs,
+  actual: ReadonlyMap<string, ArrayLike<number>>,
+): void {
+  const outputs = outputsOf(program);
+  const all = whole(program);
+  const expected: Values = interpret(all, sizes, inputs);
   const worn = worsened(all, sizes, inputs, expected);
   for (const [name, tensor] of all.results) {
-    if (name !== output && !name.startsWith('d_')) continue;
+    if (!outputs.includes(name) && !name.startsWith('d_')) continue;
     const data = actual.get(name) ?? actual.get(tensor.name);
     if (data === undefined) {
       // Where the plan sees that nothing depends on an input there is no gradient.
-      const isZero = name !== output && expected.get(tensor.name)!.every((value) => value === 0);
+      const isZero = !outputs.includes(name) && expected.get(tensor.name)!.every((value) => value === 0);
       must(isZero, () => `'${name}' is returned by no entry`);
       continue;
     }
@@ -150,4 +215,20 @@ function worsened(program: Program, sizes: Sizes, inputs: Inputs, expected: Valu
   );
   const values = interpret(program, sizes, nudged);
   return (tensor) => distance(values.get(tensor.name)!, expected.get(tensor.name)!);
+}
+
+/**
+ * Rows that come out token by token, and after a prompt, against the whole sequence; not of what looks ahead, nor of
+ * embeddings, which are made for the whole sequence each time.
+ */
+export function decodeAgrees(program: Program, options: Partial<PlanOptions>, run: RunOptions = {}): void {
+  const [output] = outputsOf(program) as [string];
+  if (output === 'embedding_encoded' || lookAhead(program).has(program.results.get(output)!)) return;
+  for (const steps of [
+    [1, 1, 1, 1, 1],
+    [3, 1, 2],
+  ]) {
+    const error = decodeError(program, steps, { chunk: 4, ...options }, run, output);
+    must(error < 2e-5, () => `rows of calls of ${steps.join(', ')} tokens are off by ${error}`);
+  }
 }

@@ -50,14 +50,20 @@ interface Answer {
 }
 
 /** Answers of every law; a proof that a test denies fails at once. `untried`: laws that are tested only where proved. */
-function answers(lowered: Lowered, sizes: Sizes, effort: Effort, untried: readonly string[] = []): Map<string, Answer> {
+function answers(
+  lowered: Lowered,
+  sizes: Sizes,
+  effort: Effort,
+  untried: readonly string[] = [],
+  text = '',
+): Map<string, Answer> {
   const nope = loadText('encoding nope {}', 'examples/test.pe', { geometry: sizes }).lowered!;
   const found = new Map<string, Answer>();
   for (const [name, { prove, test }] of Object.entries(laws)) {
     const proved = prove(lowered, sizes, nope) !== null;
     if (!proved && untried.includes(name)) continue;
     const tested = test(lowered, effort, nope);
-    if (proved) expect(tested, name).toMatchObject({ holds: true });
+    if (proved) expect(tested, `${name} of ${text}`).toMatchObject({ holds: true });
     if (!tested.holds) expect(tested.counter, name).toMatch(/\d/);
     found.set(name, { proved, tested });
   }
@@ -114,9 +120,10 @@ it('generated encodings', () => {
   fc.assert(
     fc.property(tapes, (tape) => {
       const sizes = { ...tiny, ...geometry };
-      const { lowered } = loadText(encodingOf(tape), 'examples/test.pe', { geometry: sizes });
+      const text = encodingOf(tape);
+      const { lowered } = loadText(text, 'examples/test.pe', { geometry: sizes });
       if (lowered === null) return;
-      for (const [name, { proved }] of answers(lowered, sizes, quick, Object.keys(laws)))
+      for (const [name, { proved }] of answers(lowered, sizes, quick, Object.keys(laws), text))
         if (proved) proofs.set(name, (proofs.get(name) ?? 0) + 1);
     }),
     { ...runs(2), endOnFailure: true },

@@ -114,12 +114,17 @@ describe('false claims', () => {
     [
       'bounded',
       'score[h, i, j] += sum[s: token where j < s <= i](log_sigmoid(x[s, 0]))',
-      /joins the score is on average .* among 8, .* among 24 and .* among 72 tokens/,
+      /joins the score is on average .* among 8, .* among 24, .* among 72 and .* among 200 tokens/,
     ],
-    ['bounded', 'let a[t: token] = sum[s: token where s <= t](x[s, 0])\n score[h, i, j] += a[i] - a[j]', /among 72/],
+    [
+      'bounded',
+      'let a[t: token] = sum[s: token where s <= t](x[s, 0])\n score[h, i, j] += a[i] - a[j]',
+      /among 200 tokens/,
+    ],
     ['bounded', 'embedding[t, m] += position[t] * 0.001', /joins the embedding/],
     ['starts_as(nope)', 'rotate query, key [t, h, p] by position[t] * (p + 1)', /starts as .* and as .* in `nope`/],
     ['starts_as(nope)', 'embedding[t, m] += 1', /embedding_encoded/],
+    ['starts_as(nope)', 'embedding[t, m] = 1', /embedding_encoded/],
   ];
   it.each(wrong)('%s: %s', (law, body, counter) => {
     const { results, errors } = claims(`encoding test {\n ${body}\n expect ${law}\n}`);
