@@ -14,7 +14,7 @@ import { wholeSequence, type Device } from '../../targets/device.ts';
 import { runModule } from '../device/run-program.ts';
 import { isTraining } from '../../src/laws/sample.ts';
 import { lookAhead } from '../../src/passes/causality.ts';
-import { rewriteNames } from '../../src/passes/structure/rewrites.ts';
+import { defaultRewrites } from '../../src/passes/structure/rewrites.ts';
 import { seeStructure } from '../../src/passes/structure/see.ts';
 import { passes, simplify } from '../../src/passes/pipeline.ts';
 import { decodeError } from '../kernels/check-decode.ts';
@@ -91,7 +91,12 @@ export function rewritesKeepMeaning(program: Program, sizes: Sizes): void {
   const plain = simplify({ ...program, results });
   for (const blockwise of [false, true]) {
     const wanted = new Set(differentiable(plain));
-    const { program: after, seen } = seeStructure(plain, rewriteNames, { wanted, context: 7, blockwise }, true);
+    const { program: after, seen } = seeStructure(
+      plain,
+      defaultRewrites,
+      { wanted, context: 7, blockwise, vocabulary: { kind: 'unknown' } },
+      true,
+    );
     const found = interpret(after, sizes, values);
     for (const [name, tensor] of after.results) {
       const error = distance(found.get(tensor.name)!, before.get(program.results.get(name)!.name)!);
