@@ -91,7 +91,12 @@ export function rewritesKeepMeaning(program: Program, sizes: Sizes): void {
   const plain = simplify({ ...program, results });
   for (const blockwise of [false, true]) {
     const wanted = new Set(differentiable(plain));
-    const { program: after, seen } = seeStructure(plain, rewriteNames, { wanted, context: 7, blockwise }, true);
+    const { program: after, seen } = seeStructure(
+      plain,
+      rewriteNames,
+      { wanted, context: 7, blockwise, vocabulary: { kind: 'unknown' } },
+      true,
+    );
     const found = interpret(after, sizes, values);
     for (const [name, tensor] of after.results) {
       const error = distance(found.get(tensor.name)!, before.get(program.results.get(name)!.name)!);
