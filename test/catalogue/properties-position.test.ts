@@ -118,3 +118,28 @@ it('SeqPE from outside adds what the caller gives', () => {
   const code = added('catalogue/position/seqpe_table', { set: { code: (t, m) => 10 * t + m } });
   for (const t of range(10)) for (const m of features) expect(code(t, m)).toBe(10 * t + m);
 });
+
+describe('canon', () => {
+  const at = (t: number, d: number): number => Math.sin(7 * t + d);
+  const keys = (changed: number | null) =>
+    evaluate('catalogue/position/canon', { set: { key: (t, _, d) => (t === changed ? 9 : at(t, d)) } });
+
+  it('a key is made of the last taps tokens and no other', () => {
+    const before = keys(null);
+    for (const changed of range(8)) {
+      const after = keys(changed);
+      for (const t of range(9)) {
+        const moves = after('key_encoded', t, 0, 1) !== before('key_encoded', t, 0, 1);
+        expect(moves, `key ${t} by token ${changed}`).toBe(t >= changed && t < changed + 4);
+      }
+    }
+  });
+
+  it('the same tokens later in the sequence have the same keys: a convolution knows no place but the beginning', () => {
+    const later = evaluate('catalogue/position/canon', { set: { key: (t, _, d) => at(t - 3, d) } });
+    const here = keys(null);
+    for (const t of range(5, 3))
+      expect(later('key_encoded', t + 3, 0, 1)).toBeCloseTo(here('key_encoded', t, 0, 1), 12);
+    expect(Math.abs(later('key_encoded', 3, 0, 1) - here('key_encoded', 0, 0, 1))).toBeGreaterThan(1e-3);
+  });
+});

@@ -80,6 +80,13 @@ const properties: readonly Property[] = [
     expect(theta[0]).toBe(1);
     expect(theta.at(-1)).toBeCloseTo(ropeTheta(head_dim / 2 - 1) / 8, 15);
   }),
+  property('ntk_dynamic', 'is RoPE up to the context, and beyond it NTK by how much longer a sequence is', () => {
+    const dynamic = entry('ntk_dynamic', { params: { factor: 4 } });
+    expect(apart(dynamic, rope, { tokens: geometry.context })).toBeLessThan(exact);
+    const tokens = 2 * geometry.context; // 4 x 2 - 3 = 5
+    expect(apart(dynamic, entry('ntk', { params: { factor: 5 } }), { tokens })).toBeLessThan(1e-11);
+    expect(apart(dynamic, rope, { tokens })).toBeGreaterThan(0.01);
+  }),
   property('yarn', 'factor 1 is RoPE', () =>
     expect(apart(entry('yarn', { params: { factor: 1 } }), rope)).toBeLessThan(exact),
   ),
