@@ -138,7 +138,7 @@ describe('canon', () => {
   it('the same tokens later in the sequence have the same keys: a convolution knows no place but the beginning', () => {
     const later = evaluate('catalogue/position/canon', { set: { key: (t, _, d) => at(t - 3, d) } });
     const here = keys(null);
-    for (const t of range(5, 3))
+    for (const t of range(4, 3))
       expect(later('key_encoded', t + 3, 0, 1)).toBeCloseTo(here('key_encoded', t, 0, 1), 12);
     expect(Math.abs(later('key_encoded', 3, 0, 1) - here('key_encoded', 0, 0, 1))).toBeGreaterThan(1e-3);
   });
