@@ -83,6 +83,7 @@ function statementsOf(tapes: Tapes): readonly string[] {
   };
   state.tensors.push({ name: 'position', axes: ['token'] });
   each(tapes.embeddings, (own, one) => inputSite(own, one, 'embedding'));
+  state.tensors.push(...chain('embedding')); // as its sites left it
   each(tapes.inputs, (own, one) => inputSite(own, one, 'x'));
   state.tensors.push(...chain('x'));
   each(tapes.declarations, declaration);
@@ -110,7 +111,7 @@ const scopeOf = (state: State, one: Tape, indices: Scope['indices'] = [], tokens
 
 const nameOf = (state: State, letter: string): string => `${letter}_${state.named++}`;
 
-/** On the embedding or x, which nothing but its own sites reads here: or a tensor that such a site may read. */
+/** On the embedding or x: or a tensor that such a site may read. */
 function inputSite(state: State, one: Tape, target: 'embedding' | 'x'): string {
   switch (one.choose(5)) {
     case 0:

@@ -9,7 +9,6 @@ import type { KernelSizes } from '../../codegen/kernel.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
-import { scalarsOf, visit } from '../../src/ir/visit.ts';
 import { inputsOf } from './check-plan.ts';
 import { asHeld, hostTables, runEntry, worstError, type RunOptions, type Values } from './run-plan.ts';
 
@@ -38,14 +37,6 @@ function rows(tensor: Tensor, data: ArrayLike<number>, tokens: number, first: nu
     for (let n = (o * tokens + first) * inner; n < (o * tokens + first + count) * inner; n += 1) chosen.push(data[n]!);
   }
   return chosen;
-}
-
-function usesLength(program: Program): boolean {
-  let found = false;
-  visit(program.definitions.flatMap(scalarsOf), (s) => {
-    found ||= s.kind === 'size' && s.size === 'keys';
-  });
-  return found;
 }
 
 /** What the host knows and of which earlier rows are read: for the whole sequence so far, in `capacity` rows. */
@@ -89,9 +80,11 @@ export function decodeError(
     );
   const whole = (length: number): ReadonlyMap<string, Float64Array> =>
     interpret(program, { batch, tokens: length }, upTo(length) as Record<string, ArrayLike<number>>);
-  // What says `length` is another in each call: its rows are those of the sequence up to there.
-  const ofAll = usesLength(program) ? null : whole(tokens);
   const output = program.results.get(result)!;
+  const rowsBut = (length: number): number[] => rows(output, whole(length).get(output.name)!, length, 0, tokens - 1);
+  // What says `length`, or counts tokens, is another in each call: its rows are those of the sequence up to there.
+  const usesLength = worstError(rowsBut(tokens - 1), rowsBut(tokens)) > 1e-12;
+  const ofAll = usesLength ? null : whole(tokens);
   const state = new Map<string, Float32Array | Int32Array>();
   let first = 0;
   let worst = 0;
