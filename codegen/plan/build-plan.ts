@@ -34,8 +34,8 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const inStage = (stage: Stage): readonly Root[] => placed.filter((root) => stageOfRoot(root) === stage);
   const returned = new Set(resultsOf(all, 'forward', stageByTensor, options).values());
   const again = makeAgain(inStage('forward'), inStage('backward'), returned, options);
-  const others = placed.filter((root) => !['backward', 'finish'].includes(stageOfRoot(root)));
-  const inOrder = [...others, ...again.backward, ...inStage('finish')];
+  const others = placed.filter((root) => !['backward', 'finish', 'shared_finish'].includes(stageOfRoot(root)));
+  const inOrder = [...others, ...again.backward, ...inStage('finish'), ...inStage('shared_finish')];
   // What backward makes again may have been made for it alone.
   const roots = again.copies.size === 0 ? placed : liveRoots(inOrder, new Set(all.results.values()));
   for (const copy of again.copies.values()) stageByTensor.set(copy, 'backward');
