@@ -9,6 +9,7 @@ import type { KernelSizes } from '../../codegen/kernel.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { interpret } from '../../src/interpret/interpret.ts';
 import type { Program, Tensor } from '../../src/ir/ir.ts';
+import { scalarsOf, visit } from '../../src/ir/visit.ts';
 import { inputsOf } from './check-plan.ts';
 import { asHeld, hostTables, runEntry, worstError, type RunOptions, type Values } from './run-plan.ts';
 
@@ -37,6 +38,14 @@ function rows(tensor: Tensor, data: ArrayLike<number>, tokens: number, first: nu
     for (let n = (o * tokens + first) * inner; n < (o * tokens + first + count) * inner; n += 1) chosen.push(data[n]!);
   }
   return chosen;
+}
+
+function saysLength(program: Program): boolean {
+  let found = false;
+  visit(program.definitions.flatMap(scalarsOf), (s) => {
+    found ||= s.kind === 'size' && s.size === 'keys';
+  });
+  return found;
 }
 
 /** What the host knows and of which earlier rows are read: for the whole sequence so far, in `capacity` rows. */
@@ -83,7 +92,7 @@ export function decodeError(
   const output = program.results.get(result)!;
   const rowsBut = (length: number): number[] => rows(output, whole(length).get(output.name)!, length, 0, tokens - 1);
   // What says `length`, or counts tokens, is another in each call: its rows are those of the sequence up to there.
-  const usesLength = worstError(rowsBut(tokens - 1), rowsBut(tokens)) > 1e-12;
+  const usesLength = saysLength(program) || worstError(rowsBut(tokens - 1), rowsBut(tokens)) > 1e-12;
   const ofAll = usesLength ? null : whole(tokens);
   const state = new Map<string, Float32Array | Int32Array>();
   let first = 0;
