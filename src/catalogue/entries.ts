@@ -40,10 +40,15 @@ export function entries(): readonly Entry[] {
   return [...new Set(names)].flatMap((family) => (existsSync(`${folder}/${family}`) ? entriesOf(family) : []));
 }
 
-function entriesOf(family: string): readonly Entry[] {
-  const files = readdirSync(`${folder}/${family}`).filter((file) => file.endsWith('.pe'));
+/** The files beside the page, which every suite of tests runs. */
+export const firstChoice = (): readonly Entry[] => filesOf('examples', 'first choice');
+
+const entriesOf = (family: string): readonly Entry[] => filesOf(`${folder}/${family}`, family);
+
+function filesOf(place: string, family: string): readonly Entry[] {
+  const files = readdirSync(place).filter((file) => file.endsWith('.pe'));
   return files.toSorted().map((file) => {
-    const path = `${folder}/${family}/${file}`;
+    const path = `${place}/${file}`;
     const text = read(path);
     const source = { path, text, imports: importsOf(path, text) };
     return { family, name: file.slice(0, -'.pe'.length), path, source, header: readHeader(text) };

@@ -1,7 +1,7 @@
 // The comment that a file of the catalogue begins with -> name, what it is, year and formula; what is wrong with it.
 //
 //   // NAME: what it is (Authors YEAR, arXiv NNNN.NNNNN)
-//   // formula: one line in plain mathematics
+//   // formula: one line in plain mathematics     (or behind the first line, `...); formula: ...`)
 //   // model: bidirectional     (where every token sees every token)
 //   // further lines
 
@@ -17,7 +17,8 @@ export interface Header {
 
 export function readHeader(text: string): Header | string {
   const lines = /^(?:\/\/[^\n]*\n)*/.exec(text)![0].split('\n').slice(0, -1);
-  const [first = '', second = '', ...rest] = lines.map((line) => line.slice(2).trim());
+  const written = lines.map((line) => line.slice(2).trim());
+  const [first = '', second = '', ...rest] = written[0]?.split(/; (?=formula: )/).concat(written.slice(1)) ?? [];
   const [, name, title, source] = /^([^:]+): (\S.*?) \(([^()]+)\)$/.exec(first) ?? [];
   if (name === undefined || title === undefined || source === undefined)
     return 'the first line is not `// NAME: what it is (Authors YEAR, arXiv NNNN.NNNNN)`';

@@ -2,7 +2,7 @@
 // compiler.
 
 import { describe, type Description } from './describe.ts';
-import { entries, families, type Entry } from './entries.ts';
+import { entries, families, firstChoice, type Entry } from './entries.ts';
 import { pictureOf } from './picture.ts';
 
 const pictures = 'examples/pictures/catalogue';
@@ -19,7 +19,7 @@ export interface CatalogueFile {
 
 /** The page and the pictures; nothing is compiled before a text is asked for, and each entry once. */
 export function catalogueFiles(): readonly CatalogueFile[] {
-  const all = entries();
+  const all = [...firstChoice(), ...entries()];
   const known = new Map<string, Description | null>();
   const describeOnce = ({ path, source, header }: Entry): Description | null => {
     if (!known.has(path)) known.set(path, describe(source, typeof header !== 'string' && header.bidirectional));
@@ -45,12 +45,12 @@ function page(rows: readonly Row[]): string {
       rows.filter(({ entry }) => entry.family === family),
     ),
   );
-  return `<!-- Generated from examples/catalogue by \`npm run generate\`. Do not edit. -->
+  return `<!-- Generated from examples by \`npm run generate\`. Do not edit. -->
 
 # Encodings
 
-The files beside this page are a first choice, each used throughout the documentation. The catalogue below has ${rows.length} more,
-by family. Each file states formula, source and claims; what this page says of stages, learned numbers and laws is the
+The files beside this page are a first choice, each used throughout the documentation. The catalogue below them has
+${rows.filter(({ entry }) => entry.path.includes('/catalogue/')).length} more, by family. Each file states formula, source and claims; what this page says of stages, learned numbers and laws is the
 compiler's answer (${note}).
 
 - **stages**: when what it defines is computed: \`static\`, \`table\` (once the positions are known), \`step\` (once an optimizer
@@ -69,7 +69,7 @@ function section(family: string, rows: readonly Row[]): string {
   const heading = '| encoding | year | formula | class | stages | learns | laws | picture |';
   return [
     `## ${family[0]!.toUpperCase()}${family.slice(1)}\n`,
-    `${families[family] ?? ''}\n`,
+    `${families[family] ?? 'Used throughout the documentation, and run by every suite of tests.'}\n`,
     heading,
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows.map(line),
@@ -78,12 +78,12 @@ function section(family: string, rows: readonly Row[]): string {
 }
 
 function line({ entry, description }: Row): string {
-  const { header, family, name, path } = entry;
+  const { header, name, path } = entry;
   if (typeof header === 'string') throw new Error(`${path}: ${header}`);
   if (description === null) throw new Error(`${path} does not compile`);
   const { classes, stages, learned, laws } = description;
   const cells = [
-    `[${name}](catalogue/${family}/${name}.pe)<br>${header.title} (${header.source})`,
+    `[${name}](${path.replace('examples/', '')})<br>${header.title} (${header.source})`,
     header.year,
     `\`${header.formula}\``,
     [classes.join(', ') || 'none', ...(header.bidirectional ? ['(bidirectional model)'] : [])].join('<br>'),
