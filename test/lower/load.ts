@@ -62,3 +62,11 @@ export function loadText(text: string, path = 'examples/test.pe', options: LoadO
   const lowered = checked === null ? null : lower(checked, report);
   return { checked, lowered, diagnostics };
 }
+
+/** The text of a program with one mistake in it: the first `right` outside comments becomes `wrong`. Throws where there is none. */
+export function mistaken(text: string, right: string, wrong: string): string {
+  const code = text.replaceAll(/\/\/.*/g, (comment) => ' '.repeat(comment.length));
+  const at = code.indexOf(right);
+  if (at < 0) throw new Error(`no '${right}' in the program to make a mistake of`);
+  return text.slice(0, at) + wrong + text.slice(at + right.length);
+}

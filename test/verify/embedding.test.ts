@@ -8,7 +8,7 @@ import type { Lowered } from '../../src/lower/lower.ts';
 import { readCase, writeCase, type Case, type Values } from '../../src/verify/case.ts';
 import { makeEncodingCase, verifyEncoding } from '../../src/verify/embedding.ts';
 import { geometryOf, reference, type Runner } from '../../src/verify/run.ts';
-import { loadFile, loadText, root, small } from '../lower/load.ts';
+import { loadFile, loadText, mistaken, root, small } from '../lower/load.ts';
 
 const geometry = { ...small, heads: 2, kv_heads: 2, head_dim: 4, model_dim: 6, context: 4 };
 const sizes = { batch: 2, tokens: 5, seed: 3 };
@@ -82,7 +82,7 @@ describe('learned absolute positions', () => {
     ['in place of it', '+=', '=', ['output embedding_encoded', 'gradient embedding']],
     ['times', '+=', '*=', ['output embedding_encoded', 'gradient embedding', 'gradient E']],
   ])('a mistake is seen: %s', async (_, right, wrong, seen) => {
-    const program = load(learned, (text) => text.replace(right, wrong));
+    const program = load(learned, (text) => mistaken(text, right, wrong));
     const { rows, passed } = await verifyEncoding(program, await byHand(), reference, 1e-6);
     expect(passed).toBe(false);
     expect(failures(rows)).toEqual(seen.map((each) => `embedding: ${each}`));
