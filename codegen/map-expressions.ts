@@ -44,17 +44,42 @@ export function mapExpressions(statement: Statement, rewrite: Rewrite): Statemen
   return within(statement);
 }
 
+const nothing: readonly Expression[] = Object.freeze([]);
+
 /** The expressions that one is made of. */
 export function partsOf(e: Expression): readonly Expression[] {
-  const parts: Expression[] = [];
-  inside(e, (part) => {
-    parts.push(part);
-    return part;
-  });
-  return parts;
+  switch (e.kind) {
+    case 'literal':
+    case 'local':
+    case 'size':
+    case 'workgroup':
+    case 'lane':
+    case 'subgroup_size':
+    case 'subgroup_lane':
+      return nothing;
+    case 'load':
+    case 'element':
+      return e.mask ? [e.index, e.mask] : [e.index];
+    case 'shared':
+      return [e.index];
+    case 'call':
+    case 'apply':
+      return e.args;
+    case 'subgroup':
+    case 'splat':
+    case 'extract':
+    case 'across':
+      return [e.value];
+    case 'ramp':
+      return [e.from];
+    case 'shuffle':
+      return [e.a, e.b];
+    default:
+      return e satisfies never;
+  }
 }
 
-/** The same expression with each of its parts visited. */
+/** The same expression with each of its parts visited: itself, where no part changes. */
 export function inside(e: Expression, visit: Rewrite): Expression {
   switch (e.kind) {
     case 'literal':
@@ -66,22 +91,35 @@ export function inside(e: Expression, visit: Rewrite): Expression {
     case 'subgroup_lane':
       return e;
     case 'load':
-    case 'element':
-      return { ...e, index: visit(e.index), ...(e.mask ? { mask: visit(e.mask) } : {}) };
-    case 'shared':
-      return { ...e, index: visit(e.index) };
+    case 'element': {
+      const index = visit(e.index);
+      const mask = e.mask && visit(e.mask);
+      return index === e.index && mask === e.mask ? e : { ...e, index, ...(mask ? { mask } : {}) };
+    }
+    case 'shared': {
+      const index = visit(e.index);
+      return index === e.index ? e : { ...e, index };
+    }
     case 'call':
-    case 'apply':
-      return { ...e, args: e.args.map(visit) };
+    case 'apply': {
+      const args = e.args.map(visit);
+      return args.every((arg, n) => arg === e.args[n]) ? e : { ...e, args };
+    }
     case 'subgroup':
     case 'splat':
     case 'extract':
-    case 'across':
-      return { ...e, value: visit(e.value) };
-    case 'ramp':
-      return { ...e, from: visit(e.from) };
-    case 'shuffle':
-      return { ...e, a: visit(e.a), b: visit(e.b) };
+    case 'across': {
+      const value = visit(e.value);
+      return value === e.value ? e : { ...e, value };
+    }
+    case 'ramp': {
+      const from = visit(e.from);
+      return from === e.from ? e : { ...e, from };
+    }
+    case 'shuffle': {
+      const [a, b] = [visit(e.a), visit(e.b)];
+      return a === e.a && b === e.b ? e : { ...e, a, b };
+    }
     default:
       return e satisfies never;
   }

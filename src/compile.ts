@@ -38,45 +38,57 @@ export interface EncodingPlan {
   readonly relevance: readonly Plan[];
 }
 
-export interface Compiled {
-  /** NAME.wgsl (.cu, .wat), to be read, and NAME.webgpu.ts (.cuda.ts, .wasm.ts), with the same kernels. None where there is an error. */
-  files(): readonly OutputFile[];
+/** What a text says, and how it is computed; no plan where there is an error. */
+export interface Planned {
   readonly diagnostics: readonly Diagnostic[];
   readonly plan: EncodingPlan | null;
   readonly encoding: CheckedEncoding | null;
   readonly laws: readonly LawResult[];
+}
+
+export interface Compiled extends Planned {
+  /** NAME.wgsl (.cu, .wat), to be read, and NAME.webgpu.ts (.cuda.ts, .wasm.ts), with the same kernels. None where there is an error. */
+  files(): readonly OutputFile[];
   /** The text of the module. */
   readonly module: string | null;
 }
 
-export async function compile(source: Source, given: Partial<CompileOptions> = {}): Promise<Compiled> {
+/** The pipeline up to its kernels, without the text of a module. */
+export function planSource(source: Source, given: Partial<CompileOptions> = {}): Planned {
   const options = compileOptions(given);
   const { checked, lowered, laws, diagnostics } = frontEnd(source, options);
-  if (checked === null || lowered === null || hasErrors(diagnostics))
-    return { files: () => [], diagnostics, plan: null, encoding: checked, laws, module: null };
+  const said = { diagnostics, encoding: checked, laws };
+  if (checked === null || lowered === null || hasErrors(diagnostics)) return { ...said, plan: null };
 
   const { context, bidirectional = false } = checked.geometry;
-  const common = {
+  const target = {
     context,
     rewrites: options.rewrites,
     vocabulary: vocabularyOf(lowered, options),
     // Earlier tokens of a bidirectional model change with every one that follows: it has no token by token.
     ...(bidirectional ? { decode: false } : {}),
+    ...targetPlan(options.target, options.precision),
   };
-  const target = { ...common, ...targetPlan(options.target, options.precision) };
-  const plan = planEncoding(lowered, target, options);
-  const info = await moduleInfo(source, checked, options.target);
+  return { ...said, plan: planEncoding(lowered, target, options) };
+}
+
+export async function compile(source: Source, given: Partial<CompileOptions> = {}): Promise<Compiled> {
+  const planned = planSource(source, given);
+  const { plan, encoding } = planned;
+  if (plan === null || encoding === null) return { ...planned, files: () => [], module: null };
+  const { target } = compileOptions(given);
+  const info = await moduleInfo(source, encoding, target);
   const module = await printModule(plansOf(plan), info);
-  const name = transliterate(checked.name);
-  const language = targetOf(options.target);
+  const name = transliterate(encoding.name);
+  const language = targetOf(target);
   const files = (): readonly OutputFile[] => [
     {
       path: `${name}${language.extension}`,
       text: printKernelFile(plansOf(plan), info.source, kernelTexts(info), language),
     },
-    { path: `${name}.${options.target === 'wgsl' ? 'webgpu' : options.target}.ts`, text: module },
+    { path: `${name}.${target === 'wgsl' ? 'webgpu' : target}.ts`, text: module },
   ];
-  return { files, diagnostics, plan, encoding: checked, laws, module };
+  return { ...planned, files, module };
 }
 
 /** Behind sites on it, the embedding is no row of the table. All programs are given the same tensors. */

@@ -12,7 +12,15 @@ export default defineConfig({
   test: {
     maxWorkers: Math.max(2, availableParallelism() - 1), // two cores are both kept busy: the main process mostly waits
     projects: [
-      { test: { name: 'pure', include: ['test/**/*.test.ts'], exclude: [...gpu, ...cuda], testTimeout: 120_000 } },
+      {
+        test: {
+          name: 'pure',
+          include: ['test/**/*.test.ts'],
+          exclude: [...gpu, ...cuda],
+          isolate: false, // modules, once loaded and compiled, serve all files of a worker
+          testTimeout: 120_000,
+        },
+      },
       {
         test: { name: 'cuda', include: cuda, testTimeout: 300_000, hookTimeout: 120_000, env: { PEGEN_CACHE: cache } },
       },

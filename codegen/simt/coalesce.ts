@@ -5,12 +5,12 @@
 
 import type { Binding, Expression, Statement, ValueType } from '../kernel.ts';
 import { add, element, i32, local, loop, multiply, storeElement } from '../kernel-build.ts';
-import { nestedIn } from '../map-expressions.ts';
+import { inside, nestedIn } from '../map-expressions.ts';
 import { replace } from '../unroll.ts';
 import { namesIn, type Bindings, type Bound } from './linear.ts';
 import { expressionsIn, loadsOf, namesSet, partsOf, storedIn, type Alike, type Part, type Run } from './lockstep.ts';
 import { isDifferent, strideOf, vectorsOf, type Access, type Change, type Points, type Vector } from './vectors.ts';
-import { childrenOf, rewriteExpression, rewriteStatement } from './walk-kernel.ts';
+import { childrenOf, rewriteStatement } from './walk-kernel.ts';
 
 type Loop = Extract<Statement, { kind: 'for' }>;
 type PrivateArray = { readonly name: string; readonly type: ValueType; readonly size: number };
@@ -214,7 +214,7 @@ function writeRun({ statements: run }: Run, region: Region): Statement[] {
       if (found !== null) return element(found.vector.array, elementOf(found.vector, found.element), e.type);
       if (isDifferent(e.index, variable, changes)) state.tally.loads += 1;
     }
-    return rewriteExpression(e, point);
+    return inside(e, point);
   };
 
   const before: Statement[] = [];

@@ -3,9 +3,10 @@
 // A load (and, where it may trap, a division) is never moved out of a branch or loop that may not run, and nothing moves
 // across a change of what it reads.
 
-import type { Binding, Expression, Statement } from '../kernel.ts';
+import type { Binding, Expression, Statement, ValueType } from '../kernel.ts';
 import { componentOf, isVector } from '../kernel-ops.ts';
-import { childrenOf, isPlain, rewriteExpression, rewriteStatement, rootsOf } from './walk-kernel.ts';
+import { inside } from '../map-expressions.ts';
+import { childrenOf, eachRoot, isPlain, rewriteStatement } from './walk-kernel.ts';
 
 interface Node {
   readonly id: number;
@@ -152,9 +153,18 @@ export function share(statements: readonly Statement[], options: ShareOptions): 
     const { settledFrom, uses } = countUses(block, frame, intern);
     const bound = new Map(frame.bound);
     const result: Statement[] = [];
+    const replaced = new Map<Node, Expression>(); // until something is bound
     const replace = (e: Expression): Expression => {
       const node = intern(e);
-      return bound.get(node.id) ?? rewriteExpression(node.expression, replace);
+      const known = bound.get(node.id) ?? replaced.get(node);
+      if (known !== undefined) return known;
+      const made = inside(node.expression, replace);
+      replaced.set(node, made);
+      return made;
+    };
+    const bind = (node: Node, name: string, type: ValueType): void => {
+      bound.set(node.id, { kind: 'local', type, name });
+      replaced.clear();
     };
     block.forEach((statement, s) => {
       if (isPlain(statement)) {
@@ -166,18 +176,18 @@ export function share(statements: readonly Statement[], options: ShareOptions): 
         node.children.forEach(place);
         const use = uses.get(node.id);
         if (use === undefined || use.first !== s || !worthIt(node, use)) return;
-        const value = rewriteExpression(node.expression, replace);
+        const value = inside(node.expression, replace);
         const name = options.fresh(names.get(node.id) ?? defaultName(node.expression));
         result.push({ kind: 'let', name, value });
-        bound.set(node.id, { kind: 'local', type: value.type, name });
+        bind(node, name, value.type);
       };
-      for (const { expression } of rootsOf(statement)) {
+      eachRoot(statement, ({ expression }) => {
         const node = intern(expression);
         // A `let` binds its own value.
         if (statement.kind === 'let' && expression === statement.value && !bound.has(node.id))
           node.children.forEach(place);
         else place(node);
-      }
+      });
       const settled: Settled = (name) => (settledFrom.get(name) ?? Infinity) <= s || frame.settled(name);
       const inner = (nested: readonly Statement[], loopVariable: string | null): Statement[] =>
         process(nested, { settled: (name) => name === loopVariable || settled(name), bound });
@@ -185,7 +195,7 @@ export function share(statements: readonly Statement[], options: ShareOptions): 
       if (statement.kind === 'let') {
         const node = intern(statement.value);
         if (!node.volatile && !node.trivial && !bound.has(node.id) && isSettled(node, settled)) {
-          bound.set(node.id, { kind: 'local', type: statement.value.type, name: statement.name });
+          bind(node, statement.name, statement.value.type);
         }
       }
     });
@@ -244,9 +254,9 @@ function countUses(
         }
       }
     };
-    for (const { expression, loops, conditional } of rootsOf(statement)) {
+    eachRoot(statement, ({ expression, loops, conditional }) => {
       count(intern(expression), loops > 0 ? 2 : 1, conditional);
-    }
+    });
   });
   return { settledFrom, uses };
 }

@@ -1,7 +1,7 @@
 // Walks over kernel IR: the expressions that stand in a statement and everything nested in it, and rebuilding.
 
 import type { Expression, Statement } from '../kernel.ts';
-import { inside, partsOf } from '../map-expressions.ts';
+import { partsOf } from '../map-expressions.ts';
 
 /** An expression of a statement: how many loops around it (inside the statement), and whether it may not be reached. */
 export interface Root {
@@ -24,11 +24,10 @@ export function isPlain(statement: Statement): boolean {
   return isName(sum!) && term!.kind === 'call' && term!.op === 'multiply' && term!.args.every(isName);
 }
 
-/** In the order of execution; of plain statements none. */
-export function rootsOf(statement: Statement, loops = 0, conditional = false): Root[] {
-  const here = (...expressions: readonly Expression[]): Root[] =>
-    expressions.map((expression) => ({ expression, loops, conditional }));
-  if (isPlain(statement)) return [];
+/** Calls `see` for each, in the order of execution; of plain statements for none. */
+export function eachRoot(statement: Statement, see: (root: Root) => void, loops = 0, conditional = false): void {
+  const here = (expression: Expression): void => see({ expression, loops, conditional });
+  if (isPlain(statement)) return;
   switch (statement.kind) {
     case 'let':
     case 'var':
@@ -36,39 +35,34 @@ export function rootsOf(statement: Statement, loops = 0, conditional = false): R
       return here(statement.value);
     case 'store':
     case 'store-element':
-      return here(statement.index, statement.value, ...(statement.mask ? [statement.mask] : []));
+      here(statement.index);
+      here(statement.value);
+      if (statement.mask) here(statement.mask);
+      return;
     case 'store-shared':
-      return here(statement.index, statement.value);
+      here(statement.index);
+      return here(statement.value);
     case 'load-elements':
     case 'store-elements':
       return here(statement.index);
-    case 'for': {
+    case 'for':
+      here(statement.from);
+      here(statement.to);
       // What does not change in a loop is valid outside it: loops run over axes, which have a point at least.
-      const inner = statement.body.flatMap((each) => rootsOf(each, loops + 1, conditional));
-      return [...here(statement.from, statement.to), ...inner];
-    }
-    case 'if': {
-      const inner = [...statement.then, ...statement.otherwise].flatMap((each) => rootsOf(each, loops, true));
-      return [...here(statement.condition), ...inner];
-    }
+      for (const each of statement.body) eachRoot(each, see, loops + 1, conditional);
+      return;
+    case 'if':
+      here(statement.condition);
+      for (const each of statement.then) eachRoot(each, see, loops, true);
+      for (const each of statement.otherwise) eachRoot(each, see, loops, true);
+      return;
     case 'barrier':
     case 'return':
     case 'comment':
-      return [];
+      return;
     default:
-      return statement satisfies never;
+      statement satisfies never;
   }
-}
-
-/** The same expression over changed children. */
-export function rewriteExpression(e: Expression, change: (child: Expression) => Expression): Expression {
-  let isSame = true;
-  const made = inside(e, (child) => {
-    const changed = change(child);
-    isSame &&= changed === child;
-    return changed;
-  });
-  return isSame ? e : made;
 }
 
 /** The same statement over changed expressions; `inner` rebuilds a nested block, given the variable of its loop. */

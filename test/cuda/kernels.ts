@@ -6,7 +6,7 @@ import { bodyNamed, kernelComment, variantsFor } from '../../codegen/glue/kernel
 import { buildPlan } from '../../codegen/plan/build-plan.ts';
 import type { KernelBody } from '../../codegen/kernel.ts';
 import type { Plan } from '../../codegen/plan/plan.ts';
-import { compile, plansOf } from '../../src/compile.ts';
+import { planSource, plansOf } from '../../src/compile.ts';
 import { defaultGeometry, targetPlan, type CompileOptions } from '../../src/options.ts';
 import { configure, presets } from '../../src/trainer/configuration.ts';
 import { operationPrograms } from '../../src/trainer/modules.ts';
@@ -43,7 +43,7 @@ export async function planExample(
   plan: CompileOptions['plan'] = {},
 ): Promise<readonly Plan[]> {
   const source = { path, text: texts[path]!, imports: texts };
-  const compiled = await compile(source, { geometry, laws: false, target: 'cuda', precision, plan });
+  const compiled = planSource(source, { geometry, laws: false, target: 'cuda', precision, plan });
   if (compiled.plan === null) throw new Error(compiled.diagnostics.map(({ message }) => message).join('\n'));
   return plansOf(compiled.plan);
 }

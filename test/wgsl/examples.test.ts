@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { verifyKernel } from '../../codegen/kernel-verify.ts';
-import { compile, plansOf } from '../../src/compile.ts';
+import { planSource, plansOf } from '../../src/compile.ts';
 import type { Geometry } from '../../src/check/checked.ts';
 import { defaultGeometry } from '../../src/options.ts';
 import { wgsl } from '../../targets/wgsl/printer.ts';
@@ -20,7 +20,7 @@ const geometries: readonly Geometry[] = [
 
 describe.each(geometries)('$heads heads of $head_dim', (geometry) => {
   it.each(examples)('%s', async (path) => {
-    const { plan, diagnostics } = await compile(
+    const { plan, diagnostics } = planSource(
       { path, text: texts[path]!, imports: texts },
       { geometry, laws: false },
     );

@@ -87,13 +87,13 @@ async function run(what: string, flags: Flags): Promise<void> {
   const options = { ...asked, vocabulary, target, precision, relevance: flags.relevance === true };
   if (flags.emit !== undefined) return emit(flags.emit, source, options);
 
-  const { compile } = await import('../../compile.ts');
+  const { planSource } = await import('../../compile.ts');
   const { frontEnd } = await import('../../front-end.ts');
   const { lineOf } = await import('../../source.ts');
   const page = await import('../../explain/explain.ts');
   const { modelLines, parameterLines, lawLines } = await import('../../explain/summary.ts');
   const front = frontEnd(source, options);
-  const { plan } = await compile(source, { ...options, laws: false });
+  const { plan } = planSource(source, { ...options, laws: false });
   await showDiagnostics(front.diagnostics, source);
   if (plan === null || front.checked === null) throw failed();
 
@@ -146,7 +146,7 @@ async function emit(stage: Emit, source: Source, options: CompileOptions): Promi
     if (front.checked === null) await showDiagnostics(front.diagnostics, source);
     return;
   }
-  const { compile, plansOf } = await import('../../compile.ts');
+  const { compile, planSource, plansOf } = await import('../../compile.ts');
   await showDiagnostics(front.diagnostics, source);
   if (front.lowered === null) throw failed();
   const { printProgram } = await import('../../ir/print.ts');
@@ -155,13 +155,15 @@ async function emit(stage: Emit, source: Source, options: CompileOptions): Promi
       if (program !== null) console.log(printProgram(program));
     return;
   }
-  const { plan, files } = await compile(source, { ...options, laws: false });
+  const { plan } = planSource(source, { ...options, laws: false });
   if (plan === null) throw failed();
   if (stage === 'grad') for (const one of plansOf(plan)) console.log(printProgram(one.gradients ?? one.program));
   if (stage === 'plan') {
     const { planText } = await import('../../explain/plan-text.ts');
     console.log(plansOf(plan).map(planText).join('\n\n'));
   }
+  if (languages[stage] === undefined && stage !== 'ts') return;
+  const { files } = await compile(source, { ...options, laws: false });
   if (languages[stage] !== undefined) process.stdout.write(files().find(({ path }) => !path.endsWith('.ts'))!.text);
   if (stage === 'ts') {
     const { formatTypeScript } = await import('../../../codegen/glue/format.ts');
