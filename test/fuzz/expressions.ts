@@ -259,7 +259,8 @@ function reduction(scope: Scope, depth: number): string {
   let inner = withIndex(scope, name, axis);
   let binders = `${name}: ${axis}`;
   if (tape.choose(6) === 5) {
-    const second = tape.pick([...sizes.keys(), ...(inner.tokens > 0 ? ['token', 'token'] : [])]);
+    const pairs = inner.tokens > 0 && tape.choose(2) === 1;
+    const second = pairs ? 'token' : tape.pick([...sizes.keys()]);
     const other = freshIndex(inner, second);
     inner = withIndex(inner, other, second);
     binders += `, ${other}: ${second}`;

@@ -72,6 +72,11 @@ const inline: Record<string, string> = {
   replaced: `encoding replaced {
     output[i, h, d] = x[i - 1, mod(i + 2, 3)]
   }`,
+  // Of learned numbers and the token before: not made once a step, which is given the tokens of a call alone.
+  learned: `encoding learned {
+    learn w[d: dim, e: dim] ~ normal(0, 1)
+    output[i, h, d] += sum[e: dim](position[i - 1] * w[d, e])
+  }`,
   // Attention without a query of the model.
   unasked: `encoding unasked {
     query[t, h, d] = key[t, h: kv_head, d]
