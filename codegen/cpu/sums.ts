@@ -5,7 +5,7 @@ import type { Axis, Definition } from '../../src/ir/ir.ts';
 import type { Expression } from '../kernel.ts';
 import { add, element, f32, i32, local, loop, multiply, storeElement, subtract } from '../kernel-build.ts';
 import { openPoint } from '../point.ts';
-import type { Root, RowsNest } from '../plan/nest.ts';
+import { readBy, type Root, type RowsNest } from '../plan/nest.ts';
 import { numberSize, product } from '../plan/size.ts';
 import type { Setting } from '../simt/draft.ts';
 import { countOf, indicesAt, pointsOf } from '../simt/grid.ts';
@@ -15,11 +15,13 @@ import { eachNeighbour, eachRow, type Items } from './items.ts';
 
 type Sum = Extract<Definition, { kind: 'reduce' }>;
 
-/** Sums alone, over axes whose extent only the call says; one with a condition may end early instead. */
+/** Sums alone, none of another, over axes whose extent only the call says; one with a condition may end early instead. */
 export function areFarSums({ inner, members }: RowsNest): boolean {
+  const made = new Set(members.map(({ definition }) => definition.tensor));
   const isPlain = ({ definition: d }: Root): boolean =>
     d.kind === 'reduce' && d.op === 'sum' && !(d.body.kind === 'call' && d.body.op === 'select');
-  return inner.some(({ extent }) => typeof extent !== 'number') && members.every(isPlain);
+  const isOfAnother = (root: Root): boolean => [...readBy(root)].some((tensor) => made.has(tensor));
+  return inner.some(({ extent }) => typeof extent !== 'number') && members.every(isPlain) && !members.some(isOfAnother);
 }
 
 /** All sums of an item: the rows of one sequence after the other. */

@@ -113,7 +113,7 @@ export function buildPlan(program: Program, given: Partial<PlanOptions> = {}): P
   const asked = new Set(all.results.values());
   const host = [...all.definitions.filter((d) => stageOf.get(d) === 'host'), ...turns];
   const before = { host, step: [...inStage('shared'), ...inStage('step')] };
-  const decode = options.packed || !options.decode ? null : asDecode(all, ofForward, before, isTable);
+  const decode = options.packed || !options.decode ? null : asDecode(program, ofForward, before, isTable);
   const decodeTables = decodeEntry();
   const hostSlots = new Map<Definition, Slot>([
     ...slots.of,

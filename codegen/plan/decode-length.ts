@@ -1,9 +1,11 @@
-// Decode where tensors change with the length of the sequence: rows of earlier calls are no longer right. A tensor that
-// changes and is read at other tokens is made again for every token so far, from what it is made of: raw keys are cached, and
+// Decode where tensors change with the length of the sequence: rows of earlier calls are no longer right, or go no further
+// than the tokens that there were. A tensor that changes and is read at other tokens is made again for every token so far, from what it is made of: raw keys are cached, and
 // turned again at each call. Roots in, roots out; host tables are made for all rows at each call anyway.
 
 import { at, defined, map, read } from '../../src/ir/build.ts';
+import { eachRead, supportIn, supportOfBody } from '../../src/ir/conditions.ts';
 import type { Axis, Definition, Scalar, Tensor } from '../../src/ir/ir.ts';
+import { assume, makeContext, proveAtMost, type Context } from '../../src/ir/ranges.ts';
 import { likeAxis, mapScalar, mapScalars, operandsOf, readsOf, scalarsOf, visit } from '../../src/ir/visit.ts';
 import { readBy, scalarsOfRoot, type Root } from './nest.ts';
 
@@ -68,6 +70,11 @@ function changingWithLength(roots: readonly Root[], host: readonly Definition[])
     });
     return found;
   };
+  const all = roots.map(({ definition }) => definition);
+  const support = supportIn(all);
+  const contextOf = (d: Definition): Context => assume(makeContext(), ...supportOfBody(d, support));
+  for (const d of all) for (const tensor of readBeyondRows(d, contextOf(d))) changing.add(tensor);
+  for (const d of [...host, ...all]) if (countsLater(d, contextOf(d))) changing.add(d.tensor);
   for (const d of host) {
     if (usesLength(scalarsOf(d)) || operandsOf(d).some((one) => changing.has(one))) changing.add(d.tensor);
   }
@@ -78,6 +85,49 @@ function changingWithLength(roots: readonly Root[], host: readonly Definition[])
     }
   }
   return changing;
+}
+
+const isKeys = (axis: Axis): boolean => axis.extent === 'keys';
+
+/** Tensors of pairs that are read at the row of a token and perhaps at a later one: a call makes rows as long as it sees. */
+function readBeyondRows(d: Definition, context: Context): ReadonlySet<Tensor> {
+  const found = new Set<Tensor>();
+  eachRead(d, context, ({ tensor, index }, inner) => {
+    const places = (is: (axis: Axis) => boolean): Scalar[] => index.filter((_, n) => is(tensor.axes[n]!));
+    const isBehind = (key: Scalar): boolean => places(isTokens).some((row) => proveAtMost(key, row, inner));
+    const ofThisCall = places(isTokens).every((row) => row.kind === 'axis' && isTokens(row.axis));
+    if (tensor.axes.some(isTokens) && !ofThisCall && !places(isKeys).every(isBehind)) found.add(tensor);
+  });
+  return found;
+}
+
+/** Whether a value of a token is made of terms for tokens behind it, of which there are more in each call. */
+function countsLater(d: Definition, context: Context): boolean {
+  const own = d.tensor.axes.filter((axis) => isTokens(axis) || isKeys(axis));
+  const isBehind = (axis: Axis, known: Context): boolean =>
+    own.some((t) => t !== axis && proveAtMost(at(axis), at(t), known));
+  switch (d.kind) {
+    case 'softmax':
+      return isKeys(d.over) && !isBehind(d.over, assume(context, d.where));
+    case 'reduce': {
+      const taken = isNeutral(d) ? assume(context, (d.body as Choice).args[0]!) : context;
+      return d.over.some((axis) => isKeys(axis) && !isBehind(axis, taken));
+    }
+    case 'scan':
+      return d.reverse && isKeys(d.along);
+    default:
+      return false;
+  }
+}
+
+type Choice = Extract<Scalar, { kind: 'call' }>;
+
+/** Whether what is not chosen does not change what is made of the rest. */
+function isNeutral({ op, body }: Extract<Definition, { kind: 'reduce' }>): boolean {
+  if (body.kind !== 'call' || body.op !== 'select') return false;
+  const other = body.args[2]!;
+  if (other.kind !== 'constant') return false;
+  return op === 'sum' ? other.value === 0 : op === 'prod' ? other.value === 1 : other.value < -3e38;
 }
 
 /** Changing tensors of tokens that are read at other tokens, are recurrences, or that such a one is made of. */

@@ -39,7 +39,9 @@ export function asDecode(
   before: Before,
   isHost: (tensor: Tensor) => boolean,
 ): Decode | null {
-  const isAttention = program.inputs.some(({ origin }) => origin.kind === 'given' && origin.given === 'query');
+  const isQuery = ({ origin }: Tensor): boolean => origin.kind === 'given' && origin.given === 'query';
+  // Attention may go without a query: it has the results of its links then.
+  const isAttention = program.inputs.some(isQuery) || program.results.has('query_encoded');
   if (!isAttention && !program.results.has('x_encoded')) return null;
   if (forward.some(({ definition }) => looksAhead(definition))) return null;
   const roots = forAllKeys(forward, before, isElsewhere);
@@ -115,9 +117,10 @@ function looksAhead(d: Definition): boolean {
 
 const scalarsIn = (d: Definition): readonly Scalar[] => scalarsOfRoot(plainRoot(d));
 
-function readsLater(each: Read): boolean {
+function readsLater({ tensor, index }: Read): boolean {
   let later = false;
-  visit(each.index, (s) => {
+  const places = index.filter((_, n) => isTokens(tensor.axes[n]!) || isKeys(tensor.axes[n]!));
+  visit(places, (s) => {
     if (s.kind !== 'call' || s.op !== 'add') return;
     const [a, b] = s.args as [Scalar, Scalar];
     const isStep = (x: Scalar, y: Scalar): boolean =>

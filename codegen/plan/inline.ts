@@ -1,7 +1,7 @@
 // Roots that read only roots, inputs and host tables: every other definition is written out where it is read, at the
 // index it is read at. Short reductions become sums of their terms.
 
-import type { Axis, Definition, Program, Scalar, Tensor } from '../../src/ir/ir.ts';
+import type { Axis, Definition, Program, RuntimeSize, Scalar, Tensor } from '../../src/ir/ir.ts';
 import { call, integer, real } from '../../src/ir/scalar.ts';
 import { mapScalar, mapScalars, substitute, tensorsOf, type Read } from '../../src/ir/visit.ts';
 import type { Root } from './nest.ts';
@@ -83,11 +83,16 @@ function guarded(read: Read, d: Definition): Scalar {
   return inside === null ? value : call('select', inside, value, outside);
 }
 
-function limits(axis: Axis): { low: Scalar; high: Scalar } {
-  const start: Scalar = axis.extent === 'tokens' ? { kind: 'size', type: 'integer', size: 'first' } : integer(0);
-  const extent: Scalar =
-    typeof axis.extent === 'number' ? integer(axis.extent) : { kind: 'size', type: 'integer', size: axis.extent };
-  return { low: start, high: call('subtract', call('add', start, extent), integer(1)) };
+/** Of the whole sequence, whatever tokens a call is for: what is written out may be read at earlier ones. */
+function limits({ extent }: Axis): { low: Scalar; high: Scalar } {
+  const size = (name: RuntimeSize): Scalar => ({ kind: 'size', type: 'integer', size: name });
+  const count =
+    typeof extent === 'number'
+      ? integer(extent)
+      : extent === 'tokens'
+        ? call('add', size('first'), size('tokens'))
+        : size(extent);
+  return { low: integer(0), high: call('subtract', count, integer(1)) };
 }
 
 function bodyAt(d: Definition, index: readonly Scalar[]): Scalar {

@@ -1,6 +1,7 @@
 // The catalogue -> examples/README.md and one picture an entry. Everything in them is read from the files or asked of the
 // compiler.
 
+import type { LawResult } from '../laws/laws.ts';
 import { describe, type Description } from './describe.ts';
 import { entries, families, firstChoice, type Entry } from './entries.ts';
 import { pictureOf } from './picture.ts';
@@ -56,7 +57,7 @@ compiler's answer (${note}).
 - **stages**: when what it defines is computed: \`static\`, \`table\` (once the positions are known), \`step\` (once an optimizer
   step), \`token\` (from x), \`apply\` (from queries and keys), \`pair\` (for two tokens at once). \`pegen explain FILE\` has it line by line.
 - **learns**: how many numbers, in all layers.
-- **laws**: ✓ proved from the program, ~ tested with random float64 inputs.
+- **laws**: ✓ proved from the program, ~ tested with random float64 inputs, ? not decided by these.
 - The picture has on its left the cosine of the phases (token down, pair across), or what joins the embedding, or else the score
   of equal queries and keys (query down, key across); on its right that score over the distance, a line a head.
 
@@ -77,6 +78,8 @@ function section(family: string, rows: readonly Row[]): string {
   ].join('\n');
 }
 
+const lawMarks: Readonly<Record<LawResult['kind'], string>> = { proved: '✓', tested: '~', undecided: '?', false: '✗' };
+
 function line({ entry, description }: Row): string {
   const { header, name, path } = entry;
   if (typeof header === 'string') throw new Error(`${path}: ${header}`);
@@ -89,7 +92,7 @@ function line({ entry, description }: Row): string {
     [classes.join(', ') || 'none', ...(header.bidirectional ? ['(bidirectional model)'] : [])].join('<br>'),
     stages.map((stage) => `\`${stage}\``).join(' '),
     learned === 0 ? 'nothing' : String(learned),
-    laws.map(({ text, kind }) => `${text} ${kind === 'proved' ? '✓' : kind === 'tested' ? '~' : '✗'}`).join('<br>'),
+    laws.map(({ text, kind }) => `${text} ${lawMarks[kind]}`).join('<br>'),
     `![${name}](pictures/catalogue/${name}.svg)`,
   ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;

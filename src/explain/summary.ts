@@ -56,6 +56,8 @@ export function lawLines({ laws }: Pick<FrontEnd, 'laws'>): readonly string[] {
         return `${result.text}: proved, ${result.reason}`;
       case 'tested':
         return `${result.text}: held in ${result.cases} random cases`;
+      case 'undecided':
+        return `${result.text}: not decided, ${result.reason}`;
       case 'false':
         return `${result.text}: false, ${result.counter}`;
       default:

@@ -248,9 +248,24 @@ function proveForm(form: Affine, context: Context): boolean {
   return known.some((k, n) => known.slice(n + 1).some((l) => byRange(addForms(addForms(form, k, -1), l, -1))));
 }
 
+const mostNested = 3; // choices in choices that a proof goes into
+
 /** a <= b is proved. */
-export function proveAtMost(a: Scalar, b: Scalar, context: Context): boolean {
-  return proveForm(addForms(affine(b, context.keys), affine(a, context.keys), -1), context);
+export function proveAtMost(a: Scalar, b: Scalar, context: Context, nested = 0): boolean {
+  if (proveForm(addForms(affine(b, context.keys), affine(a, context.keys), -1), context)) return true;
+  if (a.kind !== 'call' || nested === mostNested) return false;
+  const atMost = (one: Scalar, inner = context): boolean => proveAtMost(one, b, inner, nested + 1);
+  const [x, y, z] = a.args as [Scalar, Scalar, Scalar];
+  switch (a.op) {
+    case 'max':
+      return atMost(x) && atMost(y);
+    case 'min':
+      return atMost(x) || atMost(y);
+    case 'select':
+      return atMost(y, assume(context, x)) && atMost(z, assume(context, call('not', x)));
+    default:
+      return false;
+  }
 }
 
 /** a < b is proved. */

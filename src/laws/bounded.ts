@@ -6,6 +6,7 @@ import type { Axis, Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { assume, makeContext, proveAtMost, type Context } from '../ir/ranges.ts';
 import { call, integer } from '../ir/scalar.ts';
 import type { Lowered } from '../lower/lower.ts';
+import { hasFewTerms } from './few-terms.ts';
 import { isByPoint, lookedAt } from './looked-at.ts';
 import { isTokens } from './renumber.ts';
 import { isPosition } from './sample.ts';
@@ -86,12 +87,18 @@ function spanOf(d: Definition, spans: Spans, context: Context): Span {
       return of(d.body);
     case 'reduce':
       if (d.op === 'argmax') return isTokens(d.over[0]!) ? growing : positive;
-      return d.op === 'sum' ? summed(of(d.body), d.over) : multiplied(of(d.body), d.over);
+      if (d.op !== 'sum') return multiplied(of(d.body), d.over);
+      return summed(
+        of(d.body),
+        d.over.filter((axis) => !isTokens(axis) || !hasFewTerms(d.body, axis, farthest, context)),
+      );
     case 'softmax':
       return positive;
     case 'rotate':
       return isBounded(spans.get(d.input) ?? finite) ? finite : anything;
     case 'scan': {
+      const isSum = d.factor.kind === 'constant' && d.factor.value === 1 && d.initial === 0;
+      if (isSum && isTokens(d.along) && hasFewTerms(d.term, d.along, farthest, context)) return of(d.term);
       if (of(d.factor).low !== 'zero') return anything;
       const { low, high } = signOnly(of(d.term));
       return { low, high: d.initial === 0 ? high : 'none' };

@@ -17,6 +17,8 @@ import type { Tested } from './trial.ts';
 export type LawResult = { readonly law: CheckedLaw; readonly text: string } & (
   | { readonly kind: 'proved'; readonly reason: string }
   | { readonly kind: 'tested'; readonly cases: number }
+  /** Nothing was found against it where it could be tried, which is not everywhere. */
+  | { readonly kind: 'undecided'; readonly reason: string }
   | { readonly kind: 'false'; readonly counter: string }
 );
 
@@ -80,9 +82,10 @@ function decide(law: CheckedLaw, encoding: CheckedEncoding, lowered: Lowered): L
   const reason = prove(lowered, encoding, law);
   if (reason !== null) return { law, text, kind: 'proved', reason };
   const tested = test(lowered, law);
-  return tested.holds
+  if (!tested.holds) return { law, text, kind: 'false', counter: tested.counter };
+  return tested.undecided === null
     ? { law, text, kind: 'tested', cases: tested.cases }
-    : { law, text, kind: 'false', counter: tested.counter };
+    : { law, text, kind: 'undecided', reason: tested.undecided };
 }
 
 /** Whether an encoding may train a causal model; the counter-example where it looks ahead. */

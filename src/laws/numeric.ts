@@ -7,29 +7,46 @@ import type { Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { replaceIn, replaceTensors } from '../ir/visit.ts';
 import type { Lowered } from '../lower/lower.ts';
 import { normals, uniformFrom } from './random.ts';
-import { renumber } from './renumber.ts';
+import { renumber, type Renumbering } from './renumber.ts';
 import { countOf, isPosition, sampleInputs, tokenAxis, type Sample, type SampleOptions } from './sample.ts';
-import { differs, indexOf, place, run, show, thorough, tolerance, tryAll, type Tested } from './trial.ts';
+import {
+  differs,
+  indexOf,
+  numbered,
+  place,
+  run,
+  seen,
+  show,
+  thorough,
+  tolerance,
+  tryAll,
+  type Tested,
+} from './trial.ts';
 
 /** The scores, and the weights made of them, are the same when every token has its number and position moved. */
 export function testRelative({ attend }: Lowered, effort = thorough): Tested {
-  return tryAll(effort, (options, random) => {
-    const sample = sampleInputs(attend, options);
-    const offset = Math.round(10 ** (5 * random())); // near and far: what starts at a place shows up too
-    const moved: Record<string, Float64Array> = { ...sample.inputs };
-    for (const tensor of attend.inputs.filter(isPosition)) moved[tensor.name] = shift(tensor, sample, offset, random);
-    const before = run(attend, sample);
-    const after = run(renumber(attend, { stretch: 1, offset }), { ...sample, inputs: moved });
-    for (const name of ['score', 'attention']) {
-      const tensor = attend.results.get(name);
-      if (tensor === undefined) continue;
-      const found = differs(tensor, sample, before.get(tensor.name)!, after.get(tensor.name)!);
-      if (found === null) continue;
-      const where = place(name, tensor, found.at);
-      return `${where} of ${options.tokens} tokens is ${show(found.before)}, and ${show(found.after)} when every position is ${offset} later`;
-    }
-    return null;
-  });
+  return tryAll(
+    effort,
+    (options, random, view) => {
+      const [program, sample] = seen(attend, sampleInputs(attend, options), view);
+      const offset = Math.round(10 ** (5 * random())); // near and far: what starts at a place shows up too
+      const moved: Record<string, Float64Array> = { ...sample.inputs };
+      for (const tensor of attend.inputs.filter(isPosition)) moved[tensor.name] = shift(tensor, sample, offset, random);
+      const before = run(program, sample);
+      const later = renumber(attend, { ...view, offset: view.offset + offset });
+      const after = run(later, { ...sample, inputs: moved });
+      for (const name of ['score', 'attention']) {
+        const tensor = attend.results.get(name);
+        if (tensor === undefined) continue;
+        const found = differs(tensor, sample, before.get(tensor.name)!, after.get(tensor.name)!);
+        if (found === null) continue;
+        const where = place(name, tensor, found.at);
+        return `${where} of ${options.tokens} tokens${numbered(view)} is ${show(found.before)}, and ${show(found.after)} when every position is ${offset} later`;
+      }
+      return null;
+    },
+    [attend],
+  );
 }
 
 /** Whole positions move by the offset, each coordinate by a number of its own. */
@@ -71,7 +88,7 @@ function normCounter(
   if (typeof features !== 'number') return null;
   for (let n = 0; n < raw.length; n += features) {
     const [before, after] = [norm(raw.subarray(n, n + features)), norm(encoded.subarray(n, n + features))];
-    if (Math.abs(before - after) <= tolerance * Math.max(1, before)) continue;
+    if (!Number.isFinite(after) || Math.abs(before - after) <= tolerance * Math.max(1, before)) continue;
     const at = place(name, { ...made, axes: made.axes.slice(0, -1) }, indexOf(n, made, sample));
     return `the norm of ${at} is ${show(before)} before and ${show(after)} after`;
   }
@@ -87,25 +104,33 @@ export function testCausal({ attend, embed, input }: Lowered, effort = thorough)
     ...(embed === null ? [] : [[embed, 'embedding_encoded'] as const]),
     ...(input === null ? [] : [[input, 'x_encoded'] as const]),
   ];
-  return tryAll(effort, (given, random) => {
-    const options = { ...given, training: Math.floor(given.seed / 2) % 2 === 1 };
-    for (const [program, name] of programs) {
-      const tensor = program.results.get(name)!;
-      const token = tokenAxis(tensor);
-      const sample = sampleInputs(program, options);
-      const before = run(program, sample).get(tensor.name)!;
-      for (let last = 0; last < options.tokens - 1; last++) {
-        const changed = { ...sample, inputs: changeAfter(last, program, sample, random) };
-        const after = run(program, changed).get(tensor.name)!;
-        const found = differs(tensor, sample, before, after, (at) => at[token]! <= last);
-        if (found === null) continue;
-        const where = place(name, tensor, found.at);
-        return `${where} is ${show(found.before)}, and ${show(found.after)} when the tokens after ${last} change`;
+  return tryAll(
+    effort,
+    (given, random, view) => {
+      const options = { ...given, training: Math.floor(given.seed / 2) % 2 === 1 };
+      for (const [plain, name] of programs) {
+        const tensor = plain.results.get(name)!;
+        const token = tokenAxis(tensor);
+        const [program, sample] = seen(plain, sampleInputs(plain, options), view);
+        const before = run(program, sample).get(tensor.name)!;
+        for (const last of lastsOf(options.tokens)) {
+          const changed = { ...sample, inputs: changeAfter(last, program, sample, random) };
+          const after = run(program, changed).get(tensor.name)!;
+          const found = differs(tensor, sample, before, after, (at) => at[token]! <= last);
+          if (found === null) continue;
+          const where = place(name, tensor, found.at);
+          return `${where}${numbered(view)} is ${show(found.before)}, and ${show(found.after)} when the tokens after ${last} change`;
+        }
       }
-    }
-    return null;
-  });
+      return null;
+    },
+    programs.map(([program]) => program),
+  );
 }
+
+/** Every token that has one behind it; of a long sequence those at its end. */
+const lastsOf = (tokens: number): readonly number[] =>
+  Array.from({ length: tokens - 1 }, (_, n) => n).slice(tokens > 20 ? -4 : 0);
 
 function changeAfter(
   last: number,
@@ -256,18 +281,22 @@ function commutator(a: Float64Array, b: Float64Array, n: number) {
 
 /** Equal outputs at initial values, and equal changes of the embedding. */
 export function testStartsAs(own: Lowered, other: Lowered, effort = thorough): Tested {
-  return tryAll(effort, (options) => {
-    const at: SampleOptions = { ...options, learned: 'initial', positions: 'range' };
-    const pairs: readonly (readonly [Program | null, Program | null, string])[] = [
-      [own.attend, other.attend, 'output'],
-      [own.embed, other.embed, 'embedding_encoded'],
-    ];
-    for (const [mine, theirs, name] of pairs) {
-      const counter = startCounter(mine, theirs, name, at);
-      if (counter !== null) return counter;
-    }
-    return null;
-  });
+  return tryAll(
+    effort,
+    (options, _, view) => {
+      const at: SampleOptions = { ...options, learned: 'initial', positions: 'range' };
+      const pairs: readonly (readonly [Program | null, Program | null, string])[] = [
+        [own.attend, other.attend, 'output'],
+        [own.embed, other.embed, 'embedding_encoded'],
+      ];
+      for (const [mine, theirs, name] of pairs) {
+        const counter = startCounter(mine, theirs, name, at, view);
+        if (counter !== null) return counter;
+      }
+      return null;
+    },
+    [own.attend, other.attend, own.embed, other.embed],
+  );
 }
 
 function startCounter(
@@ -275,6 +304,7 @@ function startCounter(
   theirs: Program | null,
   name: string,
   options: SampleOptions,
+  view: Renumbering,
 ): string | null {
   if (mine === null && theirs === null) return null;
   const program = mine ?? theirs!;
@@ -285,12 +315,13 @@ function startCounter(
     if (p === null)
       return sample.inputs['embedding'] ?? normals(uniformFrom(options.seed), countOf(tensor, 1, options.tokens));
     const missing = sampleInputs(p, options).inputs;
-    return interpret(p, sample.sizes, { ...missing, ...shared(p, sample) }).get(p.results.get(name)!.name)!;
+    const [there, at] = seen(p, { ...sample, inputs: { ...missing, ...shared(p, sample) } }, view);
+    return run(there, at).get(p.results.get(name)!.name)!;
   };
   const found = differs(tensor, sample, valueOf(mine), valueOf(theirs));
   if (found === null) return null;
   const where = place(name, tensor, found.at);
-  return `${where} of ${options.tokens} tokens starts as ${show(found.before)}, and as ${show(found.after)} in \`${theirs?.name ?? 'the other'}\``;
+  return `${where} of ${options.tokens} tokens${numbered(view)} starts as ${show(found.before)}, and as ${show(found.after)} in \`${theirs?.name ?? 'the other'}\``;
 }
 
 /** The caller's tensors, and draws of one name, are the same for both; learned ones are each encoding's own. */

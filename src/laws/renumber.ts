@@ -31,10 +31,11 @@ export function renumber(program: Program, by: Renumbering): Program {
       case 'axis':
         return place || !isTokens(s.axis) ? s : numbered(s.axis, by);
       case 'read':
+        // What numbers said of places is true no more: a token before the first one is 0.
         return read(
           s.tensor,
           s.index.map((one, k) => rewrite(one, isTokens(s.tensor.axes[k]!))),
-          s.outside,
+          s.outside ?? (s.index.every(({ kind }) => kind === 'axis') ? null : 0),
         );
       case 'call':
         return call(s.op, ...s.args.map((arg) => rewrite(arg, place)));

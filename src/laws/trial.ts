@@ -4,10 +4,18 @@
 import { interpret } from '../interpret/interpret.ts';
 import type { Program, Tensor } from '../ir/ir.ts';
 import { uniformFrom } from './random.ts';
-import type { Sample, SampleOptions } from './sample.ts';
+import { plainView, reachOf } from './reach.ts';
+import { renumber, type Renumbering } from './renumber.ts';
+import { isPosition, type Sample, type SampleOptions } from './sample.ts';
 
 export type Tested =
-  { readonly holds: true; readonly cases: number } | { readonly holds: false; readonly counter: string };
+  | {
+      readonly holds: true;
+      readonly cases: number;
+      /** Why what was tried does not say much: what the program names begins further away. null: it does. */
+      readonly undecided: string | null;
+    }
+  | { readonly holds: false; readonly counter: string };
 
 type Values = ReadonlyMap<string, Float64Array>;
 
@@ -22,22 +30,48 @@ export const tolerance = 1e-8; // of the largest magnitude: float64 leaves room,
 
 export const run = (program: Program, { sizes, inputs }: Sample): Values => interpret(program, sizes, inputs);
 
-/** Tries a claim on every seed and length; `one` returns null where it holds, else the counter-example. */
+/**
+ * Tries a claim on every seed and length, and where what some programs name begins or ends; `one` returns null where it
+ * holds, else the counter-example.
+ */
 export function tryAll(
   { lengths, seeds }: Effort,
-  one: (options: SampleOptions, random: () => number) => string | null,
+  one: (options: SampleOptions, random: () => number, view: Renumbering) => string | null,
+  programs: readonly (Program | null)[] = [],
 ): Tested {
   let cases = 0;
-  for (const tokens of lengths) {
-    for (const seed of seeds) {
-      const positions = seed % 2 === 0 ? 'range' : 'gaps';
-      const counter = one({ seed, tokens, learned: 'around', positions }, uniformFrom(seed + 1000));
-      if (counter !== null) return { holds: false, counter };
-      cases++;
-    }
+  const reach = reachOf(programs);
+  const tried: readonly (readonly [tokens: number, seed: number, view: Renumbering])[] = [
+    ...lengths.flatMap((tokens) => seeds.map((seed) => [tokens, seed, plainView] as const)),
+    ...reach.views.slice(1).flatMap((view) => seeds.slice(0, 2).map((seed) => [lengths.at(-1)!, seed, view] as const)),
+    ...reach.lengths.map((tokens) => [tokens, seeds[0]!, plainView] as const),
+  ];
+  for (const [tokens, seed, view] of tried) {
+    const positions = seed % 2 === 0 || view !== plainView ? 'range' : 'gaps';
+    const counter = one({ seed, tokens, learned: 'around', positions }, uniformFrom(seed + 1000), view);
+    if (counter !== null) return { holds: false, counter };
+    cases++;
   }
-  return { holds: true, cases };
+  const longest = Math.max(...lengths, ...reach.lengths);
+  const undecided =
+    reach.untried === 0
+      ? null
+      : `nothing speaks against it among ${longest} tokens, but the program says ${reach.untried}`;
+  return { holds: true, cases, undecided };
 }
+
+/** A program and its inputs as seen there: tokens have other numbers, and positions go with them. */
+export function seen(program: Program, sample: Sample, view: Renumbering): readonly [Program, Sample] {
+  if (view === plainView) return [program, sample];
+  const inputs: Record<string, Float64Array> = { ...sample.inputs };
+  for (const tensor of program.inputs.filter(isPosition))
+    inputs[tensor.name] = inputs[tensor.name]!.map((value) => view.stretch * value + view.offset);
+  return [renumber(program, view), { ...sample, inputs }];
+}
+
+/** ` at tokens 298, 299, ...`: where that is not how they are counted. */
+export const numbered = ({ stretch, offset }: Renumbering): string =>
+  stretch === 1 && offset === 0 ? '' : ` (tokens ${offset}, ${offset + stretch}, ${offset + 2 * stretch}, ...)`;
 
 interface Difference {
   readonly at: readonly number[];

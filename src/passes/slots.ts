@@ -2,8 +2,8 @@
 // the definition it differentiates. A cotangent that is made later than its tensor is a boundary: it is added up over
 // layers and micro-batches before the earlier slot's part of the backward pass runs.
 
-import type { Axis, Definition, Program, Tensor } from '../ir/ir.ts';
-import { axesOf, scalarsOf, tensorsOf, visit } from '../ir/visit.ts';
+import type { Axis, Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
+import { axesOf, readsOf, scalarsOf, tensorsOf, visit } from '../ir/visit.ts';
 
 /**
  * static: sizes and parameters; table: positions and what the caller supplies for a sequence; shared: learned tensors of
@@ -77,5 +77,17 @@ export function assignSlots(program: Program, options: SlotOptions = {}): Slots 
   return { of, tensors, boundaries };
 }
 
-const forwardSlot = (d: Definition, tensors: ReadonlyMap<Tensor, Slot>): Slot =>
-  [...tensorsOf(d)].reduce<Slot>((slot, tensor) => later(slot, tensors.get(tensor) ?? 'layer'), ownSlot(d));
+function forwardSlot(d: Definition, tensors: ReadonlyMap<Tensor, Slot>): Slot {
+  const slot = [...tensorsOf(d)].reduce<Slot>((last, one) => later(last, tensors.get(one) ?? 'layer'), ownSlot(d));
+  const isOnce = slot === 'shared' || slot === 'step';
+  return isOnce && needsOtherTokens(d) ? 'layer' : slot;
+}
+
+/** What is computed once a step is given the tokens of this call alone; a layer keeps what earlier calls left. */
+function needsOtherTokens(d: Definition): boolean {
+  if (d.kind === 'scan' && isTokens(d.along)) return true;
+  const ofThisCall = (index: Scalar): boolean => index.kind === 'axis' && index.axis.extent === 'tokens';
+  return readsOf(scalarsOf(d)).some(({ tensor, index }) =>
+    tensor.axes.some(({ extent }, n) => extent === 'tokens' && !ofThisCall(index[n]!)),
+  );
+}

@@ -1,4 +1,4 @@
-// The file format of a case: inputs of causal attention with an encoding, its outputs, a cotangent for `output` and
+// The file format of a case: inputs of attention with an encoding, its outputs, a cotangent for `output` and
 // the gradients of sum(output * cotangent), and of the mean of `loss`, where the encoding adds to it. README.md describes it for people. Reading says everything that is wrong.
 
 export interface Values {
@@ -32,6 +32,7 @@ export interface Case {
   readonly source: string;
   readonly sizes: CaseSizes;
   readonly training: boolean; // whether the encoding does what it does in a training step
+  readonly bidirectional: boolean; // whether every token sees every token
   readonly inputs: Tensors; // x, query, key, value, and what else the encoding is given or draws; coordinates [T, axes]
   readonly learned: Tensors;
   readonly outputs: Tensors; // output, score, query_encoded, key_encoded, `let`s by name
@@ -58,6 +59,7 @@ export function readCase(text: string): ReadCase {
     source: typeof file['source'] === 'string' ? file['source'] : '',
     sizes,
     training: readFlag(file['training'], 'training', problems),
+    bidirectional: readFlag(file['bidirectional'], 'bidirectional', problems),
     inputs: readTensors(file['inputs'], 'inputs', problems),
     learned: readTensors(file['learned'] ?? {}, 'learned', problems),
     outputs: readTensors(file['outputs'], 'outputs', problems),
@@ -80,7 +82,8 @@ export function writeCase(made: Case): string {
     cotangent: plain(cotangent),
     gradients: group(gradients),
   });
-  const { name, source, sizes, training } = made;
+  const { name, source, sizes, training, bidirectional } = made;
+  const flags = { ...(training ? { training } : {}), ...(bidirectional ? { bidirectional } : {}) };
   const groups = {
     inputs: group(made.inputs),
     learned: group(made.learned),
@@ -89,7 +92,7 @@ export function writeCase(made: Case): string {
     gradients: group(made.gradients),
     ...(made.embedding === null ? {} : { embedding: embedding(made.embedding) }),
   };
-  return `${JSON.stringify({ name, source, sizes, ...(training ? { training } : {}), ...groups })}\n`;
+  return `${JSON.stringify({ name, source, sizes, ...flags, ...groups })}\n`;
 }
 
 function record(json: unknown, what: string, problems: string[]): Record<string, unknown> {

@@ -25,7 +25,7 @@ export async function makeCase(
   program: Program,
   options: MakeCaseOptions,
 ): Promise<Case> {
-  const { heads, kv_heads, head_dim, model_dim, context, layers } = encoding.geometry;
+  const { heads, kv_heads, head_dim, model_dim, context, layers, bidirectional = false } = encoding.geometry;
   const { batch, tokens, seed, like, training = false } = options;
   const sizes: CaseSizes = { B: batch, T: tokens, heads, kv_heads, head_dim, model_dim, context, layers };
   const sample = sampleInputs(program, { seed, batch, tokens, learned: 'around', positions: 'range', training });
@@ -57,6 +57,7 @@ export async function makeCase(
     source: `pegen's float64 interpreter, seed ${seed}`,
     sizes,
     training,
+    bidirectional,
     inputs: Object.fromEntries(
       notLearned.flatMap((tensor) => inputEntry(tensor, values(tensor, inputs[tensor.name]!))),
     ),

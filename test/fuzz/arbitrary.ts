@@ -1,7 +1,7 @@
 // Tapes of generated encodings as fast-check makes them, how many runs a test does, and from which seed.
 
 import fc from 'fast-check';
-import type { Tapes } from './encodings.ts';
+import { shapes, type Tapes } from './encodings.ts';
 
 /** A little of everything by default; `PEGEN_FUZZ=2000 PEGEN_FUZZ_SEED=7` looks longer, elsewhere. */
 export const runs = (share = 1): { readonly numRuns: number; readonly seed: number } => ({
@@ -21,5 +21,6 @@ export const tapes: fc.Arbitrary<Tapes> = fc.record({
   weights: statements(0, 1),
   outputs: statements(0, 1),
   losses: fc.oneof({ arbitrary: fc.constant([]), weight: 2 }, statements(0, 1)),
-  inherited: fc.oneof({ arbitrary: fc.constant(0), weight: 3 }, fc.nat(6)),
+  inherited: fc.oneof({ arbitrary: fc.constant([]), weight: 3 }, fc.array(fc.nat(6), { minLength: 1, maxLength: 3 })),
+  shape: fc.oneof({ arbitrary: fc.constant(0), weight: 2 }, fc.nat(shapes.length - 1)),
 });

@@ -11,6 +11,7 @@ import {
   type Routine,
   type Scope,
 } from './expressions.ts';
+import type { Geometry } from '../../src/check/checked.ts';
 import { tape, type Tape } from './tape.ts';
 
 /** Numbers for each statement: sites on the input, declarations, sites on query, key and value, on scores, and so on. */
@@ -24,13 +25,43 @@ export interface Tapes {
   readonly weights: readonly (readonly number[])[];
   readonly outputs: readonly (readonly number[])[];
   readonly losses: readonly (readonly number[])[];
-  /** How many of the statements are those of a parent that the encoding extends; 0: it has none. */
-  readonly inherited: number;
+  /** How many statements each encoding has of a chain in which one extends the one before, but the last: it has the rest. */
+  readonly inherited: readonly number[];
+  /** Which of `shapes`. */
+  readonly shape: number;
 }
 
-export const geometry = { heads: 2, kv_heads: 1, head_dim: 4, model_dim: 3, context: 7, layers: 2, layer: 0 } as const;
+export interface Shape {
+  readonly geometry: Geometry;
+  readonly batch: number;
+  readonly tokens: number;
+}
+
+const context = 7; // longer sequences are allowed
+const others = { context, layers: 2, layer: 0 };
+
+/** Models that encodings are made for: the first is the one that a failing encoding is made small in. */
+export const shapes: readonly Shape[] = [
+  { geometry: { heads: 2, kv_heads: 1, head_dim: 4, model_dim: 3, ...others }, batch: 2, tokens: 5 },
+  { geometry: { heads: 4, kv_heads: 2, head_dim: 6, model_dim: 5, ...others }, batch: 1, tokens: 4 },
+  { geometry: { heads: 1, kv_heads: 1, head_dim: 2, model_dim: 2, ...others, layer: 1 }, batch: 2, tokens: 1 },
+  { geometry: { heads: 2, kv_heads: 2, head_dim: 4, model_dim: 3, ...others }, batch: 1, tokens: 17 },
+  {
+    geometry: { heads: 2, kv_heads: 1, head_dim: 4, model_dim: 3, ...others, bidirectional: true },
+    batch: 2,
+    tokens: 5,
+  },
+  {
+    geometry: { heads: 3, kv_heads: 3, head_dim: 6, model_dim: 4, ...others, bidirectional: true },
+    batch: 1,
+    tokens: 3,
+  },
+];
+
+export const shapeOf = ({ shape }: Tapes): Shape => shapes[shape % shapes.length]!;
 
 interface State {
+  readonly geometry: Geometry;
   readonly statements: string[];
   readonly tensors: Readable[];
   readonly numbers: string[];
@@ -55,15 +86,25 @@ const chain = (...names: (keyof typeof chainTensors)[]): Readable[] =>
   names.map((name) => ({ name, axes: chainTensors[name] }));
 
 export function encodingOf(tapes: Tapes): string {
-  const lines = statementsOf(tapes);
-  const parts = tapes.inherited === 0 ? [lines] : [lines.slice(0, tapes.inherited), lines.slice(tapes.inherited)];
-  const texts = parts.map((part) => `{\n${part.map((line) => `  ${line}\n`).join('')}}\n`);
-  if (texts.length === 1) return `encoding made ${texts[0]!}`;
-  return `encoding parent ${texts[0]!}encoding made extends parent ${texts[1]!}`;
+  let rest = statementsOf(tapes);
+  const parts: (readonly string[])[] = [];
+  for (const count of tapes.inherited) {
+    parts.push(rest.slice(0, count));
+    rest = rest.slice(count);
+  }
+  const name = (n: number): string => (n === parts.length ? 'made' : `parent_${n}`);
+  return [...parts, rest]
+    .map((part, n) => {
+      const heading = `encoding ${name(n)} ${n === 0 ? '' : `extends ${name(n - 1)} `}`;
+      return `${heading}{\n${part.map((line) => `  ${line}\n`).join('')}}\n`;
+    })
+    .join('');
 }
 
 function statementsOf(tapes: Tapes): readonly string[] {
+  const { geometry } = shapeOf(tapes);
   const state: State = {
+    geometry,
     statements: [],
     tensors: [],
     numbers: ['scale', 'length / 8'],
@@ -262,7 +303,7 @@ function tokenSite(state: State, one: Tape): string {
     case 3:
       return product(state, one);
     case 7:
-      return state.transported ? rotation(state, one) : transport(state, one);
+      return state.transported || state.geometry.bidirectional === true ? rotation(state, one) : transport(state, one);
     default: {
       const target = one.pick(['query', 'key', 'value'] as const);
       const scope = scopeOf(state, one, bound(chainTensors[target], ['t', 'h', 'd']), 1);
@@ -274,7 +315,9 @@ function tokenSite(state: State, one: Tape): string {
 /** A line for query and key binds indices that stand for both: its `h` is read as neither's own. */
 function rotation(state: State, one: Tape): string {
   const targets = one.pick(['query, key', 'query', 'key', 'value', 'query, key, value']);
-  const pairs = one.pick([...state.sizes].filter(([, size]) => 2 * size <= geometry.head_dim).map(([name]) => name));
+  const pairs = one.pick(
+    [...state.sizes].filter(([, size]) => 2 * size <= state.geometry.head_dim).map(([name]) => name),
+  );
   const usable = pairs === 'pair' || !['head', 'kv_head', 'dim', 'model'].includes(pairs) ? pairs : 'pair';
   const head = targets === 'query' ? 'head' : 'kv_head';
   const scope = scopeOf(state, one, bound(['token', head, usable], ['t', 'h', 'p']), 1);
@@ -285,7 +328,7 @@ function rotation(state: State, one: Tape): string {
   const by = one.choose(2) === 0 ? `position[t] * ${real(lone, 1)}` : real(lone, 3);
   const interleaved = one.choose(3) === 2 ? ' interleaved' : '';
   const size = state.sizes.get(usable)!;
-  const from = one.choose(3) === 2 ? ` from ${one.choose(geometry.head_dim - 2 * size + 1)}` : '';
+  const from = one.choose(3) === 2 ? ` from ${one.choose(state.geometry.head_dim - 2 * size + 1)}` : '';
   return `rotate ${targets} [t, h, p: ${usable}] by ${by}${interleaved}${from}${whenOf(one)}`;
 }
 
@@ -294,7 +337,8 @@ function product(state: State, one: Tape): string {
   const head = chainTensors[target][1];
   const scope = scopeOf(state, one, bound(['token', head], ['t', 'h']), 0);
   const generator = nameOf(state, 'w');
-  const side = one.pick(['dim', 'pair']);
+  const { head_dim } = state.geometry;
+  const side = one.pick(head_dim === 4 ? ['dim', 'pair'] : ['dim']); // two blocks of two, or one
   state.tensors.push({ name: generator, axes: [side, side] });
   const blocks = side === 'dim' ? '' : ', b: pair';
   const inner: Scope = {
@@ -334,7 +378,7 @@ function pairSite(state: State, one: Tape): string {
       return definition(state, one, 2);
     case 1: {
       const far = whole({ ...scope, indices: scope.indices.slice(0, 1) }, 1);
-      const first = one.pick([`i - j < 2 + abs(${far})`, `mod(i - j, 2) == 0`, condition(scope, 1)]);
+      const first = one.pick([`abs(i - j) < 2 + abs(${far})`, `mod(i - j, 2) == 0`, condition(scope, 1)]);
       return `visible[h, i, j] = ${first} or i == j${whenOf(one)}`;
     }
     case 2:

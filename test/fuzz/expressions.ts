@@ -66,10 +66,14 @@ export function whole(scope: Scope, depth: number): string {
     indices.length === 0 || tape.choose(4) === 3 ? String(tape.choose(4)) : tape.pick(indices).name;
   if (depth <= 0) return leaf();
   const one = (): string => whole(scope, depth - 1);
-  switch (tape.choose(10)) {
+  switch (tape.choose(12)) {
     case 0:
     case 1:
       return leaf();
+    case 10:
+      return `xor(abs(${one()}), ${tape.pick(['1', '3', `abs(${one()})`])})`;
+    case 11:
+      return tape.pick([`popcount(abs(${one()}))`, `delta(${one()}, ${one()})`]);
     case 2:
       return `(${one()} - ${one()})`;
     case 3:
@@ -197,7 +201,7 @@ export function real(scope: Scope, depth: number): string {
         `log2(1 + ${one()} ^ 2)`,
       ]);
     case 9:
-      return `-${one()}`;
+      return tape.choose(8) === 7 ? `detach(${one()})` : `(-${one()})`; // a square of -a would be less than 0
     case 10:
       return `(if ${condition(scope, 1)} then ${one()} else ${one()})`;
     case 11:
@@ -254,8 +258,9 @@ function reduction(scope: Scope, depth: number): string {
   const name = freshIndex(scope, axis);
   let inner = withIndex(scope, name, axis);
   let binders = `${name}: ${axis}`;
-  if (axis !== 'token' && tape.choose(6) === 5) {
-    const second = tape.pick([...sizes.keys()]);
+  if (tape.choose(6) === 5) {
+    const pairs = inner.tokens > 0 && tape.choose(2) === 1;
+    const second = pairs ? 'token' : tape.pick([...sizes.keys()]);
     const other = freshIndex(inner, second);
     inner = withIndex(inner, other, second);
     binders += `, ${other}: ${second}`;
@@ -263,11 +268,15 @@ function reduction(scope: Scope, depth: number): string {
   const op = tape.pick(['sum', 'sum', 'sum', 'mean', 'logsumexp', 'max', 'min', 'prod']);
   const where = axis === 'token' ? tokenCondition(scope, inner, name) : tape.choose(4) === 3 ? condition(inner, 0) : '';
   // A mean of nothing is 0 / 0, and the largest of nothing is not a number that anything can be done with.
-  const safe = where === '' || op === 'sum' || op === 'prod' || /^\S+ <= \S+$/.test(where) ? where : '';
+  const safe = where === '' || op === 'sum' || op === 'prod' || isNeverEmpty(where, name) ? where : '';
   const body = real(inner, depth - 1);
   const small = op === 'prod' ? `(1 + sin(${body}) / 2)` : op === 'sum' ? `sin(${body})` : body;
   return `${op}[${binders}${safe === '' ? '' : ` where ${safe}`}](${small})`;
 }
+
+/** `s <= t`: there is a first one. */
+const isNeverEmpty = (where: string, name: string): boolean =>
+  where.startsWith(`${name} <= `) && /^\S+ <= \S+$/.test(where);
 
 function tokenCondition(outer: Scope, inner: Scope, s: string): string {
   const { tape } = outer;

@@ -32,4 +32,5 @@ export const found: Readonly<Record<string, string>> = {
     'let v_1[t: token, t2: token, h: head, m: model] = sin(x[t, m] * x[t2, m])',
     'score[h, i, j] += (prod[t: token where t <= j]((1 + sin(v_1[min(t, 1), i, h, 0]) / 2)) - tanh(score[h, i, i]))',
   ),
+  'a sum of a sum over the same tokens': body('score[h, i, j] = softmax[i](softmax[i](query[j, h, min(i, 3)]))'),
 };

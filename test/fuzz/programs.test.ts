@@ -13,7 +13,7 @@ import { meaning } from '../grammar/programs.ts';
 import { loadText } from '../lower/load.ts';
 import { runWasm } from '../wasm/run-kernel.ts';
 import { runs, tapes } from './arbitrary.ts';
-import { encodingOf, geometry } from './encodings.ts';
+import { encodingOf, shapeOf, shapes, type Shape } from './encodings.ts';
 import { found } from './found.ts';
 import {
   decodeAgrees,
@@ -24,9 +24,7 @@ import {
   withGradients,
 } from './properties.ts';
 
-const sizes = { batch: 2, tokens: 5 };
-
-function load(text: string): readonly Program[] {
+function load(text: string, { geometry }: Shape = shapes[0]!): readonly Program[] {
   const { lowered, diagnostics } = loadText(text, 'examples/test.pe', { geometry });
   const errors = diagnostics.filter(({ severity }) => severity === 'error');
   expect(errors.map(({ code, message }) => `${code} ${message}`)).toEqual([]);
@@ -39,12 +37,12 @@ function load(text: string): readonly Program[] {
   return [lowered.attend, lowered.embed, lowered.input].filter((program) => program !== null);
 }
 
-const properties: readonly (readonly [string, number, (program: Program) => void])[] = [
-  ['passes keep the meaning', 1, (program) => passesKeepMeaning(program, sizes)],
-  ['passes keep the meaning of gradients', 0.5, (program) => passesKeepMeaning(withGradients(program), sizes)],
-  ['rewrites keep the meaning', 1, (program) => rewritesKeepMeaning(program, sizes)],
-  ['gradients are slopes', 1, (program) => gradientsAreSlopes(program, sizes)],
-  ['kernels for WebGPU', 0.4, (program) => kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' })],
+const properties: readonly (readonly [string, number, (program: Program, shape: Shape) => void])[] = [
+  ['passes keep the meaning', 1, (program, sizes) => passesKeepMeaning(program, sizes)],
+  ['passes keep the meaning of gradients', 0.5, (program, sizes) => passesKeepMeaning(withGradients(program), sizes)],
+  ['rewrites keep the meaning', 1, (program, sizes) => rewritesKeepMeaning(program, sizes)],
+  ['gradients are slopes', 1, (program, sizes) => gradientsAreSlopes(program, sizes)],
+  ['kernels for WebGPU', 0.4, (program, sizes) => kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' })],
   [
     'kernels for WebGPU, matrix products and more tokens',
     0.2,
@@ -56,14 +54,22 @@ const properties: readonly (readonly [string, number, (program: Program) => void
         { order: 'reverse', profile: 'subgroups' },
       ),
   ],
-  ['kernels for CUDA', 0.2, (program) => kernelsAgree(program, sizes, targetPlan('cuda', 'f32'), { order: 'random' })],
+  [
+    'kernels for CUDA',
+    0.2,
+    (program, sizes) => kernelsAgree(program, sizes, targetPlan('cuda', 'f32'), { order: 'random' }),
+  ],
   [
     'kernels for CPUs, as WebAssembly',
     0.3,
-    (program) => kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm }),
+    (program, sizes) => kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm }),
   ],
-  ['decode, for WebGPU', 0.3, (program) => decodeAgrees(program, {})],
-  ['decode, on a CPU', 0.2, (program) => decodeAgrees(program, targetPlan('wasm', 'f32'), { execute: runWasm })],
+  ['decode, for WebGPU', 0.3, (program, { geometry }) => decodeAgrees(program, geometry, {})],
+  [
+    'decode, on a CPU',
+    0.2,
+    (program, { geometry }) => decodeAgrees(program, geometry, targetPlan('wasm', 'f32'), { execute: runWasm }),
+  ],
 ];
 
 /** An error names the encoding that it is about. */
@@ -80,10 +86,11 @@ it.each(properties)('%s', (_, share, holds) => {
   fc.assert(
     fc.property(tapes, (tape) => {
       const text = encodingOf(tape);
-      for (const program of load(text)) {
+      const shape = shapeOf(tape);
+      for (const program of load(text, shape)) {
         expect(verify(program)).toEqual([]);
         compiled++;
-        saying(text, () => holds(program));
+        saying(text, () => holds(program, shape));
       }
     }),
     { ...runs(share), endOnFailure: true },
@@ -95,8 +102,9 @@ it('an encoding that extends a part of itself means what it says in one', () => 
   let split = 0;
   fc.assert(
     fc.property(tapes, (tape) => {
-      const [parts, one] = [load(encodingOf(tape)), load(encodingOf({ ...tape, inherited: 0 }))];
-      if (tape.inherited > 0) split++;
+      const texts = [encodingOf(tape), encodingOf({ ...tape, inherited: [] })];
+      const [parts, one] = texts.map((text) => load(text, shapeOf(tape))) as [Program[], Program[]];
+      if (tape.inherited.length > 0) split++;
       expect(parts.map((program) => printProgram(program))).toEqual(one.map((program) => printProgram(program)));
     }),
     { ...runs(2), endOnFailure: true },
@@ -105,11 +113,15 @@ it('an encoding that extends a part of itself means what it says in one', () => 
 });
 
 it('all of the language is generated', () => {
-  const text = fc.sample(tapes, { numRuns: 200, seed: runs().seed }).map(encodingOf).join('');
+  const sample = fc.sample(tapes, { numRuns: 200, seed: runs().seed });
+  const text = sample.map(encodingOf).join('');
   const kinds =
     'param axis given learn fixed draw let fn rotate transform transport when extends interleaved from training where length ' +
-    'rank[ expm[ inverse[ softmax[ embedding[t x[t query key value visible score attention output loss';
+    'rank[ expm[ inverse[ softmax[ embedding[t x[t query key value visible score attention output loss xor popcount delta detach logsumexp';
   for (const kind of kinds.split(' ')) expect(text).toMatch(new RegExp(`\\b${kind.replace('[', '\\[')}`));
+  expect(new Set(sample.map(shapeOf)).size).toBe(shapes.length);
+  expect(text).toMatch(/extends parent_1/);
+  expect(text).toMatch(/(sum|mean|prod|max|min|logsumexp)\[\w+: token, \w+: token/); // over pairs of tokens
   expect(text).toMatch(/f_\d+\((query|key|x|w_\d+),/); // a tensor's name is an argument
 });
 
@@ -144,7 +156,7 @@ it('encodings with statements out of order, doubled or cut short are answered wi
         return pieces.join('');
       }, encodingOf(tape));
       if (parse(text, 'examples/test.pe').diagnostics.length > 0) return;
-      for (const { span } of loadText(text, 'examples/test.pe', { geometry }).diagnostics) {
+      for (const { span } of loadText(text, 'examples/test.pe', shapes[0]).diagnostics) {
         expect(span.start).toBeGreaterThanOrEqual(0);
         expect(span.end).toBeLessThanOrEqual(text.length);
       }
@@ -154,12 +166,13 @@ it('encodings with statements out of order, doubled or cut short are answered wi
 });
 
 it.each(Object.entries(found))('once wrong: %s', (_, text) => {
+  const sizes = shapes[0]!;
   for (const program of load(text)) {
     passesKeepMeaning(program, sizes);
     rewritesKeepMeaning(program, sizes);
     gradientsAreSlopes(program, sizes);
     kernelsAgree(program, sizes, { chunk: 4 }, { order: 'random' });
     kernelsAgree(program, sizes, targetPlan('wasm', 'f32'), { execute: runWasm });
-    decodeAgrees(program, {});
+    decodeAgrees(program, sizes.geometry, {});
   }
 });

@@ -55,6 +55,32 @@ const inline: Record<string, string> = {
     learn c[h: kv_head, d: dim] ~ normal(0, 1)
     key[t, h, d] += c[h, d] * key[t - 1, h, d]
   }`,
+  // Scores of the query before: rows of another call, though nothing but a product of them is kept.
+  before: `encoding before {
+    score[h, i, j] += tanh(score[0, i - 1, j])
+  }`,
+  // The row of an earlier token at a later one, which there was not when that row was made.
+  across: `encoding across {
+    let near[t: token, s: token] = sum[m: model](x[t, m] * x[s, m])
+    score[h, i, j] += near[j, i]
+  }`,
+  // As many terms as there are tokens behind a key.
+  behind: `encoding behind {
+    key[t, h, d] += sum[s: token where t <= s](sin(key[t, h, 0]))
+  }`,
+  // No token is read but the one before, at a feature that is another for each.
+  replaced: `encoding replaced {
+    output[i, h, d] = x[i - 1, mod(i + 2, 3)]
+  }`,
+  // Of learned numbers and the token before: not made once a step, which is given the tokens of a call alone.
+  learned: `encoding learned {
+    learn w[d: dim, e: dim] ~ normal(0, 1)
+    output[i, h, d] += sum[e: dim](position[i - 1] * w[d, e])
+  }`,
+  // Attention without a query of the model.
+  unasked: `encoding unasked {
+    query[t, h, d] = key[t, h: kv_head, d]
+  }`,
 };
 
 describe.each(Object.entries(inline))('%s', (_, text) => {

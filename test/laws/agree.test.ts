@@ -17,7 +17,7 @@ import { proveStartsAs } from '../../src/laws/starts-as.ts';
 import type { Effort, Tested } from '../../src/laws/trial.ts';
 import type { Lowered } from '../../src/lower/lower.ts';
 import { runs, tapes } from '../fuzz/arbitrary.ts';
-import { encodingOf, geometry } from '../fuzz/encodings.ts';
+import { encodingOf, shapeOf } from '../fuzz/encodings.ts';
 import { loadFile, loadText, root, small } from '../lower/load.ts';
 
 const tiny = { ...small, heads: 2, kv_heads: 2, head_dim: 8, model_dim: 6, context: 12 };
@@ -120,7 +120,7 @@ it('generated encodings', () => {
   const proofs = new Map<string, number>();
   fc.assert(
     fc.property(tapes, (tape) => {
-      const sizes = { ...tiny, ...geometry };
+      const sizes = { ...tiny, ...shapeOf(tape).geometry };
       const text = encodingOf(tape);
       const { lowered } = loadText(text, 'examples/test.pe', { geometry: sizes });
       if (lowered === null) return;

@@ -47,6 +47,11 @@ describe('reading', () => {
     ['a size of 0', (json) => Object.assign(json['sizes']!, { T: 0 }), /sizes.T is not a whole number above 0/],
     ['a missing size', (json) => delete json['sizes']!['heads'], /sizes.heads/],
     ['heads that do not divide', (json) => Object.assign(json['sizes']!, { kv_heads: 2 }), /3 is no multiple of .* 2/],
+    [
+      'a number for a flag',
+      (json) => Object.assign(json, { bidirectional: 1 }),
+      /^bidirectional is neither true nor false$/,
+    ],
     ['no query', (json) => delete json['inputs']!['query'], /inputs.query is missing/],
     ['no output', (json) => delete json['outputs']!['output'], /outputs.output is missing/],
     ['too few numbers', (json) => json['inputs']!['x']!.data.pop(), /inputs.x.data has 215 numbers, .* 216/],
@@ -89,6 +94,8 @@ describe('reading', () => {
   it('written and read back is the same', () => {
     const made = read(text);
     expect(read(writeCase(made))).toEqual(made);
+    const both = { ...made, bidirectional: true };
+    expect(read(writeCase(both))).toEqual(both);
   });
 });
 

@@ -150,7 +150,8 @@ async function verifyCase(
   const { geometryOf } = await import('../../verify/run.ts');
   const { verifyEncoding } = await import('../../verify/embedding.ts');
   const { frontEnd } = await import('../../front-end.ts');
-  const { layer, bidirectional = false } = base.geometry;
+  const { layer } = base.geometry;
+  const bidirectional = vectors.bidirectional || base.geometry.bidirectional === true; // a file need not say it
   const geometry = { ...geometryOf(vectors.sizes), layer, bidirectional };
   const { lowered, diagnostics } = frontEnd(source, { ...base, geometry, laws: false });
   await showDiagnostics(diagnostics, source);
