@@ -103,6 +103,9 @@ export interface DeviceBuffer {
   readonly bytes: number;
 }
 
+/** What stays of a record: all of it, or what reaches a buffer that the device holds. */
+export type Keep = 'all' | 'needed';
+
 /** What a tape has recorded, with buffers assigned, ready to run any number of times. */
 export interface Recorded {
   readonly launches: number;
@@ -129,7 +132,8 @@ export interface Device {
   free(buffer: DeviceBuffer): void;
   /** Ordered with run. `offset` in bytes. */
   write(buffer: DeviceBuffer, offset: number, data: ArrayBufferView): void;
-  record(build: (tape: Tape) => void, sizes: Sizes): Promise<Recorded>;
+  /** `needed`: without what ends in temporaries that nothing reads. */
+  record(build: (tape: Tape) => void, sizes: Sizes, keep?: Keep): Promise<Recorded>;
   /** Enqueues; never waits. */
   run(recorded: Recorded): void;
   release(recorded: Recorded): void;

@@ -3,7 +3,7 @@
 // bound for writing and once more, a temporary read before anything wrote it). Pure: no device is touched.
 
 import { bytesOfElement } from './device.ts';
-import type { Buffer, Kernel, Sizes, Tape } from './device.ts';
+import type { Buffer, Keep, Kernel, Sizes, Tape } from './device.ts';
 
 export type Operation =
   | { readonly kind: 'launch'; readonly kernel: Kernel; readonly buffers: readonly Buffer[]; readonly sizes: Sizes }
@@ -13,7 +13,7 @@ export type Operation =
 /** Views begin at multiples of this many bytes, which every adapter allows. */
 const viewAlignment = 256;
 
-export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): readonly Operation[] {
+export function recordOperations(build: (tape: Tape) => void, sizes: Sizes, keep: Keep = 'all'): readonly Operation[] {
   const operations: Operation[] = [];
   const written = new Set<Buffer>(); // temporaries
   const own = new Set<Buffer>();
@@ -88,7 +88,35 @@ export function recordOperations(build: (tape: Tape) => void, sizes: Sizes): rea
     },
   });
   build(tapeOf(sizes));
-  return operations;
+  return keep === 'all' ? operations : needed(operations);
+}
+
+/** Those that write what the device holds, or a temporary that one of these reads later. */
+function needed(operations: readonly Operation[]): readonly Operation[] {
+  const read = new Set<Buffer>();
+  const kept = operations.toReversed().filter((operation) => {
+    const { reads, writes } = usesOf(operation);
+    if (!writes.some((buffer) => buffer.storage !== null || read.has(buffer))) return false;
+    reads.forEach((buffer) => read.add(buffer));
+    return true;
+  });
+  return kept.toReversed();
+}
+
+/** A kernel may read what it writes, and may write only a part. */
+function usesOf(operation: Operation): { readonly reads: readonly Buffer[]; readonly writes: readonly Buffer[] } {
+  switch (operation.kind) {
+    case 'launch': {
+      const { kernel, buffers } = operation;
+      return { reads: buffers, writes: buffers.filter((_, n) => kernel.bindings[n]!.access === 'read_write') };
+    }
+    case 'clear':
+      return { reads: [], writes: [operation.buffer] };
+    case 'copy':
+      return { reads: [operation.from], writes: [operation.to] };
+    default:
+      return operation satisfies never;
+  }
 }
 
 const storageOf = (buffer: Buffer): object => buffer.storage ?? buffer;

@@ -12,6 +12,7 @@ import type { CheckedEncoding, Geometry } from './checked.ts';
 import { createDeclarations } from './declarations.ts';
 import { expression } from './expressions.ts';
 import { foreign } from './foreign.ts';
+import { checkHidden } from './hidden.ts';
 import { refuseKeptNames } from './kept-names.ts';
 import { checkLaws } from './laws.ts';
 import { merge, type Merged } from './merge.ts';
@@ -88,7 +89,7 @@ function checkEncoding(
   };
   const merged = merge(files, name, once);
   if (merged === null) return null;
-  const body = checkBody(merged, files, options, once);
+  const body = checkBody(merged, files, options, once, () => errors === 0);
   const other = (where: readonly File[], which: string): CheckedEncoding | null =>
     checkEncoding(where, which, options, () => {}, false);
   const laws = withLaws ? checkLaws(merged, files, other, once) : [];
@@ -110,6 +111,7 @@ function checkBody(
   files: readonly File[],
   options: CheckOptions,
   report: Report,
+  isRight: () => boolean, // so far
 ): Pick<CheckedEncoding, 'params' | 'declarations' | 'sites'> {
   let versions: readonly Versions[] | null = null; // not known while `when` is read, which reads none
   const checker: Checker = createChecker(merged, files, options, report, (place) => versions?.[place] ?? START);
@@ -130,11 +132,13 @@ function checkBody(
   refuseKeptNames(checker);
   const checked = [...sites.values()].map((site) => checkSite(site, above[site.line.place]!, checker));
   checkChain(checked, checker.declared(), checker);
-  return {
+  const body = {
     params,
     declarations: checker.ordered(),
     sites: inChainOrder(checked.filter((site) => site.live)).flatMap((site) => site.checked),
   };
+  if (isRight()) checkHidden(body, checker);
+  return body;
 }
 
 function createChecker(

@@ -42,7 +42,13 @@ export type Node = { readonly type: Type; readonly span: Span } & (
   | { readonly kind: 'call'; readonly op: OpName; readonly args: readonly Node[] }
   /** A declared tensor or `position` (a Declaration), or a chain tensor at the version above this line. */
   | { readonly kind: 'read'; readonly of: Declaration; readonly items: readonly Node[] }
-  | { readonly kind: 'chain'; readonly tensor: ChainTensor; readonly version: number; readonly items: readonly Node[] }
+  | {
+      readonly kind: 'chain';
+      readonly tensor: ChainTensor;
+      readonly version: number;
+      readonly mask: number; // the version of `visible` above this line: what hides a score
+      readonly items: readonly Node[];
+    }
   | {
       readonly kind: 'reduce';
       readonly op: 'sum' | 'prod' | 'mean' | 'max' | 'min' | 'logsumexp';

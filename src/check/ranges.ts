@@ -14,6 +14,8 @@ export type Fact = Linear;
 
 export interface Ranges {
   readonly interval: (node: Node) => Interval;
+  /** The same formula over the same indices. */
+  readonly same: (a: Node, b: Node) => boolean;
   /** What `condition` (or its negation) promises. */
   readonly facts: (condition: Node, holds: boolean) => readonly Fact[];
   readonly atLeast: (node: Node, least: number, facts: readonly Fact[]) => boolean;
@@ -156,6 +158,7 @@ export function createRanges(): Ranges {
 
   return {
     interval,
+    same: (a, b) => key(a) === key(b),
     facts,
     atLeast: (node, least, known) => bounded(node, 'least', least, known, 0),
     atMost: (node, bound, known) => bounded(node, 'most', bound, known, 0),

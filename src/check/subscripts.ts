@@ -74,7 +74,8 @@ export function subscript(e: NameExpression, tensor: Readable, scope: Scope, che
   if (!isChain(tensor.name)) return null; // declared, but wrong
   const version = scope.versions[tensor.name];
   const type = tensor.name === 'visible' ? 'boolean' : 'real';
-  return { kind: 'chain', type, tensor: tensor.name, version, items: read, span: e.span };
+  const mask = scope.versions.visible;
+  return { kind: 'chain', type, tensor: tensor.name, version, mask, items: read, span: e.span };
 }
 
 /** A bare index may stand at an axis: its own, or `kv_head` for a query head, or `head` where both are equal in number. */

@@ -64,8 +64,6 @@ export interface Lowering {
   visible(version: number, point: VisiblePoint, frame: Frame): Scalar;
   /** The same under every `visible` site. */
   allVisible(point: VisiblePoint, frame: Frame): Scalar;
-  /** The version of `visible` that hides entries of this version of the score from a reader. */
-  visibleVersion(scoreVersion: number): number;
   /** Reports a feature that is not compiled, once a place; the value returned only lets the lowering go on. */
   refuse(feature: Feature, span: Span): Scalar;
 }

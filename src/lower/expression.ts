@@ -16,6 +16,9 @@ import { lastVersion } from './versions.ts';
 /** Stands for infinity: the IR has finite constants only, and this one is finite in float32 too. */
 const largest = 3.4028234663852886e38;
 
+/** A hidden score: lower than any other, with room for products and sums before float32 overflows. */
+const hidden = -(2 ** 100);
+
 export function lowerScalar(lowering: Lowering, node: Node, frame: Frame): Scalar {
   const lowered = lowerUntyped(lowering, node, frame);
   if (node.type === 'boolean' && lowered.type !== 'boolean') return boolean(false); // refused
@@ -112,8 +115,8 @@ function hiddenScore(
     queryItem.index === frame.shown.query &&
     keyItem.index === frame.shown.key;
   if (own) return value;
-  const seen = lowering.visible(lowering.visibleVersion(node.version), { head, query, key }, frame);
-  return call('select', seen, value, real(-largest));
+  const seen = lowering.visible(node.mask, { head, query, key }, frame);
+  return call('select', seen, value, real(hidden));
 }
 
 /** The indices of a read; an index over query heads stands for the key head it shares. */

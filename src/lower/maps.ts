@@ -54,7 +54,7 @@ function keysAxis(lowering: Lowering, along: MapNode['along'][number], frame: Fr
 function lowerRank(lowering: Lowering, node: MapNode, outer: Frame): Scalar {
   const [along] = node.along;
   if (along === undefined) throw new Error('rank works along one index');
-  const frame = openFrame(lowering.name(`${outer.name}_each`), outer);
+  const frame: Frame = { ...openFrame(lowering.name(`${outer.name}_each`), outer), shown: null }; // as in a softmax
   const over = isToken(along.axis) ? keysAxis(lowering, along, frame) : bind(lowering, frame, along);
   const body = lowering.scalar(node.body, frame);
   const each = hoist(lowering, frame, [along], map(defined(frame.name, frameAxes(frame, [over]), body.type), body));

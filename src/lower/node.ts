@@ -60,9 +60,10 @@ const singular: ReadonlySet<OpName> = new Set<OpName>([
   'tan',
 ]);
 
-/** Whether the value or the derivative of an expression may be infinite somewhere. */
+/** Whether the value or the derivative of an expression may be infinite somewhere, as a hidden score is. */
 export function maySurge(node: Node): boolean {
-  return (node.kind === 'call' && singular.has(node.op)) || children(node).some(maySurge);
+  const itself = (node.kind === 'call' && singular.has(node.op)) || (node.kind === 'chain' && node.tensor === 'score');
+  return itself || children(node).some(maySurge);
 }
 
 export function constantNode(value: number, like: Node): Node {

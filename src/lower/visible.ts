@@ -9,33 +9,23 @@ import type { Lowering, VisiblePoint } from './context.ts';
 import { pairExtents } from './declare.ts';
 import type { Frame } from './context.ts';
 
-type Visibility = Pick<Lowering, 'visible' | 'allVisible' | 'visibleVersion'>;
+type Visibility = Pick<Lowering, 'visible' | 'allVisible'>;
 
 export function makeVisible(encoding: CheckedEncoding, lowering: () => Lowering): Visibility {
   const sites = encoding.sites.filter((site) => site.target === 'visible');
   const shown = modelMask(encoding.geometry);
-  // While a site is built, the scores it reads are hidden by the sites before it.
-  const limit = { value: sites.length };
 
   const visible = (version: number, point: VisiblePoint, frame: Frame): Scalar => {
     const site = sites[version - 1];
     if (site === undefined || site.kind !== 'assign') return shown(point);
-    const before = limit.value;
-    limit.value = version - 1;
     const narrowed = conditionOf(lowering(), site, point, frame);
     const rest = visible(version - 1, point, frame);
-    limit.value = before;
     return call('and', rest, narrowed);
   };
 
   return {
     visible,
     allVisible: (point, frame) => visible(sites.length, point, frame),
-    visibleVersion: (scoreVersion) => {
-      const next = encoding.sites.findIndex((site) => site.target === 'score' && site.version === scoreVersion);
-      const above = next === -1 ? encoding.sites : encoding.sites.slice(0, next);
-      return Math.min(limit.value, above.filter((site) => site.target === 'visible').length);
-    },
   };
 }
 

@@ -41,7 +41,7 @@ export async function assemble(
   for (const layer of new Set(encoding.layers)) positionValues(layer, 1); // refuses what a text cannot supply
   const { heads, kv_heads, width } = configuration;
   const layout = layOut(configuration, vocabulary, encodingParameters(encoding));
-  refuseTooLarge(configuration, vocabulary, layout, device);
+  refuseTooLarge(configuration, vocabulary, layout, device, encoding);
   const sizes = { width, heads, kv_heads, head_dim: width / heads, vocabulary };
   const { precision } = configuration;
   const choice = {

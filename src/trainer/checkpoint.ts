@@ -12,6 +12,8 @@ import type { Layout } from './parameters.ts';
 import { floatsOf, readSafetensors, safetensorsPieces, storeFloats } from './safetensors.ts';
 import type { Safetensors, Stored } from './safetensors.ts';
 import type { Kept, Store } from './store.ts';
+import { defaultRewrites } from '../passes/structure/rewrites.ts';
+import type { RewriteName } from '../passes/structure/rewrites.ts';
 import type { Source } from '../source.ts';
 
 export interface CurvePoint {
@@ -27,6 +29,7 @@ export interface RunState {
   readonly step: number; // finished; also the cursor of the data, whose order is a function of seed and step
   readonly encoding: string | null; // the one chosen of the file; null: its last
   readonly params: Readonly<Record<string, number>>;
+  readonly rewrites: readonly RewriteName[]; // others round otherwise
   readonly source: Source;
   readonly sha256: string; // of the source
   readonly corpus: { readonly name: string; readonly sha256: string };
@@ -100,7 +103,8 @@ export async function readCheckpoint(path: string): Promise<Checkpoint> {
   const state = JSON.parse(run) as RunState;
   // Files from before there was a choice of precision do not name it.
   const configuration: Configuration = { ...state.configuration, precision: state.configuration.precision ?? 'f32' };
-  return { path: file, state: { ...state, configuration }, file: parsed };
+  const rewrites = (state as Partial<RunState>).rewrites ?? defaultRewrites; // nor, before they were kept, what was rewritten
+  return { path: file, state: { ...state, configuration, rewrites }, file: parsed };
 }
 
 async function newest(path: string): Promise<string> {
@@ -151,8 +155,11 @@ function storedValues(
   return values;
 }
 
-/** Refuses to go on with another text, corpus or model than the checkpoint's. `step` and `report` may differ. */
-export function refuseOther(checkpoint: Checkpoint, now: Pick<RunState, 'sha256' | 'corpus' | 'configuration'>): void {
+/** Refuses to go on with another text, corpus, model or other rewrites than the checkpoint's. `step` and `report` may differ. */
+export function refuseOther(
+  checkpoint: Checkpoint,
+  now: Pick<RunState, 'sha256' | 'corpus' | 'configuration' | 'rewrites'>,
+): void {
   const then = checkpoint.state;
   const refuse = (what: string, hint: string): never => {
     throw new TrainerError('checkpoint', `cannot go on from ${checkpoint.path}: ${what}`, hint);
@@ -165,6 +172,13 @@ export function refuseOther(checkpoint: Checkpoint, now: Pick<RunState, 'sha256'
   }
   if (then.corpus.sha256 !== now.corpus.sha256) {
     refuse(`it was trained on another corpus (${then.corpus.name})`, 'give the same --data, or start a new run');
+  }
+  const inOrder = (names: readonly RewriteName[]): string => names.toSorted().join(',') || 'none';
+  if (inOrder(then.rewrites) !== inOrder(now.rewrites)) {
+    refuse(
+      `it was trained with --rewrites ${inOrder(then.rewrites)}, and is given ${inOrder(now.rewrites)}, which round otherwise`,
+      'leave --rewrites out to go on with the same, or start a new run',
+    );
   }
   const free: readonly string[] = ['report', 'checkpoint', 'evaluate'];
   for (const [name, value] of Object.entries(then.configuration)) {

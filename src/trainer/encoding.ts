@@ -100,24 +100,36 @@ const suppliedTensors = (layer: LayerEncoding): readonly Tensor[] =>
     ),
   );
 
+/** Places of a text: whole numbers, one a token, or as many as it has coordinates. */
+const isPlace = ({ name, axes: [first, ...rest] }: Tensor): boolean =>
+  name === 'position' && first?.role === 'token' && rest.every(({ extent }) => typeof extent === 'number');
+
 /**
  * Values of `position` for `tokens` tokens of a text: the token's place; where the encoding has several coordinates,
  * the same in each. Refuses what else the encoding is given.
  */
 export function positionValues(layer: LayerEncoding, tokens: number): Readonly<Record<string, Float64Array>> {
+  const supplied = new Map(suppliedTensors(layer).map((tensor) => [tensor.name, tensor] as const));
+  const missing = [...supplied.values()].filter((tensor) => !isPlace(tensor));
+  if (missing.length > 0) throw notInText(layer, missing);
   const values: Record<string, Float64Array> = {};
-  for (const tensor of suppliedTensors(layer)) {
-    const [first, ...rest] = tensor.axes;
-    const fixed = rest.every(({ extent }) => typeof extent === 'number');
-    if (tensor.name !== 'position' || first?.role !== 'token' || !fixed) {
-      throw new TrainerError(
-        'encoding',
-        `the encoding ${layer.attend.name} is given '${tensor.name}', which a text does not have`,
-        'train an encoding that needs only position',
-      );
-    }
-    const width = rest.reduce((product, { extent }) => product * (extent as number), 1);
-    values[tensor.name] = Float64Array.from({ length: tokens * width }, (_, n) => Math.floor(n / width));
+  for (const { name, axes } of supplied.values()) {
+    const width = axes.slice(1).reduce((product, { extent }) => product * (extent as number), 1);
+    values[name] = Float64Array.from({ length: tokens * width }, (_, n) => Math.floor(n / width));
   }
   return values;
+}
+
+function notInText({ attend, module }: LayerEncoding, missing: readonly Tensor[]): TrainerError {
+  const shapes = missing.map(({ name, axes }) => `\`${name}\` [${axes.map(({ extent }) => extent).join(', ')}]`);
+  const [first, ...rest] = missing.map(({ name }) => name);
+  const them = rest.length === 0 ? 'it' : 'them';
+  const others = rest.length === 0 ? '' : `, and so ${rest.map((name) => `\`${name}\``).join(', ')}`;
+  return new TrainerError(
+    'encoding',
+    `the encoding ${attend.name} is given ${shapes.join(' and ')}, which a text does not have`,
+    `compute ${them} in a variant, a file beside it: \`import "${module.source.file}"\` and ` +
+      `\`encoding mine extends ${attend.name} { let ${first!}[...] = ... }\`, over the same axes${others}; ` +
+      `or give ${them} to the module of \`pegen build\``,
+  );
 }

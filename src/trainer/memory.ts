@@ -2,9 +2,11 @@
 // and a refusal that says by how much each is too large and which flag makes it smaller.
 
 import { targetPlan } from '../options.ts';
-import { bytesOfElement } from '../../targets/device.ts';
-import type { Device } from '../../targets/device.ts';
+import { bytesOfElement, wholeSequence } from '../../targets/device.ts';
+import type { Device, Parameter } from '../../targets/device.ts';
 import type { Configuration } from './configuration.ts';
+import { readsEmbedding } from './encoding.ts';
+import type { EncodingModules } from './encoding.ts';
 import { TrainerError } from './error.ts';
 import type { Layout } from './parameters.ts';
 import { chunksOf, longestChunk } from './vocabulary.ts';
@@ -29,8 +31,63 @@ const wordsAtOnce = (room: Room, configuration: Configuration, vocabulary: numbe
 const keepsScores = ({ language }: Room, { precision }: Configuration): boolean =>
   targetPlan(language, precision).blockwise !== true;
 
+/** What a layer's encoding keeps for backward besides what every block does. */
+interface Kept {
+  readonly parameter: Parameter;
+  readonly bytes: number;
+  readonly isTable: boolean; // over the vocabulary: as large for any number of tokens
+}
+
+const ofEveryBlock: ReadonlySet<string> = new Set(['output', 'qkv', 'attention']);
+
+function keptInLayers({ layers }: EncodingModules, { batch, context }: Configuration): readonly (readonly Kept[])[] {
+  const [sizes, more] = [wholeSequence(batch, context), wholeSequence(2 * batch, context)];
+  return layers.map(({ module: { entries } }) =>
+    [entries['input'], entries['forward']].flatMap((entry) => {
+      const kept = entry?.outputs.filter(
+        ({ name, saved, aliases }) => saved && aliases === null && !ofEveryBlock.has(name),
+      );
+      return (kept ?? []).map((parameter) => {
+        const elements = parameter.elements(sizes);
+        const bytes = bytesOfElement[parameter.type] * elements;
+        return { parameter, bytes, isTable: parameter.elements(more) === elements };
+      });
+    }),
+  );
+}
+
+const total = (kept: readonly Kept[]): number => kept.reduce((bytes, one) => bytes + one.bytes, 0);
+
+/**
+ * What encodings keep in all layers, the gradient of a layer's tables, and that of the embedding where layers read it: it is
+ * summed apart.
+ */
+function bytesOfEncoding(encoding: EncodingModules, configuration: Configuration): number {
+  const { batch: B, context: T, width: C } = configuration;
+  const layers = keptInLayers(encoding, configuration);
+  const tables = layers.map((kept) => total(kept.filter(({ isTable }) => isTable)));
+  const ofEmbedding = readsEmbedding(encoding) ? bytesOf(configuration) * B * T * C : 0;
+  return layers.reduce((bytes, kept) => bytes + total(kept), 0) + Math.max(0, ...tables) + ofEmbedding;
+}
+
+function tableNeeds(encoding: EncodingModules, configuration: Configuration): readonly Need[] {
+  const tables = keptInLayers(encoding, configuration).flatMap((kept) => kept.filter(({ isTable }) => isTable));
+  const known = new Map(tables.map(({ parameter, bytes }) => [parameter.comment, bytes]));
+  return [...known].map(([comment, bytes]) => {
+    const [, name, shape] = /^(\S+) (\[.*?\])/.exec(comment) ?? [comment, comment, ''];
+    const what = `the table ${name!} of the encoding`;
+    return { what, shape: shape!, bytes, flags: '--vocabulary, or leave the tables out with --rewrites -vocabulary' };
+  });
+}
+
 /** The tensors that can be too large for one binding, largest first. */
-function largestNeeds(configuration: Configuration, vocabulary: number, layout: Layout, room: Room): readonly Need[] {
+function largestNeeds(
+  configuration: Configuration,
+  vocabulary: number,
+  layout: Layout,
+  room: Room,
+  encoding: EncodingModules | null,
+): readonly Need[] {
   const { batch: B, context: T, heads: H, width: C } = configuration;
   const narrow = bytesOf(configuration);
   const need = (what: string, shape: readonly number[], flags: string, bytes = bytesOfElement.f32): Need => ({
@@ -46,6 +103,7 @@ function largestNeeds(configuration: Configuration, vocabulary: number, layout: 
       : []),
     need('the hidden layer of the MLP', [B, T, 4 * C], '--batch, --context or --width', narrow),
     need('the matrices, which the optimizer takes as one', [layout.size.decayed], '--layers, --width or --vocabulary'),
+    ...(encoding === null ? [] : tableNeeds(encoding, configuration)),
   ].sort((a, b) => b.bytes - a.bytes);
 }
 
@@ -57,9 +115,15 @@ export interface Estimate {
 /**
  * Activations: what backward reads of each block (two norms, query, key and value, attended, two residual streams, the MLP
  * before and after GELU, the weights of attention where they are kept); the scores of one block, their gradient, and a
- * chunk of logits with theirs.
+ * chunk of logits with theirs. `encoding`: what it adds, once it is compiled.
  */
-export function estimate(configuration: Configuration, vocabulary: number, layout: Layout, room: Room): Estimate {
+export function estimate(
+  configuration: Configuration,
+  vocabulary: number,
+  layout: Layout,
+  room: Room,
+  encoding: EncodingModules | null = null,
+): Estimate {
   const { batch: B, context: T, heads: H, kv_heads: K, width: C, layers: L, precision } = configuration;
   const bytes = bytesOf(configuration);
   const { decayed, plain, fixed } = layout.size;
@@ -68,7 +132,8 @@ export function estimate(configuration: Configuration, vocabulary: number, layou
   const scores = keepsScores(room, configuration) ? B * H * T * T : 0;
   const words = wordsAtOnce(room, configuration, vocabulary);
   const block = B * T * (2 * C + projected + C + 2 * C + 2 * 4 * C) + scores;
-  return { parameters, activations: bytes * (L * block + 2 * B * T * words) + 2 * 4 * scores };
+  const added = encoding === null ? 0 : bytesOfEncoding(encoding, configuration);
+  return { parameters, activations: bytes * (L * block + 2 * B * T * words) + 2 * 4 * scores + added };
 }
 
 /** 154.4 MB (10^6 bytes), or GB. */
@@ -86,15 +151,16 @@ export function refuseTooLarge(
   vocabulary: number,
   layout: Layout,
   device: Room & Pick<Device, 'description'>,
+  encoding: EncodingModules | null = null,
 ): void {
-  const tooLarge = largestNeeds(configuration, vocabulary, layout, device).filter(
+  const tooLarge = largestNeeds(configuration, vocabulary, layout, device, encoding).filter(
     ({ bytes }) => bytes > device.maxBufferBytes,
   );
   if (tooLarge.length === 0) return;
   const lines = tooLarge.map(
     ({ what, shape, bytes, flags }) => `  ${what} ${shape}: ${inWords(bytes)} (lower ${flags})`,
   );
-  const { parameters, activations } = estimate(configuration, vocabulary, layout, device);
+  const { parameters, activations } = estimate(configuration, vocabulary, layout, device, encoding);
   throw new TrainerError(
     'memory',
     [

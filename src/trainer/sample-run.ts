@@ -16,13 +16,13 @@ export async function sampleFrom(
   options: SampleOptions,
   scripts: ScriptStore | null = null,
 ): Promise<string> {
-  const { source, encoding, params, characters: known } = checkpoint.state;
+  const { source, encoding, params, rewrites, characters: known } = checkpoint.state;
   // Its numbers are float32 however it was trained.
   const precision = device.language === 'cuda' ? checkpoint.state.configuration.precision : 'f32';
   const configuration = { ...checkpoint.state.configuration, precision };
   const tokenizer = configuration.tokens === 'bytes' ? bytes() : characters(known);
   tokenizer.encode(options.prompt); // an impossible prompt is refused before anything is compiled
-  const choice = { source, encoding, params };
+  const choice = { source, encoding, params, rewrites };
   const prepared = await prepareModelOn(device, choice, configuration, tokenizer.size, scripts);
   const { model } = prepared;
   try {

@@ -212,12 +212,16 @@ async function recordReading(
   read: (tape: Tape, at: ShapeBuffers) => Buffer,
 ): Promise<ReadingList> {
   const made: Buffer[] = [];
-  const recorded = await device.record((tape) => {
-    const at = afterStep(tape, model, shape, (_, result) => result);
-    const from = read(tape, at);
-    const result = wholeBuffer(device.allocate(from.elements * bytesOfElement[from.type], from.name), from.type);
-    made.push(result);
-    tape.copy(from, result);
-  }, shape.sizes);
+  const recorded = await device.record(
+    (tape) => {
+      const at = afterStep(tape, model, shape, (_, result) => result);
+      const from = read(tape, at);
+      const result = wholeBuffer(device.allocate(from.elements * bytesOfElement[from.type], from.name), from.type);
+      made.push(result);
+      tape.copy(from, result);
+    },
+    shape.sizes,
+    'needed', // not what the encoding adds to the loss
+  );
   return { recorded, result: made[0]! };
 }

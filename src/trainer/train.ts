@@ -2,6 +2,7 @@
 // stop and a resume. The host waits for the device only to read the loss, every `report` steps.
 
 import type { Device } from '../../targets/device.ts';
+import { defaultRewrites } from '../passes/structure/rewrites.ts';
 import { sourceHash } from '../source.ts';
 import { trainingBatch } from './batches.ts';
 import { refuseOther, restore, writeCheckpoint } from './checkpoint.ts';
@@ -59,7 +60,8 @@ export async function train(device: Device, prepared: Assembled, request: TrainR
   const { configuration, data, resume } = request;
   const sha256 = await sourceHash(request.choice.source);
   if (resume !== null) {
-    refuseOther(resume, { sha256, corpus: data.corpus, configuration });
+    const rewrites = request.choice.rewrites ?? defaultRewrites;
+    refuseOther(resume, { sha256, corpus: data.corpus, configuration, rewrites });
     restore(resume, prepared.model.store, true);
   }
   const trainer = await openTrainer(device, prepared.model, configuration);
@@ -93,6 +95,7 @@ async function loop(
     step,
     encoding: choice.encoding,
     params: choice.params,
+    rewrites: choice.rewrites ?? defaultRewrites,
     source: choice.source,
     sha256,
     corpus: data.corpus,

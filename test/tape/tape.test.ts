@@ -2,7 +2,7 @@
 
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { Buffer, DeviceBuffer, Kernel, Tape } from '../../targets/device.ts';
+import type { Buffer, DeviceBuffer, Keep, Kernel, Tape } from '../../targets/device.ts';
 import { wholeSequence } from '../../targets/device.ts';
 import { livesOf, planMemory } from '../../targets/memory.ts';
 import { recordOperations } from '../../targets/tape.ts';
@@ -52,6 +52,34 @@ describe('the tape', () => {
     });
     expect(operations.map(({ kind }) => kind)).toEqual(['launch', 'launch', 'clear', 'copy']);
     expect(operations.flatMap((each) => (each.kind === 'launch' ? [each.sizes] : []))).toEqual([sizes, later]);
+  });
+
+  it('leaves out, where that is asked for, what ends in temporaries that nothing reads', () => {
+    const [x, y] = [whole(storage(64, 'x')), whole(storage(64, 'y'))];
+    const build = (tape: Tape): void => {
+      const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((name) => tape.temporary(name, 64)) as [
+        Buffer,
+        Buffer,
+        Buffer,
+        Buffer,
+      ];
+      tape.clear(a);
+      tape.clear(b);
+      tape.launch(unary, [x, a]); // into what was cleared: it may write a part
+      tape.launch(unary, [a, c]);
+      tape.launch(unary, [c, d]); // read by nothing that stays
+      tape.launch(unary, [d, b]);
+      tape.copy(c, y);
+      tape.launch(unary, [y, c]);
+    };
+    const said = (keep: Keep) =>
+      recordOperations(build, sizes, keep).map((one) => {
+        if (one.kind === 'clear') return `clear ${one.buffer.name}`;
+        const [from, to] = one.kind === 'copy' ? [one.from, one.to] : one.buffers;
+        return `${from!.name} to ${to!.name}`;
+      });
+    expect(said('all')).toHaveLength(8);
+    expect(said('needed')).toEqual(['clear a', 'x to a', 'a to c', 'c to y']);
   });
 
   const held = storage(256, 'pool');

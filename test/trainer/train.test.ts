@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { defaultRewrites } from '../../src/passes/structure/rewrites.ts';
 import { readCheckpoint, refuseOther } from '../../src/trainer/checkpoint.ts';
 import { configure } from '../../src/trainer/configuration.ts';
 import type { Configuration } from '../../src/trainer/configuration.ts';
@@ -134,6 +135,25 @@ describe('training', () => {
     await expect(run(tiny({ rate: 0.01 }), { resume })).rejects.toThrow(/rate was 0.05 and is 0.01 now/);
     const data = await prepareData({ name: 'x', documents: ['abc'.repeat(301)] }, tiny());
     await expect(run(tiny(), { resume, data })).rejects.toThrow(/another corpus \(abc\.txt\)/);
+  });
+
+  it('goes on with the rewrites that it began with, and with no others', async () => {
+    const place = await folder();
+    const rewrites = ['rotations', 'channels'] as const;
+    await run(tiny(), { folder: place, choice: { ...choice, rewrites } });
+    const resume = await readCheckpoint(place);
+    expect(resume.state.rewrites).toEqual(rewrites);
+    const again = { ...choice, rewrites: rewrites.toReversed() };
+    expect((await run(tiny(), { resume, choice: again })).trained.step).toBe(6);
+    await expect(run(tiny(), { resume })).rejects.toThrow(
+      /--rewrites channels,rotations, and is given channels,key-terms,rotations,vocabulary/,
+    );
+    await expect(run(tiny(), { resume, choice: { ...choice, rewrites: [] } })).rejects.toThrow(/is given none/);
+    const text = (await readFile(resume.path)).toString('latin1');
+    const named = String.raw`\"rewrites\":[\"rotations\",\"channels\"],`;
+    expect(text).toContain(named);
+    await writeFile(resume.path, Buffer.from(text.replace(named, ' '.repeat(named.length)), 'latin1'));
+    expect((await readCheckpoint(place)).state.rewrites).toEqual(defaultRewrites); // of before they were kept
   });
 
   it('stops when the loss is no number, and says where the last good checkpoint is', async () => {

@@ -1,19 +1,23 @@
 // Runs of an encoding that reads the embedding, on the CPU device: through a table over the vocabulary and without it they learn
-// the same; a stopped run goes on to the same bits; what is sampled needs no more than the ids.
+// the same; a stopped run goes on to the same bits; what is sampled needs no more than the ids; its memory is foreseen.
 
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Device } from '../../targets/device.ts';
+import { bytesOfElement } from '../../targets/device.ts';
+import type { Device, Tape } from '../../targets/device.ts';
 import type { ScriptStore } from '../../src/load-module.ts';
 import { defaultRewrites } from '../../src/passes/structure/rewrites.ts';
 import { readCheckpoint } from '../../src/trainer/checkpoint.ts';
 import { configure } from '../../src/trainer/configuration.ts';
 import { prepareData } from '../../src/trainer/data.ts';
 import { evaluate } from '../../src/trainer/evaluate.ts';
+import type { EncodingModules } from '../../src/trainer/encoding.ts';
+import { estimate, inWords, refuseTooLarge } from '../../src/trainer/memory.ts';
 import { prepareModelOn } from '../../src/trainer/prepare.ts';
-import { openReader } from '../../src/trainer/session.ts';
+import type { Prepared } from '../../src/trainer/prepare.ts';
+import { openReader, openTrainer } from '../../src/trainer/session.ts';
 import { sample, sampleDefaults } from '../../src/trainer/sample.ts';
 import { train } from '../../src/trainer/train.ts';
 import { openTestCpu } from '../wasm/open.ts';
@@ -118,4 +122,44 @@ it('goes on to the same bits after a stop', async () => {
     JSON.stringify([...(await model.store.read('weight'))].map(([name, values]) => [name, [...values]]));
   expect(await bits(made)).toBe(await bits(whole.made));
   for (const one of [whole.made, stopped.made, made]) one.model.store.free();
+});
+
+/** Bytes of the temporaries of a training step, by name. */
+async function temporaries({ model }: Prepared): Promise<ReadonlyMap<string, number>> {
+  const bytes = new Map<string, number>();
+  const listening = (tape: Tape): Tape => ({
+    ...tape,
+    at: (sizes) => listening(tape.at(sizes)),
+    temporary(name, elements, type = 'f32') {
+      bytes.set(name, (bytes.get(name) ?? 0) + elements * bytesOfElement[type]);
+      return tape.temporary(name, elements, type);
+    },
+  });
+  const record: Device['record'] = (build, sizes) => device.record((tape) => build(listening(tape)), sizes);
+  const trainer = await openTrainer({ ...device, record }, model, configuration);
+  trainer.free();
+  return bytes;
+}
+
+it.each([true, false])('counts what the encoding takes of memory as a step allocates it (table: %s)', async (table) => {
+  const { made } = await prepared(table);
+  const { model, layout, vocabulary } = made;
+  const room = { language: 'wasm', description: 'a machine', maxBufferBytes: 4e6 } as const;
+  const of = (encoding: EncodingModules | null) => estimate(configuration, vocabulary, layout, room, encoding);
+  const allocated = await temporaries(made);
+  const taken = (names: readonly string[]): number => names.reduce((sum, name) => sum + (allocated.get(name) ?? 0), 0);
+  // Both layers' tables and the gradient of one, or the gradient of the embedding, which layers share.
+  const kept = taken(['f_sum_of_word', 'f', 'f_sum', 'phase', 'd_embedding']) + taken(['d_f_of_word']) / 2;
+  expect(of(model.encoding).activations - of(null).activations).toBe(kept);
+  expect(of(model.encoding).parameters).toBe(of(null).parameters);
+  expect([allocated.has('f_sum_of_word'), allocated.has('d_embedding')]).toEqual([table, !table]);
+
+  const wide = 4 * configuration.width * vocabulary; // the embedding table is the largest
+  const narrow = () =>
+    refuseTooLarge(configuration, vocabulary, layout, { ...room, maxBufferBytes: 64 }, model.encoding);
+  expect(narrow).toThrow(`the embedding table [${vocabulary}, ${configuration.width}]: ${inWords(wide)}`);
+  if (table)
+    expect(narrow).toThrow(`the table f_sum_of_word of the encoding [${vocabulary}, 2]: ${inWords(8 * vocabulary)}`);
+  else expect(narrow).not.toThrow('of the encoding');
+  model.store.free();
 });

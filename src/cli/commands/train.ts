@@ -54,7 +54,8 @@ async function run(path: string, flags: Flags): Promise<void> {
   const corpus = await loadCorpus(flags.data ?? null);
   const data = await prepareData(corpus, configuration);
   const { sampleDefaults } = await import('../../trainer/sample.ts');
-  const chosen = before === null ? choice : { source, encoding: before.encoding, params: before.params, ...rewrites };
+  const kept = before && { encoding: before.encoding, params: before.params, rewrites: before.rewrites };
+  const chosen = kept === null ? choice : { source, ...kept, ...rewrites };
 
   await withDevice(
     flags,

@@ -86,4 +86,18 @@ export const valueCodes = {
     message: `\`${relation}\` compares numbers, this is a condition`,
     hint: 'join conditions with `and`, `or`, `not`',
   })),
+  hiddenScore: error(
+    'PE0414',
+    'a hidden score where only a number will do',
+    (text: string, hidden: boolean, labels: readonly Label[]) => ({
+      message: hidden
+        ? `\`${text}\` is -infinity where the query does not see the key, and no number comes of it`
+        : `no number comes of this \`${text}\``,
+      label: hidden ? 'may be hidden' : 'infinite',
+      labels,
+      hint: hidden
+        ? `look at what is seen: \`if ${text.replace('score', 'visible')} then ${text} else 0\`, or such a \`where\` in a sum`
+        : 'keys are hidden by `visible[h, i, j] = condition`; elsewhere write a number',
+    }),
+  ),
 } as const;

@@ -106,9 +106,9 @@ export async function openCuda(options: CudaOptions = {}): Promise<CudaDevice> {
         new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
       );
     },
-    async record(build, sizes): Promise<CudaRecorded> {
+    async record(build, sizes, keep): Promise<CudaRecorded> {
       failures.check();
-      return recorder.record(recordOperations(build, sizes));
+      return recorder.record(recordOperations(build, sizes, keep));
     },
     run(recorded) {
       runner.run(cudaOf(recorded));

@@ -117,9 +117,9 @@ export async function openCpu(choice: CpuChoice = {}): Promise<CpuDevice> {
       checkInside(buffer, offset, data.byteLength, 'written into');
       memory.write(stored(buffer).address + offset, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
     },
-    async record(build, sizes): Promise<CpuRecorded> {
+    async record(build, sizes, keep): Promise<CpuRecorded> {
       jobs.check();
-      const operations = recordOperations(build, sizes);
+      const operations = recordOperations(build, sizes, keep);
       await kernels.prepare([...new Set(operations.flatMap((each) => (each.kind === 'launch' ? [each.kernel] : [])))]);
       jobs.check();
       const recorded = recorder.record(operations);

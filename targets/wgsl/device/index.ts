@@ -92,9 +92,9 @@ export async function openWebGpu(choice: AdapterChoice = {}): Promise<WebGpuDevi
         data.byteLength,
       );
     },
-    async record(build, sizes): Promise<WebGpuRecorded> {
+    async record(build, sizes, keep): Promise<WebGpuRecorded> {
       failures.check();
-      const operations = recordOperations(build, sizes);
+      const operations = recordOperations(build, sizes, keep);
       const kernels = new Set(operations.flatMap((each) => (each.kind === 'launch' ? [each.kernel] : [])));
       await pipelines.prepare([...kernels]);
       const recorded = recorder.record(operations);
