@@ -48,6 +48,18 @@ describe('stick-breaking', () => {
 });
 
 describe('windows', () => {
+  it('sliding without an encoding elsewhere: rotary in the window, every fourth layer is plain attention', () => {
+    const path = 'catalogue/attention/sliding_nope';
+    const turned = evaluate('rope_interleaved', { params: { base: 50000 } });
+    const near = evaluate(path, { params: { window: 3 }, set: like(turned) });
+    for (const [i, j] of pairs(10)) {
+      if (i - j >= 3) expect(near('attention', 0, i, j)).toBe(0);
+      else expect(near('score', 0, i, j)).toBeCloseTo(turned('score', 0, i, j), 12);
+    }
+    const all = evaluate(path, { params: { window: 3 }, geometry: { layer: 3 }, set: like(plain) });
+    for (const [i, j] of pairs(10)) expect(all('attention', 0, i, j)).toBeCloseTo(plain('attention', 0, i, j), 12);
+  });
+
   it('sliding: exact zero outside, everything in every sixth layer, with another base', () => {
     const path = 'catalogue/attention/sliding';
     const rope = evaluate('rope');

@@ -7,6 +7,7 @@ const smallT5 = { buckets: 8, max_distance: 16 };
 const byOffset: readonly (readonly [string, Chosen])[] = [
   ['alibi', {}],
   ['t5', { params: smallT5 }],
+  ['catalogue/bias/t5_encoder', { params: smallT5, geometry: { bidirectional: true } }],
   ['catalogue/bias/alibi_heads', { geometry: { heads: 3, kv_heads: 3 } }],
   ['catalogue/bias/alibi_learned', {}],
   ['catalogue/bias/kerple_log', {}],
@@ -98,6 +99,15 @@ it('T5 has buckets of one distance each, then shared ones, to the last from max_
   const paper = buckets({ buckets: 32, max_distance: 128 }, 21);
   expect(paper.slice(0, 17)).toEqual(range(17));
   expect(paper[20]).toBe(17);
+});
+
+it('T5 in an encoder: half of the buckets for each side, 0 for the token itself', () => {
+  const chosen = { params: smallT5, geometry: { bidirectional: true }, tokens: 25 };
+  const bias = biasOf('catalogue/bias/t5_encoder', { ...chosen, set: { table: (b) => b } });
+  const [before, behind] = [range(13).map((n) => bias(0, 12, 12 - n)), range(13).map((n) => bias(0, 12, 12 + n))];
+  expect(before.slice(0, 3)).toEqual([0, 1, 2]); // two of one distance each, then 2 .. 5, then the last
+  expect([before[5], before[6], before[12]]).toEqual([2, 3, 3]);
+  expect(behind).toEqual(before.map((bucket, n) => (n === 0 ? 0 : bucket + 4)));
 });
 
 it('Sandwich is largest at the query, falls over powers of the distance, and is tempered by 8 (h + 1) / heads', () => {
