@@ -244,6 +244,16 @@ const properties: readonly Property[] = [
     for (let i = 0; i < T; i++)
       expect(a.get('score')[i * T]! / b.get('score')[i * T]!).toBeCloseTo(1 + 0.1 * Math.log1p(i + 1), 12);
   }),
+  property('irope', 'rotary layers see the keys of their own chunk, the others all', () => {
+    const params = { chunk: 3 };
+    const [inside, all] = [0, 3].map((layer) => evaluate(entry('irope', { layer, params })).get('attention'));
+    const T = 7;
+    for (let i = 0; i < T; i++)
+      for (let j = 0; j <= i; j++) {
+        expect(inside![i * T + j]! > 0).toBe(Math.floor(i / 3) === Math.floor(j / 3));
+        expect(all![i * T + j]).toBeGreaterThan(0);
+      }
+  }),
   property('rnope', 'RoPE in three layers of four, nothing in the fourth', () => {
     for (const layer of [0, 1, 2]) expect(apart(entry('rnope', { layer }), rope)).toBeLessThan(exact);
     expect(apart(entry('rnope', { layer: 3 }), variant('nope'))).toBeLessThan(exact);
