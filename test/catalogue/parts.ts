@@ -19,6 +19,8 @@ export const smaller: Readonly<Record<string, Readonly<Record<string, number>>>>
   sandwich: { waves: 6 },
   cope: { longest: 6 },
   deberta: { far: 5 },
+  deberta_v3: { buckets: 4, far: 9 },
+  wavlm: { buckets: 8, max_distance: 12 },
   abacus: { longest: 5, digits: 4 },
   seqpe: { digits: 2, width: 6, samples: 3, candidates: 4 },
   seqpe_additive: { digits: 2, width: 6, samples: 3, candidates: 4 },

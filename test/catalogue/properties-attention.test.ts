@@ -48,6 +48,35 @@ describe('stick-breaking', () => {
 });
 
 describe('windows', () => {
+  it('sliding without an encoding elsewhere: rotary in the window, every fourth layer is plain attention', () => {
+    const path = 'catalogue/attention/sliding_nope';
+    const turned = evaluate('rope_interleaved', { params: { base: 50000 } });
+    const near = evaluate(path, { params: { window: 3 }, set: like(turned) });
+    for (const [i, j] of pairs(10)) {
+      if (i - j >= 3) expect(near('attention', 0, i, j)).toBe(0);
+      else expect(near('score', 0, i, j)).toBeCloseTo(turned('score', 0, i, j), 12);
+    }
+    const all = evaluate(path, { params: { window: 3 }, geometry: { layer: 3 }, set: like(plain) });
+    for (const [i, j] of pairs(10)) expect(all('attention', 0, i, j)).toBeCloseTo(plain('attention', 0, i, j), 12);
+  });
+
+  it('sliding in an encoder: as far to both sides, and every third layer sees all with another base', () => {
+    const path = 'catalogue/attention/sliding_encoder';
+    const [geometry, params] = [
+      { bidirectional: true, layer: 1 },
+      { window: 2, far_base: 500 },
+    ];
+    const [rope, slow] = [10000, 500].map((base) => evaluate('rope', { geometry, params: { base }, set: like(plain) }));
+    const near = evaluate(path, { params, geometry, set: like(plain) });
+    const all = evaluate(path, { params, geometry: { ...geometry, layer: 3 }, set: like(plain) });
+    for (const i of range(10))
+      for (const j of range(10)) {
+        if (Math.abs(i - j) > 2) expect(near('attention', 0, i, j)).toBe(0);
+        else expect(near('score', 0, i, j)).toBeCloseTo(rope!('score', 0, i, j), 12);
+        expect(all('attention', 0, i, j)).toBeCloseTo(slow!('attention', 0, i, j), 12);
+      }
+  });
+
   it('sliding: exact zero outside, everything in every sixth layer, with another base', () => {
     const path = 'catalogue/attention/sliding';
     const rope = evaluate('rope');

@@ -7,6 +7,7 @@ const smallT5 = { buckets: 8, max_distance: 16 };
 const byOffset: readonly (readonly [string, Chosen])[] = [
   ['alibi', {}],
   ['t5', { params: smallT5 }],
+  ['catalogue/bias/t5_encoder', { params: smallT5, geometry: { bidirectional: true } }],
   ['catalogue/bias/alibi_heads', { geometry: { heads: 3, kv_heads: 3 } }],
   ['catalogue/bias/alibi_learned', {}],
   ['catalogue/bias/kerple_log', {}],
@@ -98,6 +99,34 @@ it('T5 has buckets of one distance each, then shared ones, to the last from max_
   const paper = buckets({ buckets: 32, max_distance: 128 }, 21);
   expect(paper.slice(0, 17)).toEqual(range(17));
   expect(paper[20]).toBe(17);
+});
+
+it('T5 in an encoder: half of the buckets for each side, 0 for the token itself', () => {
+  const chosen = { params: smallT5, geometry: { bidirectional: true }, tokens: 25 };
+  const bias = biasOf('catalogue/bias/t5_encoder', { ...chosen, set: { table: (b) => b } });
+  const [before, behind] = [range(13).map((n) => bias(0, 12, 12 - n)), range(13).map((n) => bias(0, 12, 12 + n))];
+  expect(before.slice(0, 3)).toEqual([0, 1, 2]); // two of one distance each, then 2 .. 5, then the last
+  expect([before[5], before[6], before[12]]).toEqual([2, 3, 3]);
+  expect(behind).toEqual(before.map((bucket, n) => (n === 0 ? 0 : bucket + 4)));
+});
+
+it('WavLM: the bias of an encoder of T5, times a gate between 1 and 2 + c of the head that asks', () => {
+  const table = (b: number, h: number): number => Math.sin(1 + b + 8 * h);
+  const chosen = { params: smallT5, geometry: { bidirectional: true, model_dim: 8 } };
+  const plainT5 = biasOf('catalogue/bias/t5_encoder', { ...chosen, set: { table } });
+  const gated = (set: Chosen['set']) => biasOf('catalogue/bias/wavlm', { ...chosen, set: { table, ...set } });
+  const still = gated({ w: zero, bias: zero, c: () => 3 }); // both sigmoids are 1/2: 1/2 (3/2 - 1) + 2
+  const open = gated({ w: zero, bias: () => 800, c: () => 3 });
+  const shut = gated({ w: zero, bias: (g) => (g === 0 ? 800 : -800) });
+  const own = gated({ x: (t, m) => (m < 4 ? 1 : t), bias: zero }); // the first head's part is the same in all frames
+  for (const i of range(10))
+    for (const j of range(10)) {
+      expect(still(1, i, j)).toBeCloseTo(2.25 * plainT5(1, i, j), 12);
+      expect(open(1, i, j)).toBeCloseTo(4 * plainT5(1, i, j), 12);
+      expect(shut(1, i, j)).toBeCloseTo(plainT5(1, i, j), 12);
+      expect(own(0, i, j) / plainT5(0, i, j)).toBeCloseTo(own(0, 0, 0) / plainT5(0, 0, 0), 12);
+    }
+  expect(Math.abs(own(1, 9, 9) / plainT5(1, 9, 9) - own(1, 0, 0) / plainT5(1, 0, 0))).toBeGreaterThan(1e-4);
 });
 
 it('Sandwich is largest at the query, falls over powers of the distance, and is tempered by 8 (h + 1) / heads', () => {

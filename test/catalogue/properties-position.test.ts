@@ -12,14 +12,17 @@ const features = range(model.model_dim);
 const dot = (code: ReturnType<typeof added>, i: number, j: number): number =>
   sumOf(features.map((m) => code(i, m) * code(j, m)));
 
-describe.each(['sinusoidal', 'catalogue/position/sinusoidal_split'])('%s', (path) => {
-  it('the product of two codes depends on their offset alone, and is largest at 0', () => {
-    const code = added(path);
-    for (const [i, j] of pairs(9)) expect(dot(code, i + 1, j + 1)).toBeCloseTo(dot(code, i, j), 12);
-    for (const n of range(9, 1)) expect(dot(code, n, 0)).toBeLessThan(dot(code, 0, 0));
-    expect(dot(code, 4, 4)).toBeCloseTo(3, 12); // cos^2 + sin^2 for each frequency
-  });
-});
+describe.each(['sinusoidal', 'catalogue/position/sinusoidal_split', 'catalogue/position/sinusoidal_t2t'])(
+  '%s',
+  (path) => {
+    it('the product of two codes depends on their offset alone, and is largest at 0', () => {
+      const code = added(path);
+      for (const [i, j] of pairs(9)) expect(dot(code, i + 1, j + 1)).toBeCloseTo(dot(code, i, j), 12);
+      for (const n of range(9, 1)) expect(dot(code, n, 0)).toBeLessThan(dot(code, 0, 0));
+      expect(dot(code, 4, 4)).toBeCloseTo(3, 12); // cos^2 + sin^2 for each frequency
+    });
+  },
+);
 
 it('the split sinusoidal code is the paper code with its features in another order', () => {
   const [paper, split] = [added('sinusoidal'), added('catalogue/position/sinusoidal_split')];
@@ -29,6 +32,17 @@ it('the split sinusoidal code is the paper code with its features in another ord
       expect(split(t, k + 3)).toBeCloseTo(paper(t, 2 * k + 1), 12);
     }
   }
+});
+
+it('Tensor2Tensor: the slowest wave is base times the fastest, and positions may begin elsewhere', () => {
+  const path = 'catalogue/position/sinusoidal_t2t';
+  const code = added(path);
+  for (const t of range(10)) {
+    expect(code(t, 0)).toBeCloseTo(Math.sin(t), 12);
+    expect(code(t, 2)).toBeCloseTo(Math.sin(t / 10000), 12);
+  }
+  const later = added(path, { params: { first: 2 } });
+  for (const m of features) expect(later(3, m)).toBe(code(5, m));
 });
 
 it('learned absolute positions are no function of offsets: a shift changes their products', () => {

@@ -15,6 +15,10 @@ const byOffset: readonly (readonly [string, 'query' | 'key', Chosen])[] = [
   ['catalogue/relative/transformer_xl', 'query', {}],
   ['catalogue/relative/deberta', 'query', { params: { far: 4 } }],
   ['catalogue/relative/deberta', 'key', { params: { far: 4 } }],
+  ['catalogue/relative/deberta_v3', 'query', { params: { buckets: 4, far: 12 } }],
+  ['catalogue/relative/deberta_v3', 'key', { params: { buckets: 4, far: 12 } }],
+  ['catalogue/relative/shaw_keys', 'query', { params: { left: 4, right: 2 }, geometry: { bidirectional: true } }],
+  ['catalogue/relative/conformer_relative', 'query', { geometry: { bidirectional: true } }],
 ];
 
 describe.each(byOffset)('%s, met by a %s', (path, who, chosen) => {
@@ -35,8 +39,8 @@ describe.each(byOffset)('%s, met by a %s', (path, who, chosen) => {
   });
 });
 
-/** Transformer-XL has terms without a query; they are left out here. */
-const silent = (path: string): Chosen['set'] & object => (path.endsWith('xl') ? { u: zero, v: zero } : {});
+/** Transformer-XL and the Conformer have terms without a query; these are left out here. */
+const silent = (path: string): Chosen['set'] & object => (/xl$|conformer/.test(path) ? { u: zero, v: zero } : {});
 
 describe('offsets beyond the last have one vector', () => {
   it('Shaw, on keys and on values', () => {
@@ -51,12 +55,27 @@ describe('offsets beyond the last have one vector', () => {
     }
   });
 
-  it('DeBERTa, seen from the key the other end of the table', () => {
+  it('DeBERTa, the same row for query and key', () => {
     const values = met('catalogue/relative/deberta', 'key', { params: { far: 4 } });
     for (const j of range(5)) expect(values('score', 0, 9, j)).toBe(values('score', 0, 9, 5));
-    const only = met('catalogue/relative/deberta', 'key', { params: { far: 4 }, set: { P: (n) => (n === 0 ? 1 : 0) } });
-    expect(only('score', 0, 9, 0)).not.toBe(0); // j - i <= -far is row 0
+    const only = met('catalogue/relative/deberta', 'key', { params: { far: 4 }, set: { P: (n) => (n === 7 ? 1 : 0) } });
+    expect(only('score', 0, 9, 0)).not.toBe(0); // i - j >= far - 1 is row 2 far - 1
     expect(only('score', 0, 9, 9)).toBe(0);
+  });
+
+  it('DeBERTa v3, in groups that grow like the offset, up to the last row', () => {
+    const values = met('catalogue/relative/deberta_v3', 'query', { params: { buckets: 4, far: 9 } });
+    const rows = range(10).map((n) => values('score', 0, 9, 9 - n));
+    // m = 2, so rows of offsets are 0, 1, 2, then 2 + ceil(log(n / 2) / log(4))
+    const named = rows.map((value) => rows.indexOf(value));
+    expect(named).toEqual([0, 1, 2, 3, 3, 3, 3, 3, 3, 3]);
+  });
+
+  it('Shaw in an encoder of speech: far to the left, near to the right', () => {
+    const both = { params: { left: 4, right: 2 }, geometry: { bidirectional: true } };
+    const values = met('catalogue/relative/shaw_keys', 'query', both);
+    const row = range(10).map((j) => values('score', 0, 5, j));
+    expect(row.map((value) => row.indexOf(value))).toEqual([0, 0, 2, 3, 4, 5, 6, 7, 7, 7]);
   });
 });
 
@@ -77,6 +96,20 @@ it('Transformer-XL: u meets the key wherever it is, v meets the offset whatever 
   for (const [i, j] of pairs(10)) expect(key('score', 0, i, j)).toBeCloseTo(key('score', 0, j, j), 12);
   const offset = evaluate('catalogue/relative/transformer_xl', { set: { query: zero, u: zero } });
   for (const [i, j] of pairs(9)) expect(offset('score', 0, i + 1, j + 1)).toBeCloseTo(offset('score', 0, i, j), 12);
+});
+
+it('the Conformer meets later frames by the opposite offset', () => {
+  const path = 'catalogue/relative/conformer_relative';
+  const geometry = { bidirectional: true };
+  const values = evaluate(path, { geometry, set: { query: zero, key: zero, W: (m, _, d) => (m === d ? 1 : 0) } });
+  // v . R_n, whose sines are odd in n and whose cosines are even
+  const part = (i: number, j: number, even: number): number =>
+    sumOf([0, 1, 2, 3].filter((d) => d % 2 === even).map((d) => values('v', 0, d) * values('R', i - j + 15, d)));
+  for (const [i, j] of pairs(10)) {
+    expect(values('score', 0, i, j)).toBeCloseTo((part(i, j, 0) + part(i, j, 1)) / 2, 12);
+    expect(part(j, i, 0)).toBeCloseTo(-part(i, j, 0), 12);
+    expect(part(j, i, 1)).toBeCloseTo(part(i, j, 1), 12);
+  }
 });
 
 describe('URPE', () => {

@@ -128,9 +128,9 @@ const properties: readonly Property[] = [
     });
     expect(falls(theta)).toBe(true);
   }),
-  property('longrope', 'divisors 1 are RoPE, with scores times the square root of 1 + ln s / ln L', () => {
+  property('longrope', 'divisors 1 are RoPE, with scores times 1 + ln s / ln L', () => {
     const [a, b] = [evaluate(entry('longrope')).get('score'), evaluate(rope).get('score')];
-    const factor = Math.sqrt(1 + Math.log(8) / Math.log(geometry.context));
+    const factor = 1 + Math.log(8) / Math.log(geometry.context);
     expect(
       difference(
         a,
@@ -143,6 +143,27 @@ const properties: readonly Property[] = [
     const plain = { factor: 1 };
     expect(apart(entry('longrope', { params: plain }), entry('linear'), { values })).toBeLessThan(exact);
     expect(apart(entry('longrope', { params: { ...plain, kept: 7 } }), rope, { values })).toBeLessThan(exact);
+  }),
+  property('longrope_tables', 'LongRoPE with the short table up to the context, with the long one beyond', () => {
+    for (const [context, divisor] of [
+      [7, 2],
+      [6, 5],
+    ] as const) {
+      const [made, one] = [entry('longrope_tables', { context }), entry('longrope', { context })];
+      expect(apart(made, one, { values: { short: 2, long: 5, divisor } })).toBeLessThan(exact);
+    }
+  }),
+  property('yarn', 'whole 0 moves the ends of the ramp to where a pair turns just so often', () => {
+    const context = 4096;
+    const [kept, moved] = [1, 0].map((whole) => evaluate(entry('yarn', { context, params: { whole } })).get('theta'));
+    const share = (of: Float64Array, p: number): number => (1 - of[p]! / ropeTheta(p)) / (1 - 1 / 4);
+    const at = (n: number): number => (head_dim * Math.log(context / (2 * Math.PI * n))) / (2 * Math.log(10000));
+    const ramp = (p: number, first: number, last: number): number =>
+      Math.min(Math.max((p - first) / (last - first), 0), 1);
+    for (let p = 0; p < head_dim / 2; p++) {
+      expect(share(kept!, p)).toBeCloseTo(ramp(p, Math.floor(at(32)), Math.ceil(at(1))), 12);
+      expect(share(moved!, p)).toBeCloseTo(ramp(p, at(32), at(1)), 12);
+    }
   }),
   property('resonance', 'every pair repeats after a whole number of tokens near its own wavelength', () => {
     thetas('resonance').forEach((value, p) => {
@@ -222,6 +243,16 @@ const properties: readonly Property[] = [
     const T = 7;
     for (let i = 0; i < T; i++)
       expect(a.get('score')[i * T]! / b.get('score')[i * T]!).toBeCloseTo(1 + 0.1 * Math.log1p(i + 1), 12);
+  }),
+  property('irope', 'rotary layers see the keys of their own chunk, the others all', () => {
+    const params = { chunk: 3 };
+    const [inside, all] = [0, 3].map((layer) => evaluate(entry('irope', { layer, params })).get('attention'));
+    const T = 7;
+    for (let i = 0; i < T; i++)
+      for (let j = 0; j <= i; j++) {
+        expect(inside![i * T + j]! > 0).toBe(Math.floor(i / 3) === Math.floor(j / 3));
+        expect(all![i * T + j]).toBeGreaterThan(0);
+      }
   }),
   property('rnope', 'RoPE in three layers of four, nothing in the fourth', () => {
     for (const layer of [0, 1, 2]) expect(apart(entry('rnope', { layer }), rope)).toBeLessThan(exact);

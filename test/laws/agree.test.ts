@@ -77,6 +77,8 @@ const smaller: Readonly<Record<string, { sizes?: Partial<Sizes>; params?: Readon
   sinespe: { params: { sines: 2, realisations: 3 } },
   f_stripe: { params: { sines: 2, realisations: 3 } },
   deberta: { params: { far: 5 } },
+  deberta_v3: { params: { buckets: 4, far: 9 } },
+  wavlm: { params: { buckets: 8, max_distance: 12 } },
   knarpe: { params: { nearest: 3, waves: 2 } },
   seqpe: { params: { digits: 2, width: 4, samples: 2, candidates: 2 } },
   seqpe_additive: { params: { digits: 2, width: 4, samples: 2, candidates: 2 } },
