@@ -29,6 +29,9 @@ const encoder = (vectors: string, path: string, params = {}): Row => ({
 const rows: readonly Row[] = [
   model('mrope', 'axes/mrope'),
   model('mrope_interleaved', 'axes/mrope_interleaved', { mixed: 6 }),
+  model('mrope.omni', 'axes/mrope'),
+  model('glm4v', 'outside/glm4v', { time: 1, height: 1 }),
+  model('ernie_vl', 'outside/ernie_vl', { mixed: 4 }),
   encoder('axial', 'axes/axial'),
   encoder('axial.sam2', 'axes/axial'),
   encoder('axial.llama4', 'axes/axial'),
@@ -36,6 +39,14 @@ const rows: readonly Row[] = [
   encoder('mixed.lightglue', 'axes/mixed'),
   encoder('video', 'axes/video', { time: 4, side: 4 }),
   encoder('mrope_interleaved.genlip', 'axes/mrope_interleaved', { mixed: 8, base: 10000 }),
+  encoder('axial_split', 'axes/axial_split'),
+  encoder('pixtral', 'axes/pixtral'),
+  encoder('kimi_vision', 'outside/kimi_vision'),
+  encoder('gemma4_vision', 'outside/gemma4_vision'),
+  encoder('dinov3', 'axes/dinov3'),
+  encoder('dinov3.training', 'axes/dinov3'),
+  encoder('vjepa2', 'outside/vjepa2'),
+  encoder('axial_pixel', 'outside/axial_pixel'),
   model('rope_interleaved.lucid', 'rope_interleaved'),
   model('linear.lucid', 'scaling/linear', { factor: 4 }),
   model('ntk.lucid', 'scaling/ntk', { factor: 4 }),
@@ -45,6 +56,17 @@ const rows: readonly Row[] = [
   encoder('swin_table.maxvit', 'bias/swin_table', { window: 3 }),
   encoder('log_cpb', 'bias/log_cpb', { units: 6, window: 3 }),
   encoder('log_cpb.finetuned', 'bias/log_cpb', { units: 6, window: 5 }),
+  encoder('beit', 'outside/beit', { window: 3 }),
+  encoder('levit', 'outside/levit', { window: 3 }),
+  encoder('decomposed', 'bias/decomposed', { window: 3 }),
+  encoder('decomposed.botnet', 'bias/decomposed', { window: 3 }),
+  encoder('gpsa', 'attention/gpsa'),
+  encoder('sincos_2d', 'position/sincos_2d'),
+  encoder('sincos_2d.moco', 'position/sincos_2d'),
+  encoder('factorised', 'position/factorised', { side: 3 }),
+  encoder('cpe_grid', 'position/cpe_grid', { columns: 4 }),
+  encoder('sam_points', 'outside/sam_points'),
+  encoder('detr', 'outside/detr', { rows: 2, columns: 4 }),
   encoder('learned_absolute.vit', 'learned_absolute'),
   encoder('sinusoidal.videomae', 'sinusoidal'),
 ];
@@ -62,11 +84,16 @@ function load(
   made: Case,
   change = (text: string) => text,
 ): Lowered {
-  const path = program.includes('/') ? `examples/catalogue/${program}.pe` : `examples/${program}.pe`;
+  const path = pathOf(program);
   const geometry = { ...geometryOf(made.sizes), bidirectional };
   const { lowered, diagnostics } = loadText(change(readFileSync(join(root, path), 'utf8')), path, { geometry, params });
   expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   return lowered!;
+}
+
+function pathOf(program: string): string {
+  if (program.startsWith('outside/')) return `test/fixtures/${program}.pe`;
+  return program.includes('/') ? `examples/catalogue/${program}.pe` : `examples/${program}.pe`;
 }
 
 const named = (prefix: string, { outputs, gradients }: Pick<Case, 'outputs' | 'gradients'>): readonly string[] => [
