@@ -28,9 +28,10 @@ const encoder = (vectors: string, path: string, params = {}): Row => ({
 
 const rows: readonly Row[] = [
   model('mrope', 'axes/mrope'),
-  model('mrope_interleaved', 'axes/mrope_interleaved', { mixed: 6 }),
+  model('mrope_interleaved', 'axes/mrope_interleaved'),
   model('mrope.omni', 'axes/mrope'),
   model('glm4v', 'outside/glm4v', { time: 1, height: 1 }),
+  model('hunyuan_vl', 'outside/hunyuan_vl'),
   model('ernie_vl', 'outside/ernie_vl', { mixed: 4 }),
   encoder('axial', 'axes/axial'),
   encoder('axial.sam2', 'axes/axial'),
@@ -47,6 +48,7 @@ const rows: readonly Row[] = [
   encoder('dinov3.training', 'axes/dinov3'),
   encoder('vjepa2', 'outside/vjepa2'),
   encoder('axial_pixel', 'outside/axial_pixel'),
+  encoder('minimax_m3_vision', 'outside/minimax_m3_vision'),
   model('rope_interleaved.lucid', 'rope_interleaved'),
   model('linear.lucid', 'scaling/linear', { factor: 4 }),
   model('ntk.lucid', 'scaling/ntk', { factor: 4 }),
@@ -67,6 +69,7 @@ const rows: readonly Row[] = [
   encoder('cpe_grid', 'position/cpe_grid', { columns: 4 }),
   encoder('sam_points', 'outside/sam_points'),
   encoder('detr', 'outside/detr', { rows: 2, columns: 4 }),
+  encoder('music_flamingo', 'outside/music_flamingo'),
   encoder('learned_absolute.vit', 'learned_absolute'),
   encoder('sinusoidal.videomae', 'sinusoidal'),
 ];
@@ -126,9 +129,17 @@ describe('a wrong program fails', () => {
     ['axial.llama4', 'position[t, 1]', '(position[t, 1] + 1e-6)', 'query_encoded'],
     ['mixed', 'sum[k: coordinate](position[t, k]', 'sum[k: coordinate](position[t, 1 - k]', 'speed'],
     ['video', 'interleaved from time + side', 'from time + side', 'key_encoded'],
+    ['pixtral', '2 * mod(p, head_dim / 4) + half(p)', '2 * mod(p, head_dim / 4)', 'key_encoded'],
+    ['dinov3.training', '+ s[k]) * e[k]', '* e[k] + s[k])', 'query_encoded'],
+    ['vjepa2', 'mod(d, share / 2)', 'floor(mod(d, share) / 2)', 'query_encoded'],
+    ['hunyuan_vl', 'floor(d / share)', 'floor(mod(d, half) / (share / 2))', 'key_encoded'],
     ['xpos.lucid', '0.4', '0.4001', 'query'],
     ['swin_table.maxvit', 'position[i, k] - position[j, k]', 'position[j, k] - position[i, k]', 'B'],
     ['log_cpb.finetuned', 'log2(1 +', 'log(1 +', 'w1'],
+    ['decomposed', 'query[i, h, d] * (', 'scale * query[i, h, d] * (', 'Ry'],
+    ['gpsa', 'position[j, k] - position[i, k]', 'position[i, k] - position[j, k]', 'v'],
+    ['sincos_2d', '1 - floor(m / (2 * quarter))', 'floor(m / (2 * quarter))', 'embedding_encoded'],
+    ['cpe_grid', '0 <= mod(t, columns) + v - n < columns', 'true', 'c'],
     ['learned_absolute.vit', 'min(position[t],', 'min(position[t] + 1,', 'E'],
   ];
   it.each(wrong)('%s with %s as %s', async (name, right, mistake, tensor) => {
