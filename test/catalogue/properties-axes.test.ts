@@ -137,12 +137,20 @@ const properties: readonly Property[] = [
     const other = evaluate(entry('video'), { values, positions: at(count, zeros, count) });
     expect(difference(one.get('score'), other.get('score'))).toBeLessThan(exact);
   }),
-  property('videorope', 'without offsets it is RoPE at every other position, as text is', () => {
+  property('videorope', 'without offsets it is RoPE where a frame is two places', () => {
     const plain = variant('rope', 'param base = 1000000');
     const positions = at(count, zeros, zeros);
     const doubled = { positions: count.map((t) => 2 * t) };
     expect(scoresApart([entry('videorope'), { positions }], [plain, doubled])).toBeLessThan(exact);
     expect(changeByShift(entry('videorope'), [4, 3, -6])).toBeLessThan(1e-10);
+  }),
+  property('videorope', 'of the fast pairs the first, third and so on see time and row alone', () => {
+    const even = where((d) => d % 2 === 0 && d % (head_dim / 2) < (3 * head_dim) / 8);
+    const values = { query: even, key: even };
+    const seen = (rows: readonly number[], columns: readonly number[]): Float64Array =>
+      evaluate(entry('videorope'), { values, positions: at(count, rows, columns) }).get('score');
+    expect(difference(seen(count, count), seen(count, zeros))).toBeLessThan(exact);
+    expect(difference(seen(count, count), seen(zeros, count))).toBeGreaterThan(1e-3);
   }),
   property('videorope', 'slow pairs see time alone', () => {
     const slow = where((d) => d % (head_dim / 2) >= (3 * head_dim) / 8);
