@@ -175,9 +175,9 @@ const properties: readonly Property[] = [
     const whole = entry('v2pe', { params: { advance: 1 } });
     expect(apart(whole, rope, { values: { visual: [0, 1, 1, 0, 1, 0, 0] } })).toBeLessThan(exact);
   }),
-  property('v2pe', 'visual tokens advance by a sixteenth', () => {
+  property('v2pe', 'a visual token is a sixteenth behind the token before it, a word a whole place', () => {
     const visual = [0, 1, 1, 0, 1, 0, 0];
-    const places = [0, 1, 1.0625, 1.125, 2.125, 2.1875, 3.1875];
+    const places = [0, 0.0625, 0.125, 1.125, 1.1875, 2.1875, 3.1875];
     const { get } = evaluate(entry('v2pe'), { values: { visual } });
     expect(difference(get('place'), places)).toBeLessThan(exact);
   }),
