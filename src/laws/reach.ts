@@ -11,8 +11,17 @@ const most = 1e15; // no number of tokens
 
 /** Beside what a number says where tokens begin or end to count. */
 const ending = new Set<string>([
-  ...['min', 'max', 'less', 'less_equal', 'equal', 'not_equal'],
-  ...['add', 'subtract', 'mod', 'div', 'xor'],
+  'min',
+  'max',
+  'less',
+  'less_equal',
+  'equal',
+  'not_equal',
+  'add',
+  'subtract',
+  'mod',
+  'div',
+  'xor',
 ]);
 
 const countsTokens = (s: Scalar): boolean =>

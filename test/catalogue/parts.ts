@@ -25,6 +25,9 @@ export const smaller: Readonly<Record<string, Readonly<Record<string, number>>>>
   seqpe: { digits: 2, width: 6, samples: 3, candidates: 4 },
   seqpe_additive: { digits: 2, width: 6, samples: 3, candidates: 4 },
   seqpe_rotary: { digits: 2, width: 6, samples: 3, candidates: 4, temperature: 4 },
+  decomposed: { window: 3 },
+  factorised: { side: 4 },
+  cpe_grid: { columns: 3 },
   knarpe: { nearest: 3, waves: 2 },
 };
 

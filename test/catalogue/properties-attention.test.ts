@@ -157,3 +157,36 @@ describe('structure labels', () => {
     for (const [i, j] of pairs(10)) expect(equal('score', 0, i, j)).toBeCloseTo(plain('score', 0, i, j), 12);
   });
 });
+
+describe('GPSA', () => {
+  const place = (t: number, k: number): number => (k === 0 ? Math.floor(t / 4) : t % 4);
+  const gated = (gate: number): Values => {
+    const geometry = { heads: 4, kv_heads: 4, bidirectional: true };
+    const set = { position: place, g: () => gate };
+    return evaluate('catalogue/attention/gpsa', { tokens: 16, geometry, learned: 'initial', set });
+  };
+
+  it('weights sum to 1; an open gate leaves the content alone, which sees all keys', () => {
+    const [content, both] = [gated(-800), gated(1)];
+    for (const i of range(16)) {
+      const weights = range(16).map((j) => Math.exp(content('score', 2, i, j)));
+      for (const j of range(16)) expect(content('attention', 2, i, j)).toBeCloseTo(weights[j]! / sumOf(weights), 12);
+      expect(sumOf(range(16).map((j) => both('attention', 2, i, j)))).toBeCloseTo(1, 12);
+    }
+  });
+
+  it('at first the four heads look at the four corners of a square around the patch', () => {
+    const values = gated(800);
+    const seen = range(4).map((h) => {
+      const row = range(16).map((j) => values('attention', h, 5, j)); // row 1, column 1
+      const most = Math.max(...row);
+      return range(16).filter((j) => row[j]! > most - 1e-12);
+    });
+    expect(seen).toEqual([
+      [0, 1, 4, 5],
+      [4, 5, 8, 9],
+      [1, 2, 5, 6],
+      [5, 6, 9, 10],
+    ]);
+  });
+});

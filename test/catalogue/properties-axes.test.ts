@@ -17,6 +17,7 @@ const at = (...lists: readonly (readonly number[])[]): readonly number[] =>
   Array.from({ length: T }, (_, t) => lists.map((list) => list[t]!)).flat();
 const count = Array.from({ length: T }, (_, t) => t);
 const zeros = count.map(() => 0);
+const squares = count.map((t) => t * t);
 
 /** Scores of one encoding with positions against another's with its own. */
 function scoresApart(
@@ -29,6 +30,20 @@ function scoresApart(
 /** Features of all queries or keys that are 1 and 0 by a condition on the feature. */
 const where = (holds: (feature: number) => boolean): readonly number[] =>
   Array.from({ length: T * heads * head_dim }, (_, n) => (holds(n % head_dim) ? 1 + Math.sin(n) : 0));
+
+/** Features of all queries or keys in another order: what stands at `from(d)` comes to d. */
+const reordered = (values: readonly number[], from: (feature: number) => number): readonly number[] =>
+  values.map((_, n) => values[n - (n % head_dim) + from(n % head_dim)]!);
+const ofHalf = (d: number): number => Math.floor(d / (head_dim / 2));
+/** Pairs of neighbours as pairs of halves. */
+const halves = (values: readonly number[]): readonly number[] =>
+  reordered(values, (d) => 2 * (d % (head_dim / 2)) + ofHalf(d));
+/** Of pairs of halves, those with an even number before the others. */
+const evenFirst = (values: readonly number[]): readonly number[] =>
+  reordered(values, (d) => {
+    const [p, n] = [d % (head_dim / 2), head_dim / 4];
+    return 2 * (p % n) + Math.floor(p / n) + ofHalf(d) * 2 * n;
+  });
 
 const relativeAndOrthogonal = (name: string, shift: readonly number[], moved = 0): void => {
   expect(changeByShift(entry(name), shift, { moved })).toBeLessThan(1e-10);
@@ -45,6 +60,44 @@ const properties: readonly Property[] = [
     const one = evaluate(entry('axial'), { values, positions: at(count, count) });
     const other = evaluate(entry('axial'), { values, positions: at(count, zeros) });
     expect(difference(one.get('score'), other.get('score'))).toBeLessThan(exact);
+  }),
+  property('axial_split', 'it is axial with its features in another order', () => {
+    relativeAndOrthogonal('axial_split', [3, -8]);
+    const positions = at(count, squares);
+    const [query, key] = [where((d) => d !== 3), where((d) => d > 4)];
+    const split = { positions, values: { query: halves(query), key: halves(key) } };
+    expect(
+      scoresApart([entry('axial'), { positions, values: { query, key } }], [entry('axial_split'), split]),
+    ).toBeLessThan(exact);
+  }),
+  property('pixtral', 'rows and columns share out the frequencies of RoPE: on the diagonal it is RoPE', () => {
+    relativeAndOrthogonal('pixtral', [3, -8]);
+    const [query, key] = [where((d) => d !== 3), where((d) => d > 4)];
+    const values = { query: evenFirst(query), key: evenFirst(key) };
+    const diagonal = { positions: at(count, count), values };
+    expect(scoresApart([entry('pixtral'), diagonal], [rope, { values: { query, key } }])).toBeLessThan(exact);
+  }),
+  property(
+    'dinov3',
+    'shifts of rows and of columns change nothing, norms stay, and a token at (0, 0) does not turn',
+    () => {
+      relativeAndOrthogonal('dinov3', [0.3, -0.8]);
+      expect(scoresApart([entry('dinov3'), { positions: at(zeros, zeros) }], [nope, {}])).toBeLessThan(exact);
+    },
+  ),
+  property('dinov3', 'in training all places move and stretch together, outside of it nothing is drawn', () => {
+    const [rows, columns] = [count.map((t) => Math.sin(t)), count.map((t) => Math.cos(t))];
+    const values = { s: [0.2, -0.1], e: [1.2, 0.9], r: [1.5] };
+    const moved = at(
+      rows.map((y) => (y + 0.2) * 1.2 * 1.5),
+      columns.map((x) => (x - 0.1) * 0.9 * 1.5),
+    );
+    const drawn = { positions: at(rows, columns), values };
+    const by = (training: boolean, positions: readonly number[]): number =>
+      scoresApart([entry('dinov3'), { ...drawn, training }], [entry('dinov3'), { positions }]);
+    expect(by(true, moved)).toBeLessThan(1e-11);
+    expect(by(false, at(rows, columns))).toBeLessThan(exact);
+    expect(by(true, at(rows, columns))).toBeGreaterThan(1e-3);
   }),
   property('mixed', 'shifts of rows and of columns change nothing, and norms stay', () =>
     relativeAndOrthogonal('mixed', [3, -8], 0.3),
@@ -84,12 +137,20 @@ const properties: readonly Property[] = [
     const other = evaluate(entry('video'), { values, positions: at(count, zeros, count) });
     expect(difference(one.get('score'), other.get('score'))).toBeLessThan(exact);
   }),
-  property('videorope', 'without offsets it is RoPE at every other position, as text is', () => {
+  property('videorope', 'without offsets it is RoPE where a frame is two places', () => {
     const plain = variant('rope', 'param base = 1000000');
     const positions = at(count, zeros, zeros);
     const doubled = { positions: count.map((t) => 2 * t) };
     expect(scoresApart([entry('videorope'), { positions }], [plain, doubled])).toBeLessThan(exact);
     expect(changeByShift(entry('videorope'), [4, 3, -6])).toBeLessThan(1e-10);
+  }),
+  property('videorope', 'of the fast pairs the first, third and so on see time and row alone', () => {
+    const even = where((d) => d % 2 === 0 && d % (head_dim / 2) < (3 * head_dim) / 8);
+    const values = { query: even, key: even };
+    const seen = (rows: readonly number[], columns: readonly number[]): Float64Array =>
+      evaluate(entry('videorope'), { values, positions: at(count, rows, columns) }).get('score');
+    expect(difference(seen(count, count), seen(count, zeros))).toBeLessThan(exact);
+    expect(difference(seen(count, count), seen(zeros, count))).toBeGreaterThan(1e-3);
   }),
   property('videorope', 'slow pairs see time alone', () => {
     const slow = where((d) => d % (head_dim / 2) >= (3 * head_dim) / 8);
@@ -114,9 +175,9 @@ const properties: readonly Property[] = [
     const whole = entry('v2pe', { params: { advance: 1 } });
     expect(apart(whole, rope, { values: { visual: [0, 1, 1, 0, 1, 0, 0] } })).toBeLessThan(exact);
   }),
-  property('v2pe', 'visual tokens advance by a sixteenth', () => {
+  property('v2pe', 'a visual token is a sixteenth behind the token before it, a word a whole place', () => {
     const visual = [0, 1, 1, 0, 1, 0, 0];
-    const places = [0, 1, 1.0625, 1.125, 2.125, 2.1875, 3.1875];
+    const places = [0, 0.0625, 0.125, 1.125, 1.1875, 2.1875, 3.1875];
     const { get } = evaluate(entry('v2pe'), { values: { visual } });
     expect(difference(get('place'), places)).toBeLessThan(exact);
   }),

@@ -274,3 +274,30 @@ describe.each(['swin_table', 'log_cpb'])('%s', (name) => {
     if (name === 'swin_table') expect(far(0, 9, 0)).toBe(far(0, 1, 0)); // beyond the window: its border
   });
 });
+
+describe('decomposed', () => {
+  const place = (t: number, k: number): number => (k === 0 ? Math.floor(t / 4) : t % 4);
+  const score = (times: number): ((i: number, j: number) => number) => {
+    const query = (_: number, h: number, d: number): number => times * (h + d + 1);
+    const set = { position: place, key: zero, query };
+    const values = evaluate('catalogue/bias/decomposed', { tokens: 16, params: { window: 4 }, set });
+    return (i, j) => values('score', 0, i, j);
+  };
+  const [one, two] = [score(1), score(2)];
+
+  it('is a part of the row and a part of the column', () => {
+    for (const dy of range(3, 1))
+      for (const dx of range(3, 1))
+        expect(one(15, 15 - 4 * dy - dx) + one(15, 15)).toBeCloseTo(one(15, 15 - 4 * dy) + one(15, 15 - dx), 12);
+    expect(Math.abs(one(13, 9) - one(13, 12))).toBeGreaterThan(1e-4);
+    expect(one(13, 8)).toBeCloseTo(one(9, 4), 12);
+  });
+
+  it('is met by the query, which nothing scales', () => {
+    for (const [i, j] of pairs(16)) expect(two(i, j)).toBeCloseTo(2 * one(i, j), 12);
+    const vector = (n: number, d: number): number => (n === 5 && d === 1 ? 1 : 0); // two rows below
+    const set = { position: place, key: zero, query: () => 3, Ry: vector, Rx: zero };
+    const values = evaluate('catalogue/bias/decomposed', { tokens: 16, params: { window: 4 }, set });
+    for (const [i, j] of pairs(16)) expect(values('score', 0, i, j)).toBe(place(i, 0) - place(j, 0) === 2 ? 3 : 0);
+  });
+});

@@ -78,6 +78,57 @@ it('CPE: the zeros before the first token tell where a sequence begins, and noth
   expect(code(1)).not.toBeCloseTo(code(2), 3);
 });
 
+describe('a grid of patches', () => {
+  const place = (t: number, k: number): number => (k === 0 ? Math.floor(t / 4) : t % 4);
+  const geometry = { model_dim: 8 };
+  const codeOf = (name: string, chosen: Chosen = {}): ReturnType<typeof added> =>
+    added(`catalogue/position/${name}`, { tokens: 16, geometry, ...chosen, set: { position: place, ...chosen.set } });
+  const product = (code: ReturnType<typeof added>, i: number, j: number): number =>
+    sumOf(range(8).map((m) => code(i, m) * code(j, m)));
+
+  it('sincos_2d: products depend on the offset on the grid alone; the first half is the column', () => {
+    const code = codeOf('sincos_2d');
+    for (const j of [0, 1, 2, 4, 5, 6])
+      for (const [i, from] of [
+        [j + 5, 5],
+        [j + 9, 9],
+      ] as const)
+        if (j % 4 < 3) expect(product(code, i, from)).toBeCloseTo(product(code, j, 0), 12);
+    for (const t of range(12)) for (const m of range(4)) expect(code(t + 4, m)).toBe(code(t, m));
+    for (const t of range(4)) for (const m of range(4)) expect(code(t, m + 4)).toBe(code(0, m + 4));
+    for (const m of range(4)) expect(code(4, m + 4)).toBeCloseTo(code(1, m), 12); // a row as a column
+  });
+
+  it('factorised: a part of the row and a part of the column', () => {
+    const code = codeOf('factorised', { params: { side: 4 } });
+    for (const t of range(16)) {
+      for (const m of range(8)) expect(code(t, m) + code(0, m)).toBeCloseTo(code(t - (t % 4), m) + code(t % 4, m), 12);
+    }
+    expect(Math.abs(code(1, 0) - code(4, 0))).toBeGreaterThan(1e-4);
+  });
+
+  it('cpe_grid: a patch is made of its neighbours, and a row does not go on in the next one', () => {
+    const at = (t: number, m: number): number => Math.sin(5 * t + m);
+    const run = (changed: number | null): Values =>
+      evaluate('catalogue/position/cpe_grid', {
+        part: 'embed',
+        tokens: 16,
+        geometry,
+        params: { columns: 4 },
+        set: { embedding: (t, m) => (t === changed ? 9 : at(t, m)) },
+      });
+    const before = run(null);
+    for (const changed of range(16)) {
+      const after = run(changed);
+      for (const t of range(16)) {
+        const moves = after('embedding_encoded', t, 1) !== before('embedding_encoded', t, 1);
+        const near = [0, 1].every((k) => Math.abs(place(t, k) - place(changed, k)) <= 1);
+        expect(moves, `patch ${t} by ${changed}`).toBe(near);
+      }
+    }
+  });
+});
+
 const ends = (t: number): number => ([2, 3, 6].includes(t) ? 1 : 0); // segments 0-2, 3, 4-6, 7-9
 const segmentOf = [0, 0, 0, 1, 2, 2, 2, 3, 3, 3];
 const placeIn = [0, 1, 2, 0, 0, 1, 2, 0, 1, 2];

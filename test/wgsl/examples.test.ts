@@ -20,10 +20,7 @@ const geometries: readonly Geometry[] = [
 
 describe.each(geometries)('$heads heads of $head_dim', (geometry) => {
   it.each(examples)('%s', async (path) => {
-    const { plan, diagnostics } = planSource(
-      { path, text: texts[path]!, imports: texts },
-      { geometry, laws: false },
-    );
+    const { plan, diagnostics } = planSource({ path, text: texts[path]!, imports: texts }, { geometry, laws: false });
     expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
     const kernels = new Set(plansOf(plan!).flatMap((each) => each.kernels));
     expect(kernels.size).toBeGreaterThan(0);
