@@ -340,7 +340,7 @@ const properties: readonly Property[] = [
   property('mamba3', 'a step size near 0 stops the turning; otherwise it is step size times speed, summed', () => {
     expect(Math.abs(turned('mamba3', 1, {}, { values: { w: 0, b: -60, W: 1 } }))).toBeLessThan(1e-20);
     const values = { x: 1, w: 0, b: Math.log(Math.expm1(0.02)), W: 1 / geometry.model_dim };
-    expect(turned('mamba3', 1, {}, { values })).toBeCloseTo(7 * 0.02, 12);
+    expect(turned('mamba3', 1, {}, { values })).toBeCloseTo(7 * 0.02 * Math.PI * Math.tanh(1), 12);
   }),
 ];
 
