@@ -4,6 +4,7 @@
 import type { LawResult } from '../laws/laws.ts';
 import { describe, type Description } from './describe.ts';
 import { entries, families, firstChoice, type Entry } from './entries.ts';
+import { packagesByEncoding } from './numbers.ts';
 import { pictureOf } from './picture.ts';
 
 const pictures = 'examples/pictures/catalogue';
@@ -11,6 +12,7 @@ const pictures = 'examples/pictures/catalogue';
 interface Row {
   readonly entry: Entry;
   readonly description: Description | null;
+  readonly packages: readonly string[];
 }
 
 export interface CatalogueFile {
@@ -26,8 +28,16 @@ export function catalogueFiles(): readonly CatalogueFile[] {
     if (!known.has(path)) known.set(path, describe(source, typeof header !== 'string' && header.bidirectional));
     return known.get(path)!;
   };
+  const rows = (): readonly Row[] => {
+    const packages = packagesByEncoding();
+    return all.map((entry) => ({
+      entry,
+      description: describeOnce(entry),
+      packages: packages.get(entry.name) ?? [],
+    }));
+  };
   return [
-    { path: 'examples/README.md', text: () => page(all.map((entry) => ({ entry, description: describeOnce(entry) }))) },
+    { path: 'examples/README.md', text: () => page(rows()) },
     ...all.map((entry) => ({
       path: `${pictures}/${entry.name}.svg`,
       text: () => {
@@ -58,6 +68,9 @@ compiler's answer (${note}).
   step), \`token\` (from x), \`apply\` (from queries and keys), \`pair\` (for two tokens at once). \`pegen explain FILE\` has it line by line.
 - **learns**: how many numbers, in all layers.
 - **laws**: ✓ proved from the program, ~ tested with random float64 inputs, ? not decided by these.
+- **held against**: packages whose own code gave the numbers, outputs and gradients, that this file reproduces in float64 within 1e-9
+  (\`test/fixtures/outside\`: what was called, and how). Every file is held to what
+  its paper claims besides (\`test/catalogue\`); CARoPE, ComRoPE and others of no package to the paper's formula in PyTorch (\`test/fixtures/vectors\`).
 - The picture has on its left the cosine of the phases (token down, pair across), or what joins the embedding, or else the score
   of equal queries and keys (query down, key across); on its right that score over the distance, a line a head.
 
@@ -67,12 +80,12 @@ ${sections.join('\n')}`;
 const note = '2 layers, 4 heads of 16 features, width 64, context 64, initial values';
 
 function section(family: string, rows: readonly Row[]): string {
-  const heading = '| encoding | year | formula | class | stages | learns | laws | picture |';
+  const heading = '| encoding | year | formula | class | stages | learns | laws | held against | picture |';
   return [
     `## ${family[0]!.toUpperCase()}${family.slice(1)}\n`,
     `${families[family] ?? 'Used throughout the documentation, and run by every suite of tests.'}\n`,
     heading,
-    '| --- | --- | --- | --- | --- | --- | --- | --- |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
     ...rows.map(line),
     '',
   ].join('\n');
@@ -80,7 +93,7 @@ function section(family: string, rows: readonly Row[]): string {
 
 const lawMarks: Readonly<Record<LawResult['kind'], string>> = { proved: '✓', tested: '~', undecided: '?', false: '✗' };
 
-function line({ entry, description }: Row): string {
+function line({ entry, description, packages }: Row): string {
   const { header, name, path } = entry;
   if (typeof header === 'string') throw new Error(`${path}: ${header}`);
   if (description === null) throw new Error(`${path} does not compile`);
@@ -93,6 +106,7 @@ function line({ entry, description }: Row): string {
     stages.map((stage) => `\`${stage}\``).join(' '),
     learned === 0 ? 'nothing' : String(learned),
     laws.map(({ text, kind }) => `${text} ${lawMarks[kind]}`).join('<br>'),
+    packages.join('<br>'),
     `![${name}](pictures/catalogue/${name}.svg)`,
   ];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
