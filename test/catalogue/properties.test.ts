@@ -177,6 +177,10 @@ const properties: readonly Property[] = [
     const global = entry('p_rope', { params: { share: 0.25, base: 1e6 } });
     expect(apart(entry('proportional', { layer: 5, layers: 6 }), global)).toBeLessThan(exact);
   }),
+  property('p_rope', 'turns whole pairs only: three of five where the share is 3.75', () => {
+    const theta = [...evaluate(entry('p_rope', { head_dim: 10 })).get('theta')];
+    expect(theta.map((value) => value > 0)).toEqual([true, true, true, false, false]);
+  }),
   property('p_rope', 'share 1 is RoPE, share 0 is no encoding', () => {
     isRope('p_rope', { share: 1 });
     isRope('p_rope', { share: 0 }, variant('nope'));

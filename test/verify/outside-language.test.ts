@@ -104,7 +104,7 @@ describe('a wrong program fails', () => {
   const wrong: readonly (readonly [name: string, right: string, mistake: string])[] = [
     ['rope_partial', 'by position[t]', 'by -position[t]'],
     ['partial.glm', 'interleaved', ''],
-    ['p_rope', 'p < share', 'p <= share'],
+    ['p_rope', 'floor(share', 'ceil(share'],
     ['xpos', '-power[t]', 'power[t]'],
     ['irope.turning', 'floor(i / chunk) ==', 'floor(i / chunk) >='],
     ['irope.plain', 'floor((position[t] + 1)', 'floor((position[t] + 2)'],
