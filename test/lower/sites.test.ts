@@ -124,6 +124,19 @@ const cases: readonly (readonly [string, string, Wanted])[] = [
 ];
 
 describe('sites', () => {
+  it('a condition on the index of a softmax says nothing of the other elements of its row', () => {
+    const outputOf = (body: string): Float64Array => {
+      const { attend } = loadText(`encoding test {\n ${body}\n}`, 'examples/test.pe', { geometry }).lowered!;
+      const { sizes, inputs } = sampleInputs(attend, { seed: 5, tokens: T, learned: 'around', positions: 'range' });
+      return interpret(attend, sizes, inputs).get('output')!;
+    };
+    const softmax = 'softmax[j](sum[d: dim](exp(key[j, h, d])))';
+    const before = outputOf(
+      `let p[h: head, j: token] = ${softmax}\n attention[h, i, j] *= if i == j then p[h, j] else 1`,
+    );
+    expect(outputOf(`attention[h, i, j] *= if i == j then ${softmax} else 1`)).toEqual(before);
+  });
+
   it('a score is hidden by the `visible` lines above the one that reads it', () => {
     const total = 'let total[h: head, i: token] = logsumexp[k: token](score[h, i, k])';
     const narrow = 'visible[h, i, j] = i - j < 2';
