@@ -29,11 +29,7 @@ export function guardsOf(sites: readonly CheckedSite[], { geometry, ranges }: Ch
   const { bidirectional = false } = geometry;
   const narrowings = sites.filter((site): site is Narrowing => site.target === 'visible' && site.kind === 'assign');
 
-  const readsHead = ({ value, indices }: Narrowing): boolean => {
-    let found = false;
-    nodes.walk(value, (node) => void (found ||= node.kind === 'index' && node.index === indices[0]));
-    return found;
-  };
+  const readsHead = ({ value, indices: [head] }: Narrowing): boolean => head !== undefined && readsIndex(value, head);
 
   /** `visible` of the same query and key, and of the same head where that counts, below as many lines. */
   const says = (guard: ChainRead, read: ChainRead): boolean => {
@@ -116,6 +112,12 @@ function parted(condition: Node): readonly Node[] {
   return (lefts ?? [a]).flatMap((left) =>
     (rights ?? [b]).flatMap((right) => parted({ ...condition, args: [left, right] })),
   );
+}
+
+export function readsIndex(root: Node, index: Index): boolean {
+  let found = false;
+  nodes.walk(root, (node) => void (found ||= node.kind === 'index' && node.index === index));
+  return found;
 }
 
 const indexNode = (index: Index): Node => ({ kind: 'index', type: 'integer', span: index.span, index });

@@ -4,10 +4,9 @@
 
 import { valueCodes } from '../diagnostics/codes/values.ts';
 import type { Label } from '../diagnostics/diagnostic.ts';
-import type { OpName } from '../ir/ops.ts';
 import type { CheckedEncoding, CheckedSite, Declaration, Index, Node } from './checked.ts';
 import { infinities, sum, type Infinite, type Value } from './infinities.ts';
-import { guardsOf, type Guard, type Guards } from './guards.ts';
+import { guardsOf, readsIndex, type Guard } from './guards.ts';
 import { walk } from './nodes.ts';
 import type { Checker } from './scope.ts';
 import { substitute } from './substitute.ts';
@@ -28,7 +27,7 @@ const ANYWHERE: Place = { guards: [], own: null };
 
 /** Reports each place where a hidden score ends as no number. The encoding has no other mistake. */
 export function checkHidden({ declarations, sites }: Body, checker: Checker): void {
-  const guards = guardsOf(sites, checker);
+  const { isSeen, ofSite, narrowed } = guardsOf(sites, checker);
   const touched = new Map<Node, boolean>();
   const lets = new Map<Declaration, Value>();
   const scores = new Map<number, Value>();
@@ -36,9 +35,9 @@ export function checkHidden({ declarations, sites }: Body, checker: Checker): vo
   for (const declaration of declarations) if (declaration.kind === 'let') valueOfLet(declaration);
   for (const site of sites) {
     if (site.target === 'score') scoreOf(site.version + 1);
-    else if (site.target === 'visible' && site.kind === 'assign') valueOf(site.value, guards, ANYWHERE);
+    else if (site.target === 'visible' && site.kind === 'assign') valueOf(site.value, ANYWHERE);
     else {
-      const found = madeBy(site, guards);
+      const found = madeBy(site);
       if (found !== null) refuse(found, { span: site.span, text: `\`${site.target}\` is infinite there` });
     }
   }
@@ -69,7 +68,7 @@ export function checkHidden({ declarations, sites }: Body, checker: Checker): vo
 
   function valueOfLet(declaration: Extract<Declaration, { kind: 'let' }>): Value {
     if (lets.has(declaration)) return lets.get(declaration)!;
-    const value = valueOf(declaration.value, guards, ANYWHERE);
+    const value = valueOf(declaration.value, ANYWHERE);
     lets.set(declaration, value);
     return value;
   }
@@ -78,19 +77,19 @@ export function checkHidden({ declarations, sites }: Body, checker: Checker): vo
   function scoreOf(version: number): Value {
     if (scores.has(version)) return scores.get(version)!;
     const site = sites.find((one) => one.target === 'score' && one.version === version - 1);
-    const value = site === undefined ? null : madeBy(site, guards);
+    const value = site === undefined ? null : madeBy(site);
     scores.set(version, value);
     return value;
   }
 
   /** What a site makes of its tensor. */
-  function madeBy(site: CheckedSite, all: Guards): Value {
-    if (site.kind !== 'assign') return valueOf(site.by, all, ANYWHERE);
+  function madeBy(site: CheckedSite): Value {
+    if (site.kind !== 'assign') return valueOf(site.by, ANYWHERE);
     const [, query, key] = site.indices;
     const paired = site.target === 'score' || site.target === 'attention';
     const isPair = paired && query !== undefined && key !== undefined;
-    const place: Place = isPair ? { guards: [all.ofSite(site)], own: { query, key } } : ANYWHERE;
-    const value = valueOf(site.value, all, place);
+    const place: Place = isPair ? { guards: [ofSite(site)], own: { query, key } } : ANYWHERE;
+    const value = valueOf(site.value, place);
     const old = site.target === 'score' && site.operator !== '=' ? scoreOf(site.version) : null;
     if (old === null && value === null) return null;
     const label = { span: site.span, text: 'has no value there' };
@@ -98,7 +97,7 @@ export function checkHidden({ declarations, sites }: Body, checker: Checker): vo
     return old === null || value === null ? (old ?? value) : (sum(old, value) ?? refuse(value, label));
   }
 
-  function valueOf(node: Node, all: Guards, place: Place): Value {
+  function valueOf(node: Node, place: Place): Value {
     if (!isTouched(node)) return null;
     switch (node.kind) {
       case 'constant':
@@ -107,73 +106,69 @@ export function checkHidden({ declarations, sites }: Body, checker: Checker): vo
       case 'runtime':
         return null;
       case 'call':
-        return ofCall(node, all, place);
+        return ofCall(node, place);
       case 'read':
-        return ofRead(node, all, place);
+        return ofRead(node, place);
       case 'chain':
-        for (const item of node.items) asNumber(item, all, place);
-        return node.tensor === 'score' ? ofScore(node, all, place) : null;
+        for (const item of node.items) asNumber(item, place);
+        return node.tensor === 'score' ? ofScore(node, place) : null;
       case 'reduce':
-        return ofReduction(node, all, place);
+        return ofReduction(node, place);
       case 'map':
-        return ofMap(node, all, place);
+        return ofMap(node, place);
       default:
         return node satisfies never;
     }
   }
 
-  /** An index, or what softmax and a matrix are made of. */
-  function asNumber(node: Node, all: Guards, place: Place): void {
-    const value = valueOf(node, all, place);
+  /** An index. */
+  function asNumber(node: Node, place: Place): void {
+    const value = valueOf(node, place);
     if (value !== null) refuse(value, { span: node.span, text: 'is infinite there' });
   }
 
-  function ofScore(node: ScoreRead, all: Guards, { guards: known, own }: Place): Value {
+  function ofScore(node: ScoreRead, { guards: known, own }: Place): Value {
     const [, query, key] = node.items;
     const isOwn = own !== null && isIndex(query, own.query) && isIndex(key, own.key);
-    return isOwn || all.isSeen(node, known) ? scoreOf(node.version) : { sign: -1, origin: node };
+    return isOwn || isSeen(node, known) ? scoreOf(node.version) : { sign: -1, origin: node };
   }
 
   /** A `let` is a tensor of its own; where conditions stand around the read, its formula is looked at under them. */
-  function ofRead(node: Extract<Node, { kind: 'read' }>, all: Guards, place: Place): Value {
-    for (const item of node.items) asNumber(item, all, place);
+  function ofRead(node: Extract<Node, { kind: 'read' }>, place: Place): Value {
+    for (const item of node.items) asNumber(item, place);
     if (node.of.kind !== 'let') return null;
     const whole = valueOfLet(node.of);
     if (whole === null || place.guards.length === 0) return whole;
     const at = new Map(node.of.indices.map((index, n) => [index, node.items[n]!] as const));
-    return valueOf(substitute(node.of.value, at), all, { ...place, own: null });
+    return valueOf(substitute(node.of.value, at), { ...place, own: null });
   }
 
-  function ofCall(node: Call, all: Guards, place: Place): Value {
+  function ofCall(node: Call, place: Place): Value {
     const label = { span: node.span, text: 'has no value there' };
     if (node.op === 'select') {
       const [condition, then, otherwise] = node.args as [Node, Node, Node];
-      valueOf(condition, all, place);
-      const a = valueOf(then, all, under(place, condition, true));
-      const b = valueOf(otherwise, all, under(place, condition, false));
+      valueOf(condition, place);
+      const a = valueOf(then, under(place, condition, true));
+      const b = valueOf(otherwise, under(place, condition, false));
       return a === null || b === null ? (a ?? b) : (sum(a, b) ?? refuse(a, label));
     }
-    const values = node.args.map((arg) => valueOf(arg, all, place));
+    const values = node.args.map((arg) => valueOf(arg, place));
     const first = values.find((value) => value !== null);
     if (first === undefined || first === null || node.type === 'boolean') return null;
     if (node.op === 'multiply') return product(values, node.args, label);
-    const made = infinities(node.op as OpName, values, node.args, checker.ranges.interval);
+    const made = infinities(node.op, values, node.args, checker.ranges.interval);
     return made === 'none' ? refuse(first, label) : made;
   }
 
   function product(values: readonly Value[], args: readonly (Node | null)[], label: Label): Value {
     const made = infinities('multiply', values, args, checker.ranges.interval);
-    return made === 'none'
-      ? refuse(
-          values.find((value) => value !== null)!,
-          label,
-        )
-      : made;
+    const infinite = values.find((value) => value !== null)!;
+    return made === 'none' ? refuse(infinite, label) : made;
   }
 
-  function ofReduction(node: Reduce, all: Guards, place: Place): Value {
-    if (node.where !== null) valueOf(node.where, all, place);
-    const value = valueOf(node.body, all, node.where === null ? place : under(place, node.where, true));
+  function ofReduction(node: Reduce, place: Place): Value {
+    if (node.where !== null) valueOf(node.where, place);
+    const value = valueOf(node.body, node.where === null ? place : under(place, node.where, true));
     if (value === null) return null;
     const overTokens = node.over.some(({ axis }) => axis.size === 'tokens');
     const refused = (): null => refuse(value, { span: node.span, text: 'has no value there' });
@@ -188,19 +183,23 @@ export function checkHidden({ declarations, sites }: Body, checker: Checker): vo
       case 'logsumexp': {
         // Every query sees its own key, if the model alone decides.
         const absorbed = value.sign < 0 ? node.op !== 'min' : node.op === 'min';
-        return absorbed && overTokens && node.where === null && !all.narrowed ? null : value;
+        return absorbed && overTokens && node.where === null && !narrowed ? null : value;
       }
       default:
         return node.op satisfies never;
     }
   }
 
-  function ofMap(node: Extract<Node, { kind: 'map' }>, all: Guards, place: Place): Value {
-    const inside: Place = node.op === 'softmax' || node.op === 'rank' ? { ...place, own: null } : place;
-    if (node.where !== null) valueOf(node.where, all, inside);
-    const value = valueOf(node.body, all, inside);
-    const isMatrix = node.op === 'expm' || node.op === 'inverse';
-    return value !== null && isMatrix ? refuse(value, { span: node.span, text: 'has no value there' }) : null;
+  function ofMap(node: Extract<Node, { kind: 'map' }>, place: Place): Value {
+    // It has all elements along its indices, also those of which conditions around it do not hold.
+    const isOfOthers = ({ condition }: Guard): boolean => !node.along.some((index) => readsIndex(condition, index));
+    const guards = place.guards.filter(isOfOthers);
+    const isRow = node.op === 'softmax' || node.op === 'rank';
+    const inside: Place = { guards, own: isRow ? null : place.own };
+    if (node.where !== null) valueOf(node.where, inside);
+    const isSoftmax = node.op === 'softmax' && node.where !== null;
+    const value = valueOf(node.body, isSoftmax ? under(inside, node.where!, true) : inside);
+    return value === null || isRow ? null : refuse(value, { span: node.span, text: 'has no value there' });
   }
 }
 

@@ -22,11 +22,18 @@ export function substitute(node: Node, at: ReadonlyMap<Index, Node>): Node {
       case 'chain':
         return { ...one, items: one.items.map(of) };
       case 'reduce':
-      case 'map':
         return { ...one, where: one.where === null ? null : of(one.where), body: of(one.body) };
+      case 'map':
+        return ofMap(one);
       default:
         return one satisfies never;
     }
+  };
+  /** What a map works along stays: it has every element, whichever is read. */
+  const ofMap = (one: Extract<Node, { kind: 'map' }>): Node => {
+    const rest = new Map([...at].filter(([index]) => !one.along.includes(index)));
+    const where = one.where === null ? null : substitute(one.where, rest);
+    return { ...one, where, body: substitute(one.body, rest) };
   };
   return of(node);
 }

@@ -3,10 +3,11 @@
 
 import { at, axis, boolean, call, defined, expm, inverse, map, real, reduce, softmax } from '../ir/build.ts';
 import type { MatrixFunction, Scalar } from '../ir/ir.ts';
-import type { Node } from '../check/checked.ts';
+import type { Index, Node } from '../check/checked.ts';
 import { isToken, type Lowering } from './context.ts';
 import type { Frame } from './context.ts';
 import { bind, frameAxes, hoist, lookup, openFrame, readHoisted } from './frame.ts';
+import { freeIndices } from './node.ts';
 
 type MapNode = Extract<Node, { kind: 'map' }>;
 
@@ -24,11 +25,21 @@ export function lowerMap(lowering: Lowering, node: MapNode, outer: Frame): Scala
   }
 }
 
+/** A frame for what a map works along: it has all elements, also those of which conditions around the map do not hold. */
+function openMap(name: string, outer: Frame, along: readonly Index[]): Frame {
+  const frame = openFrame(name, outer);
+  const isOfOthers = (guard: Node): boolean => {
+    const free = freeIndices([guard]);
+    return along.every((index) => !free.has(index));
+  };
+  return { ...frame, guards: frame.guards.filter(isOfOthers) };
+}
+
 function lowerSoftmax(lowering: Lowering, node: MapNode, outer: Frame): Scalar {
   const [along] = node.along;
   if (along === undefined) throw new Error('softmax works along one index');
   // A row has every key, hidden ones too, whatever the site around it looks at.
-  const frame: Frame = { ...openFrame(lowering.name(`${outer.name}_softmax`), outer), shown: null };
+  const frame: Frame = { ...openMap(lowering.name(`${outer.name}_softmax`), outer, [along]), shown: null };
   const over = isToken(along.axis) ? keysAxis(lowering, along, frame) : bind(lowering, frame, along);
   const body = lowering.scalar(node.body, frame);
   const where = node.where === null ? boolean(true) : lowering.scalar(node.where, frame);
@@ -54,12 +65,12 @@ function keysAxis(lowering: Lowering, along: MapNode['along'][number], frame: Fr
 function lowerRank(lowering: Lowering, node: MapNode, outer: Frame): Scalar {
   const [along] = node.along;
   if (along === undefined) throw new Error('rank works along one index');
-  const frame: Frame = { ...openFrame(lowering.name(`${outer.name}_each`), outer), shown: null }; // as in a softmax
+  const frame: Frame = { ...openMap(lowering.name(`${outer.name}_each`), outer, [along]), shown: null }; // as in a softmax
   const over = isToken(along.axis) ? keysAxis(lowering, along, frame) : bind(lowering, frame, along);
   const body = lowering.scalar(node.body, frame);
   const each = hoist(lowering, frame, [along], map(defined(frame.name, frameAxes(frame, [over]), body.type), body));
 
-  const count = openFrame(lowering.name(`${outer.name}_rank`), outer);
+  const count = openMap(lowering.name(`${outer.name}_rank`), outer, [along]);
   const own = lookup(lowering, count, along);
   const value = readHoisted(lowering, each, count);
   const other = isToken(along.axis) ? keysAxis(lowering, along, count) : bind(lowering, count, along);
@@ -77,7 +88,8 @@ function lowerRank(lowering: Lowering, node: MapNode, outer: Frame): Scalar {
 function lowerMatrix(lowering: Lowering, node: MapNode, op: MatrixFunction, outer: Frame): Scalar {
   const [row, column] = node.along;
   if (row === undefined || column === undefined) throw new Error(`${op} works along two indices`);
-  const frame = openFrame(lowering.name(`${outer.name}_${op === 'expm' ? 'generator' : 'matrix'}`), outer);
+  const name = lowering.name(`${outer.name}_${op === 'expm' ? 'generator' : 'matrix'}`);
+  const frame = openMap(name, outer, [row, column]);
   const own = [bind(lowering, frame, row), bind(lowering, frame, column)];
   const body = lowering.scalar(node.body, frame);
   const generator = defined(frame.name, frameAxes(frame, own));

@@ -98,6 +98,13 @@ const refused: readonly (readonly [what: string, said: string, ...lines: readonl
     'visible[h, i, j] = i - j < 3',
     `${pairs} if near[h, i, j] > 0 then w[h] * score[h, i, j] else 0`,
   ],
+  ['a row whose other elements are hidden', score, learned, 'attention[h, i, j] = softmax[j](w[h] * score[h, i, j])'],
+  [
+    'the same under a condition on one of them',
+    score,
+    learned,
+    `${pairs} if j <= i then softmax[j](w[h] * score[h, i, j]) else 0`,
+  ],
   ['a definition that is -infinity', score, learned, `${pairs} 2 * score[h, i, j]`, 'loss += s[0, 0, 1]'],
   ['rows that may see nothing', score, 'visible[h, i, j] = j < i', 'output[i, h, d] += max[j: token](score[h, i, j])'],
   [

@@ -141,7 +141,7 @@ function indexFor(scope: Scope, axis: string): string {
 
 function readOf(scope: Scope, { name, axes }: Readable): string {
   const text = axes.length === 0 ? name : `${name}[${axes.map((axis) => indexFor(scope, axis)).join(', ')}]`;
-  return name === 'score' ? `tanh(${text})` : text; // a hidden score is the lowest number
+  return name === 'score' ? `tanh(${text})` : text; // a hidden score is -infinity
 }
 
 function leaf(scope: Scope): string {

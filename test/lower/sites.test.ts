@@ -95,6 +95,14 @@ const cases: readonly (readonly [string, string, Wanted])[] = [
     },
   ],
   [
+    'the two largest scores of a row: hidden ones rank below all others',
+    'visible[h, i, j] = i - j < 4\n attention[h, i, j] *= if rank[j](-score[h, i, j]) < 2 then 1 else 0',
+    {
+      seen: (_, i, j) => i - j < 4,
+      weigh: (row) => softmax(row).map((w, j) => (row.filter((s) => s > row[j]!).length < 2 ? w : 0)),
+    },
+  ],
+  [
     'a sum along a row of scores',
     'attention[h, i, j] = exp(log_sigmoid(score[h, i, j]) + sum[k: token where j < k < i](log_sigmoid(-score[h, i, k])))',
     {
@@ -116,6 +124,31 @@ const cases: readonly (readonly [string, string, Wanted])[] = [
 ];
 
 describe('sites', () => {
+  it('a condition on the index of a softmax says nothing of the other elements of its row', () => {
+    const outputOf = (body: string): Float64Array => {
+      const { attend } = loadText(`encoding test {\n ${body}\n}`, 'examples/test.pe', { geometry }).lowered!;
+      const { sizes, inputs } = sampleInputs(attend, { seed: 5, tokens: T, learned: 'around', positions: 'range' });
+      return interpret(attend, sizes, inputs).get('output')!;
+    };
+    const softmax = 'softmax[j](sum[d: dim](exp(key[j, h, d])))';
+    const before = outputOf(
+      `let p[h: head, j: token] = ${softmax}\n attention[h, i, j] *= if i == j then p[h, j] else 1`,
+    );
+    expect(outputOf(`attention[h, i, j] *= if i == j then ${softmax} else 1`)).toEqual(before);
+  });
+
+  it('a score is hidden by the `visible` lines above the one that reads it', () => {
+    const total = 'let total[h: head, i: token] = logsumexp[k: token](score[h, i, k])';
+    const narrow = 'visible[h, i, j] = i - j < 2';
+    const totalOf = (body: string): Float64Array => {
+      const { attend } = loadText(`encoding test {\n ${body}\n}`, 'examples/test.pe', { geometry }).lowered!;
+      const { sizes, inputs } = sampleInputs(attend, { seed: 5, tokens: T, learned: 'around', positions: 'range' });
+      return interpret(attend, sizes, inputs).get('total')!;
+    };
+    expect(totalOf(`${total}\n ${narrow}`)).toEqual(totalOf(total));
+    expect(totalOf(`${narrow}\n ${total}`)).not.toEqual(totalOf(total));
+  });
+
   it.each(cases)('%s', (_, body, wanted) => {
     const { lowered, diagnostics } = loadText(`encoding test {\n ${body}\n}`, 'examples/test.pe', { geometry });
     expect(diagnostics.filter((d) => d.severity === 'error')).toEqual([]);
