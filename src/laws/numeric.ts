@@ -1,7 +1,7 @@
 // Laws by float64 test: random inputs through the interpreter, several seeds and lengths. A claim that fails comes back
 // with a counter-example: which tokens, and the two numbers.
 
-import { evaluateInitial, interpret } from '../interpret/interpret.ts';
+import { evaluateInitial } from '../interpret/interpret.ts';
 import { call, defined, given } from '../ir/build.ts';
 import type { Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { replaceIn, replaceTensors } from '../ir/visit.ts';
