@@ -5,7 +5,7 @@ import { interpret } from '../interpret/interpret.ts';
 import { call, defined, map, real } from '../ir/build.ts';
 import type { Program } from '../ir/ir.ts';
 import type { Lowered } from '../lower/lower.ts';
-import { settledAfter, sumsOverTokens, workOf } from './reach.ts';
+import { settledAfter, growsWithTokens, workOf } from './reach.ts';
 import { renumber } from './renumber.ts';
 import { isPosition, sampleInputs, type Sample, type SampleOptions } from './sample.ts';
 import { indexOf, show, thorough, tolerance, type Tested } from './trial.ts';
@@ -46,25 +46,33 @@ export function testBounded({ attend, embed }: Lowered, { seeds } = thorough): T
     }
   }
   const score = attend.results.get('score')!;
-  if (!sumsOverTokens(attend, score)) return { holds: true, cases, undecided: null };
+  if (!growsWithTokens(attend, score)) return { holds: true, cases, undecided: null };
   const settled = settledAfter(attend, score);
   const notDecided = (why: string): Tested => ({ holds: true, cases, undecided: why });
   if (settled > settling) return notDecided(`sums over tokens may change until there are some ${settled} of them`);
   if (workOf(attend, lengths.at(-1)!) > mostWork)
     return notDecided('sums over that many tokens take too long to compute');
   const sizes = sizesByLength(attend, seeds, settled);
-  const growth = sizes.slice(1).map((size, n) => size > grows * sizes[n]! + tolerance);
   const said = lengths.slice(0, sizes.length).map(({ tokens }, n) => `${show(sizes[n]!)} among ${tokens}`);
   const counter = `what joins the score is on average ${said.slice(0, -1).join(', ')} and ${said.at(-1)!} tokens`;
-  if (growth.every((one) => one)) return { holds: false, counter };
-  // What begins with some number of tokens is not seen growing before it.
-  return growth.at(-1)! ? notDecided(counter) : { holds: true, cases, undecided: null };
+  const growth = sizes.slice(1).map((size, n) => size / sizes[n]!);
+  if (sizes.length === lengths.length && growth.every((times) => times > grows)) return { holds: false, counter };
+  // Chance may hide what grows, and what begins with some number of tokens grows only then.
+  const [first, last] = [sizes[settledAt(settled)]!, sizes.at(-1)!];
+  return last > doubtful * first + tolerance ? notDecided(counter) : { holds: true, cases, undecided: null };
 }
+
+/** The first length with more tokens than what grows may take to end, of those that others follow. */
+const settledAt = (settled: number): number =>
+  Math.min(
+    lengths.findIndex(({ tokens }) => tokens > settled),
+    lengths.length - 2,
+  );
 
 /** Tokens named up to which two of the lengths are longer: what grows between these goes on growing. */
 const settling = 72;
 
-const mostWork = 1e8;
+const mostWork = 2e7;
 
 // Lengths of sequences, and as many of them as make an average a steady one.
 const lengths = [
@@ -76,6 +84,7 @@ const lengths = [
 
 /** At each step, nearly three times as long: a walk grows by 1.7, what ends at a value does not. */
 const grows = 1.35;
+const doubtful = 1.6; // over all lengths a walk grows by 5, or less by chance
 
 /** How large what joins scores of tokens far apart is, in longer and longer sequences, until it grows no more. */
 function sizesByLength(program: Program, seeds: readonly number[], settled: number): readonly number[] {
@@ -88,9 +97,9 @@ function sizesByLength(program: Program, seeds: readonly number[], settled: numb
       return meanSquare(all.filter(({ distance }) => distance > length.tokens / 2));
     });
     const size = Math.sqrt(squares.reduce((sum, value) => sum + value, 0) / seeds.length);
-    const isSteady = sizes.length > 0 && size <= grows * sizes.at(-1)! + tolerance;
     sizes.push(size);
-    if (isSteady && length.tokens > 2 * settled) break;
+    const first = sizes[settledAt(settled)];
+    if (sizes.length === lengths.length - 1 && first !== size && size <= grows * first! + tolerance) break;
   }
   return sizes;
 }

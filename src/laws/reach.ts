@@ -101,12 +101,16 @@ function countsThem(program: Program): boolean {
   const weights = program.results.get('attention');
   return program.definitions.some((d) => {
     const isOutput = weights !== undefined && d.kind === 'reduce' && d.op === 'sum' && tensorsOf(d).has(weights);
-    let saysLength = false;
-    visit(scalarsOf(d), (s) => {
-      saysLength ||= s.kind === 'size' && s.size !== 'batch';
-    });
-    return saysLength || (isSum(d) && !isOutput);
+    return saysLength(d) || (isSum(d) && !isOutput);
   });
+}
+
+function saysLength(d: Definition): boolean {
+  let found = false;
+  visit(scalarsOf(d), (s) => {
+    found ||= s.kind === 'size' && s.size !== 'batch';
+  });
+  return found;
 }
 
 const isSum = (d: Definition): boolean =>
@@ -125,9 +129,9 @@ export function workOf(
   }, 0);
 }
 
-/** Whether a tensor is made, by any way, of a sum, product or scan over tokens. */
-export function sumsOverTokens(program: Program, tensor: Tensor): boolean {
-  return madeOf(program, tensor).some(isSum);
+/** Whether a tensor is made, by any way, of a sum, product or scan over tokens, or of their number. */
+export function growsWithTokens(program: Program, tensor: Tensor): boolean {
+  return madeOf(program, tensor).some((d) => isSum(d) || saysLength(d));
 }
 
 function madeOf(program: Program, tensor: Tensor): readonly Definition[] {

@@ -7,9 +7,11 @@ import { loadText, small } from '../lower/load.ts';
 
 const tiny = { ...small, heads: 2, kv_heads: 2, head_dim: 8, model_dim: 6, context: 12 };
 
-function decided(law: string, body: string): LawResult {
+function decided(law: string, body: string, bidirectional = false): LawResult {
   const text = `encoding nope {}\nencoding test {\n ${body}\n expect ${law}\n}`;
-  const { checked, lowered, diagnostics } = loadText(text, 'examples/test.pe', { geometry: tiny });
+  const { checked, lowered, diagnostics } = loadText(text, 'examples/test.pe', {
+    geometry: { ...tiny, bidirectional },
+  });
   expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   return checkLaws(checked!, lowered!, () => {})[0]!;
 }
@@ -73,6 +75,35 @@ const wrong: readonly Row[] = [
 describe('what is false', () => {
   it.each(wrong)('%s: %s: %s', (law, kind, body) => {
     expect(decided(law, body)).toMatchObject({ kind });
+  });
+});
+
+const bothWays: readonly Row[] = [
+  ['bounded', 'proved', 'score[h, i, j] += exp(-abs(i - j))'],
+  ['bounded', 'false', 'score[h, i, j] += exp(j - i)'],
+  ['bounded', 'proved', 'score[h, i, j] += if j > i then max(i - j, -300) else 0'],
+  ['bounded', 'false', 'score[h, i, j] += -min(i - j, 512)'],
+  ['bounded', 'proved', 'score[h, i, j] += sum[s: token where i - 300 < s < i + 300](x[s, 0])'],
+  ['bounded', 'undecided', 'score[h, i, j] += sum[s: token where i - 300 < s](x[s, 0])'],
+  ['bounded', 'false', 'score[h, i, j] += 0.1 * length'],
+  ['relative', 'proved', 'visible[h, i, j] = abs(i - j) < 300'],
+  ['relative', 'false', 'visible[h, i, j] = abs(i - j) < 300 or j == 0'],
+  ['relative', 'false', 'score[h, i, j] += if j > i + 50 then 0.5 * j else 0'],
+  ['causal', 'proved', 'visible[h, i, j] = j <= i'],
+  ['causal', 'false', 'visible[h, i, j] = j <= i + floor(i / 1000)'],
+  ['starts_as(nope)', 'false', 'visible[h, i, j] = j - i < 1024'],
+  ['orthogonal', 'false', 'query[t, h, d] *= if t > 500 then 2 else 1'],
+  [
+    'commuting',
+    'false',
+    'learn A[r: dim, c: dim] ~ normal(0, 0.3)\n learn B[r: dim, c: dim] ~ normal(0, 0.3)\n transform query [t, h, r, c] by ' +
+      'expm[r, c](position[t] / 9 * (A[r, c] - A[c, r]) + max(position[t] - 300, 0) / 99 * (B[r, c] - B[c, r]))',
+  ],
+];
+
+describe('in a bidirectional model', () => {
+  it.each(bothWays)('%s: %s: %s', (law, kind, body) => {
+    expect(decided(law, body, true)).toMatchObject({ kind });
   });
 });
 
