@@ -7,11 +7,19 @@ import type { Keys } from './key.ts';
 import { assume, conjuncts } from './ranges.ts';
 import type { Context } from './ranges.ts';
 import { at, call, isConstant } from './scalar.ts';
-import { axesOf, children, scalarsOf, substitute } from './visit.ts';
+import { axesOf, children, readsOf, scalarsOf, substitute } from './visit.ts';
 import type { Read } from './visit.ts';
 
-/** Calls `see` for each read of a definition with what is known to hold where it is evaluated. */
-export function eachRead(d: Definition, context: Context, see: (read: Read, context: Context) => void): void {
+/**
+ * Calls `see` for each read of a definition with what is known to hold where it is evaluated; with `value`, where the result
+ * depends on it: not on one part of a conjunction where another is false.
+ */
+export function eachRead(
+  d: Definition,
+  context: Context,
+  see: (read: Read, context: Context) => void,
+  which: 'evaluated' | 'value' = 'evaluated',
+): void {
   const seen = new Map<Context, Set<Scalar>>();
   const branches = new Map<Context, Map<Scalar, Context>>();
   const under = (inner: Context, condition: Scalar): Context => {
@@ -31,6 +39,14 @@ export function eachRead(d: Definition, context: Context, see: (read: Read, cont
       enter(condition, inner);
       enter(then, under(inner, condition));
       enter(otherwise, under(inner, call('not', condition)));
+      return;
+    }
+    if (which === 'value' && s.kind === 'call' && s.op === 'and') {
+      const parts = conjuncts(s);
+      // Earlier parts guard later ones, and those that read nothing guard all.
+      const guards = (n: number): readonly Scalar[] =>
+        parts.filter((part, k) => k < n || (k > n && readsOf(part).length === 0));
+      parts.forEach((part, n) => enter(part, guards(n).reduce(under, inner)));
       return;
     }
     for (const child of children(s)) enter(child, inner);

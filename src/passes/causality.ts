@@ -7,7 +7,7 @@ import type { Axis, Definition, Program, Scalar, Tensor } from '../ir/ir.ts';
 import { assume, axisRange, makeContext, proveAtMost } from '../ir/ranges.ts';
 import type { Context } from '../ir/ranges.ts';
 import { at } from '../ir/scalar.ts';
-import { operandsOf, tensorsOf } from '../ir/visit.ts';
+import { operandsOf, tensorsOf, type Read } from '../ir/visit.ts';
 
 const isTokens = ({ extent }: Axis): boolean => extent === 'tokens' || extent === 'keys';
 
@@ -31,8 +31,9 @@ function looksAhead(d: Definition, context: Context): boolean {
   const own = d.tensor.axes.filter((axis) => isTokens(axis) && !(d.kind === 'softmax' && axis === d.over));
   const known = (index: Scalar, inner: Context): boolean => own.some((t) => proveAtMost(index, at(t), inner));
   let found = false;
-  eachRead(d, context, (read, inner) => {
+  const see = (read: Read, inner: Context): void => {
     found ||= read.tensor.axes.some((axis, n) => isTokens(axis) && !known(read.index[n]!, inner));
-  });
+  };
+  eachRead(d, context, see, 'value');
   return found || (own.length === 0 && operandsOf(d).some((tensor) => tensor.axes.some(isTokens)));
 }

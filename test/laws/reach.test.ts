@@ -90,6 +90,11 @@ const bothWays: readonly Row[] = [
   ['relative', 'false', 'visible[h, i, j] = abs(i - j) < 300 or j == 0'],
   ['relative', 'false', 'score[h, i, j] += if j > i + 50 then 0.5 * j else 0'],
   ['causal', 'proved', 'visible[h, i, j] = j <= i'],
+  // One part of a condition counts only where the others hold; parts that read guard those behind them alone.
+  ['causal', 'proved', 'visible[h, i, j] = x[j, 0] > 0 and j <= i'],
+  ['causal', 'proved', 'visible[h, i, j] = j <= i and rank[j where j <= i](x[j, 0] * x[i, 1]) < 3'],
+  ['causal', 'false', 'visible[h, i, j] = x[j, 0] > 0 and x[i, 0] > 0'],
+  ['causal', 'false', 'visible[h, i, j] = x[j, 0] > 0 or j <= i'],
   ['causal', 'false', 'visible[h, i, j] = j <= i + floor(i / 1000)'],
   ['starts_as(nope)', 'false', 'visible[h, i, j] = j - i < 1024'],
   ['orthogonal', 'false', 'query[t, h, d] *= if t > 500 then 2 else 1'],
