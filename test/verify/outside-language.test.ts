@@ -10,10 +10,8 @@ import { verifyEncoding } from '../../src/verify/embedding.ts';
 import { geometryOf, reference } from '../../src/verify/run.ts';
 import { loadText, mistaken, root } from '../lower/load.ts';
 
-type Where = Partial<Pick<Geometry, 'layer' | 'bidirectional'>>;
+type Where = Partial<Pick<Geometry, 'layer'>>;
 type Row = readonly [name: string, program: string, params?: Readonly<Record<string, number>>, where?: Where];
-
-const everyone: Where = { bidirectional: true };
 
 const rows: readonly Row[] = [
   ['rope', 'rope'],
@@ -47,23 +45,23 @@ const rows: readonly Row[] = [
   ['sliding.global', 'catalogue/attention/sliding', { window: 4 }, { layer: 5 }],
   ['sliding_nope.turning', 'catalogue/attention/sliding_nope', { window: 3 }],
   ['sliding_nope.plain', 'catalogue/attention/sliding_nope', { window: 3 }, { layer: 3 }],
-  ['sliding_encoder.local', 'catalogue/attention/sliding_encoder', { window: 2 }, { ...everyone, layer: 1 }],
-  ['sliding_encoder.global', 'catalogue/attention/sliding_encoder', { window: 2 }, everyone],
+  ['sliding_encoder.local', 'catalogue/attention/sliding_encoder', { window: 2 }, { layer: 1 }],
+  ['sliding_encoder.global', 'catalogue/attention/sliding_encoder', { window: 2 }],
   ['sink', 'catalogue/attention/sink'],
   ['retention', 'catalogue/attention/retention'],
   ['alibi', 'alibi'],
   ['alibi_heads', 'catalogue/bias/alibi_heads'],
   ['alibi_heads.mpt', 'catalogue/bias/alibi_heads'],
   ['t5', 't5', { buckets: 8, max_distance: 12 }],
-  ['t5_encoder', 'catalogue/bias/t5_encoder', { buckets: 8, max_distance: 12 }, everyone],
-  ['wavlm', 'catalogue/bias/wavlm', { buckets: 8, max_distance: 12 }, everyone],
+  ['t5_encoder', 'catalogue/bias/t5_encoder', { buckets: 8, max_distance: 12 }],
+  ['wavlm', 'catalogue/bias/wavlm', { buckets: 8, max_distance: 12 }],
   ['shaw', 'shaw', { far: 4 }],
-  ['deberta', 'catalogue/relative/deberta', { far: 4 }, everyone],
-  ['deberta_v3', 'catalogue/relative/deberta_v3', { buckets: 4, far: 12 }, everyone],
+  ['deberta', 'catalogue/relative/deberta', { far: 4 }],
+  ['deberta_v3', 'catalogue/relative/deberta_v3', { buckets: 4, far: 12 }],
   ['transformer_xl', 'catalogue/relative/transformer_xl'],
-  ['conformer_relative', 'catalogue/relative/conformer_relative', {}, everyone],
-  ['shaw_keys', 'catalogue/relative/shaw_keys', { left: 4, right: 2 }, everyone],
-  ['conformer', 'catalogue/rotary/conformer', {}, everyone],
+  ['conformer_relative', 'catalogue/relative/conformer_relative'],
+  ['shaw_keys', 'catalogue/relative/shaw_keys', { left: 4, right: 2 }],
+  ['conformer', 'catalogue/rotary/conformer'],
   ['learned_absolute', 'learned_absolute'],
   ['learned_absolute.opt', 'learned_absolute'],
   ['sinusoidal', 'sinusoidal'],
@@ -85,7 +83,8 @@ async function held([name, program, params = {}, where = {}]: Row, change: (text
   const made = numbers(name);
   const path = `examples/${program}.pe`;
   const text = change(readFileSync(join(root, path), 'utf8'));
-  const { lowered, diagnostics } = loadText(text, path, { geometry: { ...geometryOf(made.sizes), ...where }, params });
+  const geometry = { ...geometryOf(made.sizes), bidirectional: made.bidirectional, ...where };
+  const { lowered, diagnostics } = loadText(text, path, { geometry, params });
   expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   return { made, ...(await verifyEncoding(lowered!, made, reference, 1e-9)) };
 }

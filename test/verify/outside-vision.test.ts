@@ -14,64 +14,56 @@ interface Row {
   readonly vectors: string;
   readonly program: string;
   readonly params?: Readonly<Record<string, number>>;
-  /** A model whose tokens see later ones too: encoders of images. */
-  readonly bidirectional?: boolean;
 }
 
-const model = (vectors: string, path: string, params = {}): Row => ({ vectors, program: path, params });
-const encoder = (vectors: string, path: string, params = {}): Row => ({
-  vectors,
-  program: path,
-  params,
-  bidirectional: true,
-});
+const row = (vectors: string, program: string, params = {}): Row => ({ vectors, program, params });
 
 const rows: readonly Row[] = [
-  model('mrope', 'axes/mrope'),
-  model('mrope_interleaved', 'axes/mrope_interleaved'),
-  model('mrope.omni', 'axes/mrope'),
-  model('glm4v', 'outside/glm4v', { time: 1, height: 1 }),
-  model('hunyuan_vl', 'outside/hunyuan_vl'),
-  model('ernie_vl', 'outside/ernie_vl', { mixed: 4 }),
-  encoder('axial', 'axes/axial'),
-  encoder('axial.sam2', 'axes/axial'),
-  encoder('axial.llama4', 'axes/axial'),
-  encoder('mixed', 'axes/mixed'),
-  encoder('mixed.lightglue', 'axes/mixed'),
-  encoder('video', 'axes/video', { time: 4, side: 4 }),
-  encoder('mrope_interleaved.genlip', 'axes/mrope_interleaved', { mixed: 8, base: 10000 }),
-  encoder('axial_split', 'axes/axial_split'),
-  encoder('pixtral', 'axes/pixtral'),
-  encoder('kimi_vision', 'outside/kimi_vision'),
-  encoder('gemma4_vision', 'outside/gemma4_vision'),
-  encoder('dinov3', 'axes/dinov3'),
-  encoder('dinov3.training', 'axes/dinov3'),
-  encoder('vjepa2', 'outside/vjepa2'),
-  encoder('axial_pixel', 'outside/axial_pixel'),
-  encoder('minimax_m3_vision', 'outside/minimax_m3_vision'),
-  model('rope_interleaved.lucid', 'rope_interleaved'),
-  model('linear.lucid', 'scaling/linear', { factor: 4 }),
-  model('ntk.lucid', 'scaling/ntk', { factor: 4 }),
-  model('xpos.lucid', 'rotary/xpos', { unit: 16 }),
-  model('rope_learned.lucid', 'rope_learned'),
-  encoder('swin_table', 'bias/swin_table', { window: 3 }),
-  encoder('swin_table.maxvit', 'bias/swin_table', { window: 3 }),
-  encoder('log_cpb', 'bias/log_cpb', { units: 6, window: 3 }),
-  encoder('log_cpb.finetuned', 'bias/log_cpb', { units: 6, window: 5 }),
-  encoder('beit', 'outside/beit', { window: 3 }),
-  encoder('levit', 'outside/levit', { window: 3 }),
-  encoder('decomposed', 'bias/decomposed', { window: 3 }),
-  encoder('decomposed.botnet', 'bias/decomposed', { window: 3 }),
-  encoder('gpsa', 'attention/gpsa'),
-  encoder('sincos_2d', 'position/sincos_2d'),
-  encoder('sincos_2d.moco', 'position/sincos_2d'),
-  encoder('factorised', 'position/factorised', { side: 3 }),
-  encoder('cpe_grid', 'position/cpe_grid', { columns: 4 }),
-  encoder('sam_points', 'outside/sam_points'),
-  encoder('detr', 'outside/detr', { rows: 2, columns: 4 }),
-  encoder('music_flamingo', 'outside/music_flamingo'),
-  encoder('learned_absolute.vit', 'learned_absolute'),
-  encoder('sinusoidal.videomae', 'sinusoidal'),
+  row('mrope', 'axes/mrope'),
+  row('mrope_interleaved', 'axes/mrope_interleaved'),
+  row('mrope.omni', 'axes/mrope'),
+  row('glm4v', 'outside/glm4v', { time: 1, height: 1 }),
+  row('hunyuan_vl', 'outside/hunyuan_vl'),
+  row('ernie_vl', 'outside/ernie_vl', { mixed: 4 }),
+  row('axial', 'axes/axial'),
+  row('axial.sam2', 'axes/axial'),
+  row('axial.llama4', 'axes/axial'),
+  row('mixed', 'axes/mixed'),
+  row('mixed.lightglue', 'axes/mixed'),
+  row('video', 'axes/video', { time: 4, side: 4 }),
+  row('mrope_interleaved.genlip', 'axes/mrope_interleaved', { mixed: 8, base: 10000 }),
+  row('axial_split', 'axes/axial_split'),
+  row('pixtral', 'axes/pixtral'),
+  row('kimi_vision', 'outside/kimi_vision'),
+  row('gemma4_vision', 'outside/gemma4_vision'),
+  row('dinov3', 'axes/dinov3'),
+  row('dinov3.training', 'axes/dinov3'),
+  row('vjepa2', 'outside/vjepa2'),
+  row('axial_pixel', 'outside/axial_pixel'),
+  row('minimax_m3_vision', 'outside/minimax_m3_vision'),
+  row('rope_interleaved.lucid', 'rope_interleaved'),
+  row('linear.lucid', 'scaling/linear', { factor: 4 }),
+  row('ntk.lucid', 'scaling/ntk', { factor: 4 }),
+  row('xpos.lucid', 'rotary/xpos', { unit: 16 }),
+  row('rope_learned.lucid', 'rope_learned'),
+  row('swin_table', 'bias/swin_table', { window: 3 }),
+  row('swin_table.maxvit', 'bias/swin_table', { window: 3 }),
+  row('log_cpb', 'bias/log_cpb', { units: 6, window: 3 }),
+  row('log_cpb.finetuned', 'bias/log_cpb', { units: 6, window: 5 }),
+  row('beit', 'outside/beit', { window: 3 }),
+  row('levit', 'outside/levit', { window: 3 }),
+  row('decomposed', 'bias/decomposed', { window: 3 }),
+  row('decomposed.botnet', 'bias/decomposed', { window: 3 }),
+  row('gpsa', 'attention/gpsa'),
+  row('sincos_2d', 'position/sincos_2d'),
+  row('sincos_2d.moco', 'position/sincos_2d'),
+  row('factorised', 'position/factorised', { side: 3 }),
+  row('cpe_grid', 'position/cpe_grid', { columns: 4 }),
+  row('sam_points', 'outside/sam_points'),
+  row('detr', 'outside/detr', { rows: 2, columns: 4 }),
+  row('music_flamingo', 'outside/music_flamingo'),
+  row('learned_absolute.vit', 'learned_absolute'),
+  row('sinusoidal.videomae', 'sinusoidal'),
 ];
 
 const folder = join(root, 'test/fixtures/outside');
@@ -82,13 +74,9 @@ function casesOf(name: string): Case {
   return read.case;
 }
 
-function load(
-  { program, params = {}, bidirectional = false }: Row,
-  made: Case,
-  change = (text: string) => text,
-): Lowered {
+function load({ program, params = {} }: Row, made: Case, change = (text: string) => text): Lowered {
   const path = pathOf(program);
-  const geometry = { ...geometryOf(made.sizes), bidirectional };
+  const geometry = { ...geometryOf(made.sizes), bidirectional: made.bidirectional };
   const { lowered, diagnostics } = loadText(change(readFileSync(join(root, path), 'utf8')), path, { geometry, params });
   expect(diagnostics.filter(({ severity }) => severity === 'error')).toEqual([]);
   return lowered!;
@@ -144,8 +132,8 @@ describe('a wrong program fails', () => {
   ];
   it.each(wrong)('%s with %s as %s', async (name, right, mistake, tensor) => {
     const made = casesOf(name);
-    const row = rows.find(({ vectors }) => vectors === name)!;
-    const program = load(row, made, (text) => mistaken(text, right, mistake));
+    const found = rows.find(({ vectors }) => vectors === name)!;
+    const program = load(found, made, (text) => mistaken(text, right, mistake));
     const { rows: compared, passed } = await verifyEncoding(program, made, reference, 1e-9);
     expect(passed).toBe(false);
     expect(compared.find((each) => each.tensor === tensor)?.passed).toBe(false);
